@@ -1,0 +1,104 @@
+"""The course's four small networks and their shipped weights (28x28 grey images, 10 classes, `[N, 10]` logits)."""
+
+import json
+from pathlib import Path
+
+import torch.nn as nn
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+CHECKPOINTS = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
+
+
+def lenet_300_100() -> nn.Sequential:
+    """LeNet-300-100: two hidden linear layers, 266,610 parameters (LeCun et al. 1998)."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
+    )
+
+
+def lenet_5() -> nn.Sequential:
+    """LeNet-5 in the 20-50-500 form that pruning papers use, 431,080 parameters (LeCun et al. 1998)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10),
+    )  # fmt: skip
+
+
+def small_cnn() -> nn.Sequential:
+    """Four conv-BatchNorm-ReLU blocks and a classifier, 47,194 parameters, one flat Sequential."""
+    layers: list[nn.Module] = []
+    for c_in, c_out, stride in ((1, 16, 1), (16, 32, 2), (32, 48, 1), (48, 64, 2)):
+        layers += [nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al. 2016): `relu(shortcut(x) + f(x))`."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        same = c_in == c_out and stride == 1
+        self.shortcut = (
+            nn.Identity()
+            if same
+            else nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.shortcut(x) + self.bn2(self.conv2(y)))
+
+
+class ResNet8(nn.Module):
+    """Three residual blocks of `width`, 2 `width` and 4 `width` channels behind a stem of stride 2 (He et al. 2016)."""
+
+    def __init__(self, width: int = 24):
+        super().__init__()
+        self.conv = nn.Conv2d(1, width, 3, 2, 1, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+        self.block1 = ResidualBlock(width, width, 1)
+        self.block2 = ResidualBlock(width, 2 * width, 2)
+        self.block3 = ResidualBlock(2 * width, 4 * width, 2)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(4 * width, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn(self.conv(x)))
+        x = self.block3(self.block2(self.block1(x)))
+        return self.fc(self.pool(x).flatten(1))
+
+
+MODELS = {"lenet_300_100": lenet_300_100, "lenet_5": lenet_5, "small_cnn": small_cnn, "resnet8": ResNet8}
+
+
+def load(name: str) -> nn.Module:
+    """A shipped model with its trained weights, in eval mode, read without pickle.
+
+    Raises:
+        ValueError: no model of that name.
+    """
+    _check(name)
+    model = MODELS[name]()
+    model.load_state_dict(load_file(CHECKPOINTS / f"{name}.safetensors"))
+    return model.eval()
+
+
+def card(name: str) -> dict:
+    """What is recorded about a shipped model: `parameters`, `epochs`, `seed`, validation and test accuracy.
+
+    Raises:
+        ValueError: no model of that name.
+    """
+    _check(name)
+    return json.loads((CHECKPOINTS / "checkpoints.json").read_text())[name]
+
+
+def _check(name: str) -> None:
+    if name not in MODELS:
+        raise ValueError(f"no model {name!r}: choose one of {', '.join(MODELS)}")
