@@ -1,6 +1,7 @@
 """The course's four small networks and their shipped weights (28x28 grey images, 10 classes, `[N, 10]` logits)."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch.nn as nn
@@ -74,7 +75,12 @@ class ResNet8(nn.Module):
         return self.fc(self.pool(x).flatten(1))
 
 
-MODELS = {"lenet_300_100": lenet_300_100, "lenet_5": lenet_5, "small_cnn": small_cnn, "resnet8": ResNet8}
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "lenet_300_100": lenet_300_100,
+    "lenet_5": lenet_5,
+    "small_cnn": small_cnn,
+    "resnet8": ResNet8,
+}
 
 
 def load(name: str) -> nn.Module:

@@ -1,6 +1,6 @@
 """Train the four shipped models and record what they reach (about 15 minutes on one core).
 
-    python data/make_checkpoints.py [NAME ...]
+python data/make_checkpoints.py [NAME ...]
 """
 
 import json

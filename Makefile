@@ -1,0 +1,48 @@
+# make lab    set up what is missing and open JupyterLab at the lessons
+# make demo   build lesson 01, grade three sample submissions in the sandbox, print the table, write the feedback pages
+# make test   the whole test suite
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: lab demo test lint types lock sandbox browser
+
+lab: .venv/core
+	$(BIN)/bonsai lab
+
+demo: .venv/core sandbox
+	$(BIN)/bonsai build 01
+	$(BIN)/bonsai grade tests/samples/*/01_quantization_math/01_quantization_math.ipynb --feedback build/feedback
+
+test: .venv/dev sandbox browser lint types
+	$(BIN)/pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --exclude solutions --exclude tests/answers .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+# The lock is a constraint, so a CPU build of torch that is there already stays.
+.venv/core: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Bonsai needs Python 3.11 to 3.13; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable .
+	@touch $@
+
+.venv/dev: .venv/core
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+# System packages, where we may install them; elsewhere the programs that need them say so themselves.
+APT = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq
+sandbox:
+	@command -v bwrap >/dev/null || { $(APT) bubblewrap >/dev/null; } || true
+browser:
+	@command -v chromium >/dev/null || { $(APT) chromium >/dev/null; } || true
+
+# Resolve the lock again after a change to pyproject.toml.
+lock: .venv/dev
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev --no-header --output-file requirements.lock

@@ -1,0 +1,303 @@
+"""What test cells are written with: `check`, `check_errors`, `check_inputs`, `expect`, `require`, `probe`, `fresh`, …
+
+A failed check raises `CheckFailed`, which Jupyter shows as a few lines of text instead of a traceback.
+In the learner's kernel (and under stock nbgrader) a probe is just a call. The course's grader runs probes, and
+every call of an exercise, in the learner's sandboxed process, and everything else in this module outside it.
+"""
+
+import copy
+import math
+import numbers
+from collections.abc import Callable
+
+import torch
+from IPython import get_ipython
+from torch import Tensor
+
+from bonsai.scratch import find_shortcuts
+
+
+class CheckFailed(AssertionError):
+    """A check did not hold; the message is for the learner."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython shows these lines in place of a traceback
+        return [f"✗ {self}"]
+
+
+def expect(got, want, what: str, mistakes: dict | None = None, tol: float | Tensor = 0.0) -> None:
+    """Compare a result with what it should be: type, then shape, then values.
+
+    Args:
+        got: what the learner's code, or a probe, returned.
+        want: the right value: number, string, bytes, None, tensor, or tuples, lists and dicts of these.
+        what: in words, what is compared.
+        mistakes: sentence -> the value that this mistake gives, or a function that says whether `got` shows it.
+        tol: largest allowed difference, absolute below 1 and relative above; a tensor gives it element by element.
+
+    Integer tensors may have any integer dtype, float tensors any float dtype.
+
+    Raises:
+        CheckFailed: with the sentence of the mistake that `got` shows, and the first difference.
+    """
+    found = difference(got, want, tol)
+    if found is None:
+        print(f"✓ {what}")
+        return
+    for sentence, wrong in (mistakes or {}).items():
+        if _holds(wrong, got) if callable(wrong) else difference(got, wrong, tol) is None:
+            raise CheckFailed(f"{what}: {sentence}\n{found}")
+    raise CheckFailed(f"{what}:\n{found}")
+
+
+def check(
+    exercise: Callable,
+    cases: list[tuple],
+    want: list | Callable,
+    mistakes: dict[str, list | Callable | tuple] | None = None,
+    symptoms: dict[str, Callable] | None = None,
+    tol: float = 0.0,
+) -> None:
+    """Call an exercise on many arguments and report the first case that is wrong.
+
+    Args:
+        exercise: the learner's function.
+        cases: one tuple of arguments a call.
+        want: the right value of each case, or a function that computes it from the arguments.
+        mistakes: sentence -> what the function with that mistake returns in each case (`...` where that does not
+            matter), or that function, or a tuple of these. Where several fit the case, the one that fits most cases
+            is named.
+        symptoms: sentence -> a function of the result, the right value and the arguments that says whether the
+            result shows it. These are looked at first.
+        tol: as in `expect`.
+
+    Raises:
+        CheckFailed: with the call, the sentence of the mistake, and the first difference.
+    """
+    name = exercise.__name__
+    wants = [want(*case) for case in cases] if callable(want) else want
+    results = [_outcome(exercise, copy.deepcopy(case)) for case in cases]  # copies: the answer may change its input
+    first = next((i for i, w in enumerate(wants) if not _same(results[i], w, tol)), None)
+    if first is None:
+        print(f"✓ {name}: {len(cases)} case{'s' * (len(cases) > 1)}")
+        return
+    got, case, right = results[first], cases[first], wants[first]
+    sentence = next((m for m, shows in (symptoms or {}).items() if _holds(shows, got, right, *case)), "")
+    if not sentence:
+        fits: dict[str, int] = {}
+        for m, ways in (mistakes or {}).items():
+            for way in ways if isinstance(ways, tuple) else (ways,):
+                values = [_outcome(way, c) for c in cases] if callable(way) else way
+                fit = [v is not ... and _same(g, v, tol) for g, v in zip(results, values, strict=True)]
+                if fit[first]:
+                    fits[m] = max(sum(fit), fits.get(m, 0))
+        sentence = max(fits, key=lambda m: fits[m], default="")
+    raised = got if isinstance(got, Exception) else None
+    found = f"  expected {show(right)}\n  yours {_raised(raised)}" if raised else difference(got, right, tol)
+    raise CheckFailed(f"{_call(name, case)}: {sentence}\n{found}") from raised
+
+
+def _call(name: str, args: tuple) -> str:
+    return f"{name}({', '.join(show(a, 40) for a in args)})"
+
+
+def _raised(error: Exception) -> str:
+    return f"raised {type(error).__name__}: {error!s:.150}"
+
+
+def _outcome(fn: Callable, args: tuple) -> object:
+    """What a call returns or, as a value, the exception that it raises."""
+    try:
+        return fn(*args)
+    except Exception as error:
+        if isinstance(error, NotImplementedError) and not error.args:  # torch's own have a text
+            raise
+        return error
+
+
+def _holds(shows: Callable, *args) -> bool:
+    """Whether a symptom shows; an answer that has not even the form which the symptom looks at does not show it."""
+    try:
+        return bool(shows(*args))
+    except Exception:
+        return False
+
+
+def _same(got, want, tol) -> bool:
+    if isinstance(got, Exception) or isinstance(want, Exception):
+        return type(got) is type(want)
+    return difference(got, want, tol) is None
+
+
+def check_errors(error: type[Exception], exercise: Callable, *cases: tuple) -> None:
+    """Check that each call raises `error`, as the exercise's docstring promises.
+
+    Raises:
+        CheckFailed: nothing, or something else, was raised.
+        NotImplementedError: the exercise has not been answered yet.
+    """
+    for case in cases:
+        got = _outcome(exercise, case)
+        if not isinstance(got, error):
+            came = _raised(got) if isinstance(got, Exception) else f"returned {show(got)}"
+            raise CheckFailed(f"{_call(exercise.__name__, case)}: expected {error.__name__}, yours {came}")
+    print(f"✓ {exercise.__name__} raises {error.__name__}")
+
+
+def check_inputs(inputs_after: Callable, exercise: Callable, *args) -> None:
+    """Check that a call leaves its arguments as they were.
+
+    Args:
+        inputs_after: a probe that calls the exercise of a given name and returns the list of its arguments.
+
+    Raises:
+        CheckFailed: an argument was changed.
+    """
+    after = inputs_after(exercise.__name__, *copy.deepcopy(args))
+    for i, (got, want) in enumerate(zip(after, args, strict=True)):
+        if found := difference(got, want):
+            raise CheckFailed(f"{exercise.__name__} changed its input, argument {i + 1}; work on a copy\n{found}")
+    print(f"✓ {exercise.__name__} leaves its inputs as they are")
+
+
+def require(holds: bool, message: str, passed: str = "") -> None:
+    """Check a property; `message` says what was expected, what came, and what to look at.
+
+    Raises:
+        CheckFailed: with `message`, when `holds` is false.
+    """
+    if not holds:
+        raise CheckFailed(message)
+    if passed:
+        print(f"✓ {passed}")
+
+
+def probe(fn: Callable) -> Callable:
+    """Mark a function that runs beside the answer and returns plain data (tensors, numbers, strings, lists, dicts).
+
+    Its source is all that travels: it may use its arguments, the names of the set-up cell and the exercises.
+    """
+    return fn
+
+
+def fresh(exercise: Callable) -> Callable:
+    """The same exercise as a new process would run it, with no memory of this one, no data and no checkpoints."""
+    return exercise
+
+
+def from_scratch(exercise: Callable, forbidden: list[str]) -> None:
+    """Check that an answer does not call the library function that the exercise is about.
+
+    Args:
+        exercise: the learner's function or class.
+        forbidden: dotted names, see `bonsai.scratch.find_shortcuts`.
+
+    Raises:
+        CheckFailed: naming each shortcut.
+    """
+    shell = get_ipython()  # the cells run so far; the course's grader looks at the submitted notebook instead
+    cells = list(shell.user_ns["In"]) if shell else []
+    report_shortcuts(exercise.__name__, find_shortcuts(cells, exercise.__name__, forbidden))
+
+
+def report_shortcuts(name: str, shortcuts: list[str]) -> None:
+    """Raise `CheckFailed` if there are shortcuts."""
+    if shortcuts:
+        raise CheckFailed(f"{name} is to be written from scratch, without {' and '.join(shortcuts)}")
+
+
+recorded: dict[str, float] = {}
+
+
+def record(**measured: float) -> None:
+    """Note measured results (`ratio=7.4`), for the report and on the screen."""
+    for name, value in measured.items():
+        recorded[name] = float(value)
+        print(f"measured {name} = {value:.4g}")
+
+
+def difference(got, want, tol: float | Tensor = 0.0) -> str | None:
+    """The first difference between two values in words, or None. Only `want` decides how they are compared."""
+    if isinstance(want, Tensor):
+        return _tensor_difference(got, want, tol)
+    if isinstance(want, (list, tuple)):
+        if not isinstance(got, (list, tuple)):
+            return _expected(want, got, f"a {type(want).__name__} of {len(want)}")
+        if len(got) != len(want):
+            return f"  expected {len(want)} items: {show(want)}\n  yours has {len(got)}: {show(got)}"
+        for i, (g, w) in enumerate(zip(got, want, strict=True)):
+            found = difference(g, w, tol)
+            if found:
+                return f"  first difference at [{i}]\n{found}"
+        return None
+    if isinstance(want, dict):
+        if not isinstance(got, dict):
+            return _expected(want, got, "a dict")
+        if set(got) != set(want):
+            missing, extra = sorted(map(str, set(want) - set(got))), sorted(map(str, set(got) - set(want)))
+            return f"  the keys differ: missing {missing}, unexpected {extra}"
+        for key, w in want.items():
+            found = difference(got[key], w, tol)
+            if found:
+                return f"  first difference at [{key!r}]\n{found}"
+        return None
+    if isinstance(want, bool) or want is None or isinstance(want, (str, bytes)):
+        return None if type(got) is type(want) and got == want else _expected(want, got)
+    if isinstance(want, numbers.Integral):
+        if not isinstance(got, numbers.Integral) or isinstance(got, bool):
+            return _expected(want, got, "an int")
+        return None if int(got) == int(want) else _expected(want, got)
+    if not isinstance(got, numbers.Real) or isinstance(got, bool):
+        hint = " (.item() makes a Python float of a tensor)" if isinstance(got, Tensor) else ""
+        return _expected(want, got, f"a float{hint}")
+    return None if _close(float(got), float(want), float(tol)) else _expected(want, got)
+
+
+def _close(got: float, want: float, tol: float) -> bool:
+    if math.isnan(want) or math.isinf(want):
+        return got == want or (math.isnan(got) and math.isnan(want))
+    return abs(got - want) <= tol * max(1.0, abs(want))
+
+
+def _tensor_difference(got, want: Tensor, tol: float | Tensor) -> str | None:
+    if not isinstance(got, Tensor):
+        return _expected(want, got, "a torch.Tensor")
+    if _kind(got) != _kind(want):
+        return f"  expected {_kind(want)} values\n  yours has dtype {got.dtype}"
+    if got.shape != want.shape:
+        return f"  expected shape {tuple(want.shape)}\n  yours    shape {tuple(got.shape)}"
+    exact = torch.float64 if want.is_floating_point() else torch.int64
+    g, w = got.detach().to("cpu", exact), want.detach().to(exact)
+    limit = tol if isinstance(tol, Tensor) else tol * w.abs().clamp(min=1)
+    same = (g == w) | (g.isnan() & w.isnan()) | ((g - w).abs() <= limit)
+    if same.all():
+        return None
+    at = tuple((~same).nonzero()[0].tolist())
+    wrong = int((~same).sum())
+    return (
+        f"  first difference at {list(at)} ({wrong} of {want.numel()} values differ)\n"
+        f"  expected {show(w[at].item())}\n  yours    {show(g[at].item())}"
+    )
+
+
+def _kind(t: Tensor) -> str:
+    if t.dtype == torch.bool:
+        return "bool"
+    return "float" if t.is_floating_point() else "complex" if t.is_complex() else "integer"
+
+
+def _expected(want, got, kind: str = "") -> str:
+    tail = f", {kind}" if kind else ""
+    return f"  expected {show(want)}{tail}\n  yours    {show(got)}" + (f", a {type(got).__name__}" if kind else "")
+
+
+def show(value, limit: int = 100) -> str:
+    """A value in at most `limit` characters."""
+    if isinstance(value, Tensor):
+        few = 6 if limit > 60 else 3
+        flat = ", ".join(f"{v:.5g}" for v in value.detach().flatten()[:few].tolist())
+        return f"tensor([{flat}{', …' if value.numel() > few else ''}], shape {tuple(value.shape)})"
+    if type(value) in (tuple, list):
+        text = f"({', '.join(show(v, limit) for v in value[:20])}{', …' if len(value) > 20 else ''})"
+    else:
+        text = f"{value:.9g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
