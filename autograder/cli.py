@@ -1,0 +1,206 @@
+"""The command `bonsai`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+app = typer.Typer(help="Bonsai: a hands-on course in model compression.", no_args_is_help=True, add_completion=False)
+course_app = typer.Typer(help="For teachers: nbgrader courses.", no_args_is_help=True)
+app.add_typer(course_app, name="course")
+out, err = Console(), Console(stderr=True)
+
+Sandbox = Annotated[str, typer.Option(help="bubblewrap, docker, podman, or none (answers run with your rights).")]
+
+
+def fail(sentence: str, code: int = 2) -> typer.Exit:
+    """Say one sentence on stderr; raise what this returns."""
+    err.print(f"[red]bonsai:[/red] {sentence}", highlight=False)
+    return typer.Exit(code)
+
+
+@app.command(epilog="Example: bonsai lab --port 8890")
+def lab(
+    port: Annotated[int, typer.Option(help="Port of the local server.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open JupyterLab at the lessons."""
+    from autograder.source import LESSONS
+
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={LESSONS}", f"--port={port}"]
+    command += [] if browser else ["--no-browser"]
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    raise typer.Exit(subprocess.run(command).returncode)
+
+
+@app.command(epilog="Example: bonsai build 01")
+def build(
+    lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all if left out.")] = None,
+    execute: Annotated[bool, typer.Option(help="Run the solutions and keep their pictures.")] = True,
+) -> None:
+    """Build the notebooks from their sources in solutions/."""
+    from nbclient.exceptions import CellExecutionError
+
+    from autograder import build as building
+    from autograder.course import CourseError
+    from autograder.source import SourceError, find_source, sources
+
+    try:
+        for source in [find_source(name) for name in lessons] if lessons else sources():
+            for path in building.build(source, run=execute):
+                out.print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    except (SourceError, CourseError, ValueError) as error:
+        raise fail(str(error)) from None
+    except CellExecutionError as error:
+        raise fail(f"a cell of {source.name} failed:\n{error}", code=1) from None
+
+
+@app.command(epilog="Example: bonsai grade submitted/*/01_quantization_math/*.ipynb --feedback pages --json")
+def grade(
+    notebooks: Annotated[list[Path], typer.Argument(help="Submitted notebooks.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
+    feedback: Annotated[Path | None, typer.Option(help="Folder for a feedback page of each notebook.")] = None,
+    lesson: Annotated[str | None, typer.Option(help="The lesson, where the notebooks do not say.")] = None,
+    sandbox: Sandbox = "bubblewrap",
+) -> None:
+    """Grade notebooks: exit 0 when all were graded whatever they scored, 1 when some could not be, 2 for bad usage."""
+    from autograder.course import CourseError
+    from autograder.grade import document, grade
+    from autograder.sandbox import SandboxMissing
+
+    results = []
+    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    try:
+        with Progress(*columns, console=err, transient=True) as progress:
+            for result in progress.track(grade(notebooks, feedback, sandbox, lesson), total=len(notebooks)):
+                results.append(result)
+    except (SandboxMissing, CourseError, ValueError) as error:
+        raise fail(str(error)) from None
+    if json:
+        print(document(results))
+    else:
+        show(results)
+        if feedback:
+            out.print(f"Feedback pages: {feedback.resolve()}", soft_wrap=True)
+    raise typer.Exit(0 if all(r.status == "graded" for r in results) else 1)
+
+
+def show(results: list) -> None:
+    """One table a lesson: student, score, points of every exercise, the measured compression ratio; then flags."""
+    for lesson in dict.fromkeys(r.lesson for r in results):
+        rows = [r for r in results if r.lesson == lesson]
+        exercises = max(rows, key=lambda r: len(r.exercises)).exercises
+        table = Table(title=lesson or "unknown lesson", padding=(0, 1, 0, 0), box=box.SIMPLE)
+        table.add_column("student")
+        table.add_column("score", justify="right")
+        for number, exercise in enumerate(exercises, 1):
+            table.add_column(f"{number}\n/{exercise['max_points']:g}", justify="right")
+        table.add_column("ratio", justify="right")
+        for r in rows:
+            points = {e["id"]: f"{e['points']:g}" for e in r.exercises}
+            ratio = f"{r.measured['ratio']:.2f}×" if "ratio" in r.measured else "–"
+            score = f"{r.score:g}/{r.max_score:g}" if r.status == "graded" else r.status
+            student = r.student or Path(r.notebook).stem
+            table.add_row(student, score, *(points.get(e["id"], "–") for e in exercises), ratio)
+        out.print(table)
+        names = ", ".join(f"{number} {e['id']}" for number, e in enumerate(exercises, 1))
+        out.print(f"Exercises: {names}.\nRatio: measured, bytes before / after.\n", highlight=False)
+    for r in results:
+        for flag in r.flags:
+            out.print(f"[yellow]{r.student or r.notebook}[/yellow]: ", end="")
+            out.print(flag, highlight=False, markup=False)
+
+
+@app.command(epilog="Example: bonsai check 01")
+def check(lesson: Annotated[str, typer.Argument(help="Number or name.")], sandbox: Sandbox = "bubblewrap") -> None:
+    """Grade your own notebook of a lesson, hidden tests included, and say what to look at."""
+    from autograder.grade import grade
+    from autograder.sandbox import SandboxMissing
+    from autograder.source import LESSONS, find_source
+
+    try:
+        source = find_source(lesson)
+        (result,) = grade([LESSONS / source.stem / f"{source.stem}.ipynb"], sandbox=sandbox, lesson=lesson)
+    except (SandboxMissing, ValueError) as error:
+        raise fail(str(error)) from None
+    for row in result.exercises:
+        mark = "[green]✓[/green]" if row["passed"] else "[red]✗[/red]"
+        out.print(f"{mark} {row['id']}  {row['points']:g}/{row['max_points']:g}", highlight=False)
+        if not row["passed"]:
+            out.print(f"    {row['message']}".replace("\n", "\n    "), highlight=False, markup=False)
+    for flag in result.flags:
+        out.print(f"[yellow]note[/yellow] {flag}", highlight=False)
+    out.print(f"{result.score:g} of {result.max_score:g} points in {result.seconds:.0f} s")
+    raise typer.Exit(0 if result.status == "graded" else 1)
+
+
+@app.command(epilog="Example: bonsai benchmark resnet8 --batch 64 --json")
+def benchmark(
+    model: Annotated[str, typer.Argument(help="Name of a shipped model, or all.")],
+    batch: Annotated[int, typer.Option(min=1, max=10_000, help="Images in a timed call.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed calls.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
+) -> None:
+    """Measure a shipped model: bytes, parameters, MACs, memory, latency, throughput, accuracy on the test images."""
+    import json as text
+
+    from bonsai import data, measure, models
+
+    if model not in ("all", *models.MODELS):
+        raise fail(f"no model {model!r}: choose one of {', '.join(models.MODELS)}, or all")
+    try:
+        images, labels = data.load("test")
+        names = list(models.MODELS) if model == "all" else [model]
+        results = {n: measure.benchmark(models.load(n), images, labels, batch, threads, repeats) for n in names}
+    except (OSError, ValueError) as error:
+        raise fail(str(error)) from None
+    if json:
+        print(text.dumps(results, indent=2))
+        return
+    table = Table(title=f"batch {batch}, threads {threads}, {repeats} timed calls", box=box.SIMPLE)
+    table.add_column("")
+    for name in results:
+        table.add_column(name, justify="right")
+    rows = {"bytes": ",", "parameters": ",", "macs": ",", "memory_bytes": ",", "p50_ms": ".3f", "p95_ms": ".3f"}
+    rows |= {"p99_ms": ".3f", "images_per_second": ",.0f", "accuracy": ".2f"}
+    labels_of = {"macs": "MACs an image", "memory_bytes": "memory, bytes", "images_per_second": "images a second"}
+    labels_of |= {"accuracy": "test accuracy, %"} | {f"p{q}_ms": f"p{q}, ms" for q in (50, 95, 99)}
+    for key, form in rows.items():
+        table.add_row(labels_of.get(key, key), *(format(result[key], form) for result in results.values()))
+    out.print(table)
+
+
+@course_app.command(epilog="Example: bonsai course init my-course --lesson 01")
+def init(
+    folder: Annotated[Path, typer.Argument(help="New folder.")],
+    lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons.")] = None,
+) -> None:
+    """Make an nbgrader course directory: source, release, gradebook and configuration."""
+    from autograder import course
+    from autograder.source import SourceError, find_source
+
+    try:
+        names = course.init(folder, [find_source(name) for name in lesson] if lesson else None)
+    except (course.CourseError, SourceError, ValueError, OSError) as error:
+        raise fail(str(error)) from None
+    out.print(
+        f"{folder} holds {', '.join(names)}. Next: cd {folder}, put notebooks into submitted/STUDENT/{names[0]}/,"
+    )
+    out.print(f"and run nbgrader autograde {names[0]}", soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: an interrupted run ends with one line."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("bonsai: interrupted")
+        sys.exit(130)

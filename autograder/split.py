@@ -1,0 +1,580 @@
+"""Grades one notebook: the learner's cells in a sandboxed process A, the test cells in a process B outside it.
+
+    with Grader() as grader:
+        run = grader.run(notebook, files={"lesson01.py": b"..."}, teacher=sources, helpers=Path("lessons/01_..."))
+
+This process starts both, passes bytes between them without reading them, and watches the clock and the memory. When A
+hangs, dies or breaks the protocol it is killed and started again from the top without the cell that did it.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder import trusted, wire
+from autograder import worker as inside
+from autograder.sandbox import (
+    PYTHON,
+    ROOT,
+    TOOLKIT,
+    WORK,
+    Container,
+    ForkServer,
+    Gone,
+    Limits,
+    SandboxMissing,
+    Worker,
+    begin,
+    open_sandbox,
+    trusted_server,
+)
+
+REPLY_BYTES = 4 << 20  # of a cell's outputs, and as much again as pictures may take
+OUTPUTS = 1000  # of a cell
+SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
+FILES_BYTES = 50 << 20
+DECODER_BYTES = 64 << 10  # of the learner's code that a fresh process gets: code can hold what should be in the file
+MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
+
+
+@dataclass
+class TestResult:
+    """One test cell."""
+
+    id: str
+    exercise: str
+    points: float
+    max_points: float
+    passed: bool
+    message: str
+    seconds: float
+    hidden: bool = False  # whether a hidden check was the one that failed
+
+
+@dataclass
+class Run:
+    """One graded notebook."""
+
+    notebook: NotebookNode
+    tests: list[TestResult] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)  # sentences for the teacher
+    measured: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)  # seconds for: start, cells, tests, restarts
+
+
+class Grader:
+    """Keeps the two warm parents; one notebook at a time.
+
+    Args:
+        sandbox: bubblewrap, docker, podman or none.
+        warm: keep the parents from one notebook to the next.
+    """
+
+    def __init__(self, sandbox: str = "bubblewrap", limits: Limits | None = None, warm: bool = True):
+        self.sandbox, self.limits, self.warm = sandbox, limits or Limits(), warm
+        self._box: ForkServer | Container | None = None
+        self._tests: ForkServer | None = None
+        self._print: tuple | None = None
+
+    def __enter__(self) -> "Grader":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End both parents and all their children."""
+        for server in (self._box, self._tests):
+            if server is not None:
+                server.close()
+        self._box = self._tests = None
+
+    def start(self) -> None:
+        """Start the parents, or start them again when the toolkit has changed or one has died.
+
+        Raises:
+            SandboxMissing: see `open_sandbox`.
+        """
+        now = fingerprint()
+        if self._box is not None and (now != self._print or not self._box.alive or not self._tests_alive()):
+            self.close()
+        if self._box is None:
+            self._box, self._tests = open_sandbox(self.sandbox, self.limits), trusted_server()
+            self._print = now
+            self._box.start()
+            self._tests.start()
+        assert self._tests is not None
+        self._box.ready()
+        self._tests.ready()
+
+    def _tests_alive(self) -> bool:
+        return self._tests is not None and self._tests.alive
+
+    def run(
+        self,
+        notebook: NotebookNode,
+        files: Mapping[str, bytes] | None = None,
+        teacher: Mapping[str, str] | None = None,
+        helpers: Path | None = None,
+    ) -> Run:
+        """Run a notebook whose locked cells have been restored and hold the hidden tests.
+
+        Args:
+            notebook: is not changed; `Run.notebook` is a copy with outputs.
+            files: the submission's other files, for the learner's process only.
+            teacher: grade_id -> source of the teacher's cells (answers as stubs). Given, nothing else is ever run
+                outside the sandbox, whatever the notebook's metadata says; leave it out only for a notebook of yours.
+            helpers: the teacher's folder with the lesson's helper files, for the set-up cell outside the sandbox.
+
+        Raises:
+            SandboxMissing: there is no sandbox. What a submission does never raises.
+        """
+        began = time.monotonic()
+        self.start()
+        assert self._box is not None and self._tests is not None
+        with tempfile.TemporaryDirectory() as folder:
+            work = folder if self.sandbox == "none" else WORK
+            grading = _Grading(self, notebook, dict(files or {}), teacher, helpers, work, began)
+            try:
+                grading.parts["start"] = time.monotonic() - began
+                return grading.run()
+            finally:
+                grading.close()
+                if not self.warm:
+                    self.close()
+
+
+def fingerprint() -> tuple:
+    """Changes when the toolkit, this grader or Python does."""
+    files = [*ROOT.glob("bonsai/**/*.py"), *(ROOT / name for name in TOOLKIT), Path(trusted.__file__), Path(PYTHON)]
+    return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in sorted(files) if f.exists())
+
+
+@dataclass
+class _Cell:
+    """A code cell: `kind` is setup, answer, plain, test or none (not run)."""
+
+    node: NotebookNode
+    kind: str
+    id: str
+    source: str
+    left_out: str = ""  # why it is not run again
+
+
+class _Grading:
+    """One notebook on its way through A and B."""
+
+    def __init__(
+        self,
+        grader: Grader,
+        notebook: NotebookNode,
+        files: dict[str, bytes],
+        teacher: Mapping[str, str] | None,
+        helpers: Path | None,
+        work: str,
+        began: float,
+    ):
+        assert grader._box is not None and grader._tests is not None
+        self.box, self.server, self.sandbox = grader._box, grader._tests, grader.sandbox
+        self.limits, self.teacher, self.work = grader.limits, teacher, work
+        self.helpers = str(helpers.resolve()) if helpers else ""
+        self.began, self.deadline = began, began + grader.limits.notebook_s
+        self.notebook = nbformat.from_dict(notebook)
+        self.run_ = Run(self.notebook)
+        self.parts = self.run_.parts
+        self.files = self._bounded(files)
+        self.decoder_files = {p.name: p.read_bytes() for p in helpers.glob("*.py")} if helpers else {}
+        self.cells = self._classify()
+        self.a: Worker | None = None
+        self.b: Worker | None = None
+        self.done: list[_Cell] = []  # what A has run
+        self.setups: list[_Cell] = []  # what B has run
+        self.restarts = 0
+        self.count = 0
+        self.second_try = False
+
+    # The notebook ------------------------------------------------------------------------------------------------
+
+    def _classify(self) -> list[_Cell]:
+        """What each code cell is, by its metadata, which the teacher's sources must confirm."""
+        cells, seen, room = [], set(), SOURCE_BYTES
+        for node in self.notebook.cells:
+            if node.cell_type != "code":
+                continue
+            node.outputs, node.execution_count = [], None
+            room -= len(node.source)
+            if room < 0:
+                self.flag(f"The code is longer than {SOURCE_BYTES >> 20} MB; what comes after that was left out.")
+                continue
+            meta = node.metadata.get("nbgrader")
+            meta = meta if isinstance(meta, dict) else {}
+            name = str(meta.get("grade_id", ""))
+            kind = kind_of(meta)
+            source = node.source
+            if kind != "plain" and self.teacher is not None:
+                if name not in self.teacher or name in seen:
+                    self.flag(f"A cell calls itself {name!r} but is not the teacher's; it counts as the learner's own.")
+                    kind = "plain"
+                elif kind in ("setup", "test"):
+                    source = self.teacher[name]
+            if kind != "plain":
+                seen.add(name)
+            cells.append(_Cell(node, kind, name, source))
+        return cells
+
+    def _bounded(self, files: dict[str, bytes]) -> dict[str, bytes]:
+        room, kept = FILES_BYTES, {}
+        for name, content in list(files.items())[:1000]:
+            room -= len(content)
+            if room >= 0:
+                kept[name] = content
+        if len(kept) < len(files):
+            self.flag(f"Only files of up to {FILES_BYTES >> 20} MB in all were taken.")
+        return kept
+
+    def flag(self, sentence: str) -> None:
+        if sentence not in self.run_.flags:
+            self.run_.flags.append(sentence)
+
+    def run(self) -> Run:
+        """All cells in order, as if it were one notebook."""
+        for cell in self.cells:
+            began = time.monotonic()
+            if cell.kind == "test":
+                self._test(cell)
+            else:
+                self._learner_cell(cell)
+                if cell.kind == "setup":
+                    self._setup(cell)
+            part = "tests" if cell.kind == "test" else "cells"
+            self.parts[part] = self.parts.get(part, 0.0) + time.monotonic() - began
+        self.run_.seconds = time.monotonic() - self.began
+        return self.run_
+
+    def close(self) -> None:
+        for worker in (self.a, self.b):
+            if worker is not None:
+                worker.kill()
+        if self.sandbox == "none":
+            shutil.rmtree(self.work, ignore_errors=True)
+            Path(self.work).mkdir(exist_ok=True)
+
+    def until(self, seconds: float) -> float:
+        """A deadline that is not later than the notebook's."""
+        return min(time.monotonic() + seconds, self.deadline)
+
+    # Process A ---------------------------------------------------------------------------------------------------
+
+    def _learner_cell(self, cell: _Cell) -> None:
+        """Run a cell in A and keep its outputs; one that A does not survive is left out from then on."""
+        if not cell.source.strip():
+            return
+        self.count += 1
+        cell.node.execution_count = self.count
+        try:
+            a = self._process()
+            outputs, flood = self._run_cell(a, cell)
+        except Gone as gone:
+            what = f"The answer to {cell.id}" if cell.kind == "answer" else f"Code cell {self.count}"
+            why = self._why(gone, self.limits.cell_s)
+            if gone.kind != "refused":
+                self.flag(f"{what} {why} and was left out.")
+            cell.left_out = f"was left out: it {why}"
+            cell.node.outputs = [error_output("LeftOut", f"This cell {cell.left_out}.")]
+        else:
+            cell.node.outputs = outputs
+            if flood:
+                self.flag(f"Code cell {self.count} printed more than is kept; the rest was cut.")
+        self.done.append(cell)
+
+    def _run_cell(self, a: Worker, cell: _Cell) -> tuple[list[NotebookNode], bool]:
+        body = wire.encode((cell.source,), limit=1 << 30)
+        _, reply = a.request(
+            inside.CELL, body, self.until(self.limits.cell_s), REPLY_BYTES + (self.limits.picture_kb << 11)
+        )
+        try:
+            said = json.loads(reply)
+            outputs = list(said["outputs"])
+            flood = said["flood"] is True or len(outputs) > OUTPUTS + 1
+            return [clean_output(o, self.count) for o in outputs[: OUTPUTS + 1]], flood
+        except Exception:  # whatever else it is, A sent it
+            a.kill()
+            raise Gone("protocol", "broke the protocol: its outputs are not what Jupyter's are") from None
+
+    def _process(self) -> Worker:
+        """A, started again from the top if it is gone.
+
+        Raises:
+            Gone: it could not be brought to where it was.
+        """
+        while self.a is None or self.a.pidfd < 0:
+            if time.monotonic() >= self.deadline:
+                raise Gone("refused", f"was not run: the notebook's {self.limits.notebook_s:.0f} s were over")
+            if self.restarts > self.limits.restarts:
+                raise Gone(
+                    "refused", f"was not run: the process had to be restarted {self.limits.restarts} times already"
+                )
+            began = time.monotonic()
+            self.a = self._fresh_process(hide_data=False)
+            self.restarts += 1
+            for cell in self.done:
+                try:
+                    self._again(self.a, cell)
+                except Gone as gone:
+                    cell.left_out = f"was left out: it {self._why(gone, self.limits.cell_s)}"
+                    self.flag(f"{cell.id or 'A code cell'} {cell.left_out}.")
+                    break
+            self.parts["restarts"] = self.parts.get("restarts", 0.0) + time.monotonic() - began
+        return self.a
+
+    def _again(self, a: Worker, cell: _Cell) -> None:
+        if cell.left_out:
+            request = wire.encode((names_in(cell), f"{cell.id or 'a cell'} {cell.left_out}"))
+            a.request(inside.LEAVE_OUT, request, self.until(self.limits.cell_s), REPLY_BYTES)
+        else:
+            self._run_cell(a, cell)
+
+    def _fresh_process(self, hide_data: bool) -> Worker:
+        worker = self._spawn(self.box)
+        files = self.decoder_files if hide_data else self.files
+        begin(worker, self.sandbox, self.limits, files, self.work, hide_data)
+        return worker
+
+    def _spawn(self, server: ForkServer | Container) -> Worker:
+        try:
+            return server.spawn(self.limits.memory_mb)
+        except SandboxMissing:  # it was there when this notebook began
+            self.flag("A parent process of the grader did not answer and was started again.")
+            server.stop()
+            server.start()
+            return server.spawn(self.limits.memory_mb)
+
+    def _decoder_process(self) -> Worker:
+        """A': the set-up and the learner's definitions, without data, and without anything that A did."""
+        worker = self._fresh_process(hide_data=True)
+        own = "\n".join(c.source for c in self.done if c.kind != "setup")
+        used, room = sorted(set(re.findall(r"\w+", own)))[:10_000], DECODER_BYTES
+        try:
+            for cell in self.done:
+                room -= len(cell.source) if cell.kind != "setup" else 0
+                if room < 0:
+                    self.flag(f"A fresh process got no more than {DECODER_BYTES >> 10} kB of the learner's code.")
+                elif not cell.left_out:
+                    request = wire.encode((cell.source, cell.kind == "plain", used), limit=1 << 30)
+                    worker.request(inside.DEFINE, request, self.until(self.limits.cell_s), REPLY_BYTES)
+        except Gone:
+            worker.kill()
+            raise
+        return worker
+
+    def _why(self, gone: Gone, seconds: float) -> str:
+        if gone.kind != "timeout":
+            return str(gone)
+        if time.monotonic() >= self.deadline:
+            return f"did not return before the notebook's {self.limits.notebook_s:.0f} s were over"
+        return f"did not return within {seconds:.0f} s"
+
+    # Process B ---------------------------------------------------------------------------------------------------
+
+    def _bench(self) -> Worker:
+        """B, with the set-up cells that came so far."""
+        if self.b is None or self.b.pidfd < 0:
+            self.b = self._spawn(self.server)
+            stubs = [source for c in self.cells if c.kind == "answer" and (source := (self.teacher or {}).get(c.id))]
+            cells = [c.node.source for c in self.cells if c.kind != "test"]
+            request = {"cells": cells, "stubs": stubs, "helpers": self.helpers}
+            self.b.request(trusted.BEGIN, wire.encode(request, strict=True), time.monotonic() + 60)
+            for cell in self.setups:
+                self._setup_in(self.b, cell)
+        return self.b
+
+    def _setup(self, cell: _Cell) -> None:
+        self.setups.append(cell)
+        if self.b is not None and self.b.pidfd >= 0:
+            with contextlib.suppress(Gone):  # the next test starts it again, and says so
+                self._setup_in(self.b, cell)
+
+    def _setup_in(self, b: Worker, cell: _Cell) -> None:
+        request = wire.encode({"name": cell.id, "source": cell.source}, limit=1 << 30)
+        _, reply = b.request(trusted.SETUP, request, time.monotonic() + self.limits.cell_s)
+        if failed := wire.decode(reply)["failed"]:
+            self.flag(f"The set-up cell {cell.id} failed in the grader: {clean(failed)}")
+
+    def _test(self, cell: _Cell) -> None:
+        """Run a test cell in B. When A dies in it, a second try shows whether the exercise was to blame."""
+        began = time.monotonic()
+        self.count += 1
+        cell.node.execution_count = self.count
+        self.second_try = False
+        said, gone = self._attempt(cell)
+        if gone is not None and gone.kind in ("ended", "protocol"):  # perhaps the work of another exercise's thread
+            self.flag(f"{cell.id}: {clean(said['message'])}; tried once more in a new process.")
+            self.second_try = True
+            said, gone = self._attempt(cell)
+        if gone is not None and gone.kind != "refused":
+            self.flag(f"{cell.id}: {clean(said['message'])}.")
+        points = points_of(cell.node.metadata.nbgrader)
+        passed = said["passed"] is True
+        message = clean(said["message"])
+        exercise = cell.id.removeprefix("test_")
+        seconds = time.monotonic() - began
+        result = TestResult(
+            cell.id, exercise, points if passed else 0.0, points, passed, message, seconds, said["hidden"]
+        )
+        self.run_.tests.append(result)
+        self.run_.measured.update(said["measured"])
+        outputs = []
+        if said["printed"]:
+            outputs.append(NotebookNode(output_type="stream", name="stdout", text=clean(said["printed"])))
+        if not passed:
+            outputs.append(error_output("CheckFailed", message, [clean(line) for line in said["error"]]))
+        cell.node.outputs = outputs
+
+    def _attempt(self, cell: _Cell) -> tuple[dict[str, Any], Gone | None]:
+        """What B says of a test cell; and how A was lost in it, if it was."""
+        said = {"passed": False, "message": "", "printed": "", "error": [], "hidden": False, "measured": {}}
+        if time.monotonic() >= self.deadline:
+            over = f"not run: the notebook's {self.limits.notebook_s:.0f} s were over"
+            return said | {"message": over}, Gone("refused", over)
+        deadline = self.until(self.limits.test_s)
+        try:
+            b = self._bench()
+            b._number += 1
+            above = sum(c.kind != "test" for c in self.cells[: self.cells.index(cell)])
+            request = {"name": cell.id, "source": cell.source, "above": above}
+            b.send(trusted.TEST, wire.encode(request, limit=1 << 30), deadline)
+            gone: Gone | None = None
+            while True:
+                b._wait_for_reply(deadline)
+                kind, _, body = b.channel.receive(3 * wire.MAX_BYTES, deadline)
+                if kind == trusted.RESULT:
+                    break
+                answer, reply, gone = self._ask(cell, body, deadline)
+                b.channel.send(answer, 0, reply, deadline)
+            said = wire.decode(body)
+        except TimeoutError:
+            self._end_bench()
+            what = f"the test did not end within {self.limits.test_s:.0f} s"
+            if time.monotonic() >= self.deadline:
+                what = f"the test did not end before the notebook's {self.limits.notebook_s:.0f} s were over"
+            self.flag(f"{cell.id}: {what}.")
+            return said | {"message": what}, None
+        except (EOFError, OSError, wire.WireError, Gone):
+            self._end_bench()
+            self.flag(f"{cell.id} ended the process that runs the tests; it counts as failed.")
+            return said | {"message": "what your function returned was too much for the test"}, None
+        if said["malformed"] and self.a is not None:
+            self.a.kill()
+            self.flag(f"{cell.id}: the answer's process broke the protocol: it sent something that is not plain data.")
+            if (blamed := self._culprit(cell, "")) is not None:
+                blamed.left_out = "was left out: it broke the protocol"
+        return said, gone
+
+    def _end_bench(self) -> None:
+        if self.b is not None:
+            self.b.kill()
+
+    def _ask(self, cell: _Cell, body: bytes, deadline: float) -> tuple[int, bytes, Gone | None]:
+        """Pass one question on to A, or to a new A', and its answer back."""
+        name, kind, fresh, inner = wire.decode(body)
+        deadline = min(deadline, self.until(self.limits.call_s))
+        other: Worker | None = None
+        try:
+            worker = other = self._decoder_process() if fresh else None
+            worker = worker or self._process()
+            deadline = min(self.until(self.limits.call_s), self.deadline)
+            _, reply = worker.request(kind, inner, deadline)
+            return trusted.ANSWER, reply, None
+        except Gone as gone:
+            why = self._why(gone, self.limits.call_s)
+            blamed = self._culprit(cell, name)
+            if gone.kind == "refused":
+                return trusted.LOST, f"not run: {why}".replace("not run: was not run", "not run").encode(), gone
+            if blamed is not None and not fresh and (gone.kind in ("timeout", "memory") or self.second_try):
+                blamed.left_out = f"was left out: {name} {why}"
+            return trusted.LOST, f"{name} {why}".encode(), gone
+        finally:
+            if other is not None:
+                other.kill()
+
+    def _culprit(self, cell: _Cell, name: str) -> _Cell | None:
+        """The cell to leave out when a call does not come back: the one that defines it, else the tested answer."""
+        own = [c for c in self.done if c.kind == "answer" and c.id == cell.id.removeprefix("test_")]
+        defining = [c for c in self.done if c.kind in ("answer", "plain") and name in names_in(c)]
+        found = defining or own
+        return found[-1] if found else None
+
+
+def kind_of(meta: Mapping[str, Any]) -> str:
+    """The kind of a code cell by nbgrader's metadata."""
+    if meta.get("grade") and not meta.get("solution"):
+        return "test"
+    if meta.get("solution"):
+        return "answer"
+    return "setup" if meta.get("locked") and not meta.get("task") else "plain"
+
+
+def points_of(meta: Mapping[str, Any]) -> float:
+    try:
+        return float(meta.get("points", 0))
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def names_in(cell: _Cell) -> list[str]:
+    """Functions and classes at the top of a cell. By pattern: this process does not parse a learner's code."""
+    found = re.findall(r"^(?:async\s+)?(?:def|class)\s+(\w+)", cell.source, flags=re.M)
+    return found or ([cell.id] if cell.kind == "answer" else [])
+
+
+def clean(text: Any) -> str:
+    """Text that can be written to a file: no half characters, no control characters but line ends."""
+    text = str(text).encode("utf-8", "replace").decode("utf-8")
+    return re.sub(r"[\x00-\x08\x0b-\x0d\x0e-\x1a\x1c-\x1f]", "", text)
+
+
+def clean_output(said: Mapping[str, Any], count: int) -> NotebookNode:
+    """One output of A, with the parts that nbformat knows and no others.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is something else.
+    """
+    kind = said["output_type"]
+    if kind == "stream":
+        name = "stderr" if said["name"] == "stderr" else "stdout"
+        return NotebookNode(output_type="stream", name=name, text=clean(said["text"]))
+    if kind == "error":
+        lines = [clean(line) for line in said["traceback"][:100]]
+        return error_output(clean(said["ename"]), clean(said["evalue"]), lines)
+    if kind not in ("execute_result", "display_data"):
+        raise ValueError("an output of no known kind")
+    data = {key: clean_data(key, value) for key, value in said["data"].items() if MIME.fullmatch(key)}
+    output = NotebookNode(output_type=kind, data=NotebookNode(data), metadata=NotebookNode())
+    if kind == "execute_result":
+        output["execution_count"] = count
+    return output
+
+
+def clean_data(kind: str, value: Any) -> Any:
+    if kind.endswith("json"):
+        return json.loads(clean(json.dumps(value)))
+    if not isinstance(value, str):
+        raise TypeError("data that is not text")
+    return clean(value)
+
+
+def error_output(name: str, message: str, lines: list[str] | None = None) -> NotebookNode:
+    """An error as nbformat has it. A failed check is shown as its message, then the learner's own lines."""
+    shown = [f"✗ {message}", *(lines or [])] if name in ("CheckFailed", "LeftOut") else lines or [f"{name}: {message}"]
+    return NotebookNode(output_type="error", ename=name, evalue=message, traceback=shown)

@@ -1,0 +1,313 @@
+"""Runs the test cells, outside the sandbox, in a process that never holds one of the learner's objects.
+
+An exercise here is a function that asks the learner's process, through the grader, and gets plain data back. A probe
+sends its own source there. What stays here: the tests, their seeds, the expected values, and every comparison.
+"""
+
+import ast
+import builtins
+import contextlib
+import fcntl
+import io
+import os
+import random
+import re
+import resource
+import socket
+import symtable
+import sys
+import time
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from autograder import wire
+from autograder.worker import CALL, PROBE, serve
+
+# The grader's requests, and this process's questions back.
+SETUP, TEST, BEGIN = 32, 33, 34
+RESULT, ASK = 96, 97
+ANSWER, LOST = 98, 99
+
+MEMORY = 8 << 30
+OUTPUT_CHARACTERS = 50_000
+# Exceptions that would end a loop of the test in silence, if an answer could raise them here.
+SILENT = (StopIteration, StopAsyncIteration, GeneratorExit)
+
+
+class AnswerError(RuntimeError):
+    """The learner's code raised something that has no builtin base worth having."""
+
+
+class AnswerLost(BaseException):
+    """The learner's process is gone. No test can catch it by catching `Exception`."""
+
+
+def main() -> None:
+    import bonsai.measure
+    import bonsai.models
+    import bonsai.testing  # noqa: F401
+
+    serve(socket.socket(fileno=os.dup(0)), tester, enclosed=False)
+
+
+def tester(channel: wire.Channel) -> NoReturn:
+    """Serve one submission's tests."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    fcntl.fcntl(channel.reader, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    bench: Bench | None = None
+    while True:
+        kind, number, body = channel.receive()
+        request = wire.decode(body)
+        if kind == BEGIN:
+            bench, reply = Bench(channel, **request), {}
+        elif bench is None:
+            os._exit(1)
+        else:
+            reply = bench.setup(**request) if kind == SETUP else bench.test(**request)
+        channel.send(RESULT, number, wire.encode(reply))
+
+
+class Bench:
+    """The names of the set-up cell, and the exercises as remote calls.
+
+    Args:
+        cells: the submission's code cells, for the search for shortcuts. They are only ever parsed.
+        stubs: the teacher's answer cells: what they define is the learner's.
+        helpers: folder of the lesson's own helper files, or "".
+    """
+
+    def __init__(self, channel: wire.Channel, cells: list[str], stubs: list[str], helpers: str):
+        import bonsai.testing
+
+        self.channel, self.cells, self.above = channel, cells, len(cells)
+        self.exercises = {name for stub in stubs for name in defined(stub)}
+        self.sources: dict[str, str] = {}
+        self.testing = bonsai.testing
+        for name in ("probe", "fresh", "from_scratch"):
+            setattr(bonsai.testing, name, getattr(self, name))
+        module = types.ModuleType("__main__")
+        module.__dict__["get_ipython"] = lambda: None
+        sys.modules["__main__"], self.namespace = module, module.__dict__
+        os.environ["NBGRADER_EXECUTION"] = "autograde"
+        if helpers:
+            os.chdir(helpers)
+            sys.path.insert(0, helpers)
+
+    def setup(self, name: str, source: str) -> dict:
+        """Run a set-up cell."""
+        self._seed()
+        try:
+            with self._quiet():
+                self._run(name, source, self.namespace)
+        except Exception as error:
+            return {"failed": f"{type(error).__name__}: {error}"}
+        return {"failed": ""}
+
+    def test(self, name: str, source: str, above: int) -> dict:
+        """Run a test cell by itself: whether it came to its end, and what it said. `above` it, A has run so many."""
+        self._seed()
+        self.above = above
+        self.testing.recorded.clear()
+        said: dict[str, Any] = {"passed": False, "message": "", "error": [], "hidden": False, "malformed": False}
+        began = time.perf_counter()
+        with self._quiet() as printed:
+            try:
+                self._run(name, source, self._names(source))
+                said["passed"] = True
+            except wire.WireError as error:
+                said |= {"message": f"what your function returned could not be read: {error}", "malformed": True}
+            except BaseException as error:
+                said["message"], said["error"] = self._explain(error)
+                said["hidden"] = in_hidden_region(error, f"<{name}>", source)
+        said["seconds"] = time.perf_counter() - began
+        said["printed"] = printed.getvalue()
+        said["measured"] = dict(self.testing.recorded)
+        return said
+
+    def _names(self, source: str) -> dict[str, Any]:
+        """What a test cell sees: a copy of the set-up cell's names; what the teacher's answers define, and whatever
+        else it uses and nothing else defines, is the learner's."""
+        names = dict(self.namespace)
+        for free in self.exercises | (global_names(source) - set(names) - set(dir(builtins))):
+            names[free] = self._remote(free)
+        return names
+
+    def _run(self, name: str, source: str, namespace: dict) -> None:
+        source = without_magics(source)
+        self.sources[f"<{name}>"] = source
+        exec(compile(source, f"<{name}>", "exec"), namespace)
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Any:
+        printed = Bounded()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(Bounded()):
+            yield printed
+
+    def _seed(self) -> None:
+        import numpy
+        import torch
+
+        torch.manual_seed(0)
+        numpy.random.seed(0)
+        random.seed(0)
+
+    def _explain(self, error: BaseException) -> tuple[str, list[str]]:
+        """What to tell the learner: one message, and lines of their own code."""
+        lines = getattr(error, "learner_lines", None)
+        name, text = type(error).__name__, str(error)
+        if isinstance(error, self.testing.CheckFailed):
+            return text, []
+        if isinstance(error, AnswerLost):
+            return text, []
+        if isinstance(error, NotImplementedError):
+            return "not answered yet", lines or []
+        if lines is not None:
+            name = getattr(error, "learner_type", name)
+            return f"your code raised {name}: {text}", lines
+        if isinstance(error, AssertionError):
+            return text or "a check of the test does not hold", []
+        return f"the test could not use what your function returned: {name}: {text}", []
+
+    # What the tests see ------------------------------------------------------------------------------------------
+
+    def _remote(self, name: str) -> Callable:
+        """An exercise: the call goes to the learner's process."""
+        return self._function(name, CALL, "")
+
+    def probe(self, fn: Callable) -> Callable:
+        """A probe: its source, without comments, goes to the learner's process with each call."""
+        node = self._definition(fn)
+        node.decorator_list = []
+        source = ast.unparse(node)
+        if fn.__code__.co_freevars:
+            raise TypeError(f"probe {fn.__name__} uses {fn.__code__.co_freevars}, which do not travel: pass them to it")
+        unknown = global_names(source) - {fn.__name__} - set(self.namespace) - set(dir(builtins)) - self.exercises
+        if unknown and self.exercises:
+            raise TypeError(f"probe {fn.__name__} uses {', '.join(sorted(unknown))}, which do not travel")
+        return self._function(fn.__name__, PROBE, source)
+
+    def fresh(self, exercise: Callable) -> Callable:
+        """The exercise in a process that has not seen the data, nor what the other one did."""
+        try:
+            name, kind, source = exercise.remote  # type: ignore[attr-defined]
+        except AttributeError:
+            raise TypeError("fresh() takes an exercise or a probe") from None
+        return self._function(name, kind, source, fresh=True)
+
+    def from_scratch(self, exercise: Callable, forbidden: Iterable[str]) -> None:
+        """Fail if the answer takes a shortcut, which its syntax tree decides.
+
+        Raises:
+            CheckFailed: naming the shortcut.
+        """
+        from bonsai.scratch import find_shortcuts
+
+        found = find_shortcuts(self.cells[: self.above], exercise.__name__, list(forbidden))
+        self.testing.report_shortcuts(exercise.__name__, found)
+
+    def _definition(self, fn: Callable) -> ast.FunctionDef:
+        """The syntax tree of a probe, from the text of the cell that defines it."""
+        tree = ast.parse(self.sources[fn.__code__.co_filename])
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name == fn.__name__:
+                lines = [node.lineno, *(d.lineno for d in node.decorator_list)]
+                if fn.__code__.co_firstlineno in lines:
+                    return node
+        raise TypeError(f"{fn.__name__} is not a function of this cell, so it cannot be a probe")
+
+    def _function(self, name: str, kind: int, source: str, fresh: bool = False) -> Callable:
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            try:
+                body = wire.encode((source, name, args, kwargs), strict=True, limit=wire.MAX_BYTES - 1024)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"the test cannot send this to {name}: {error}") from None
+            return self._ask(name, kind, fresh, body)
+
+        ask.__name__ = ask.__qualname__ = name
+        ask.remote = (name, kind, source)  # type: ignore[attr-defined]
+        return ask
+
+    def _ask(self, name: str, kind: int, fresh: bool, body: bytes) -> Any:
+        self.channel.send(ASK, 0, wire.encode((name, kind, fresh, body), limit=2 * wire.MAX_BYTES))
+        answer, _, body = self.channel.receive(2 * wire.MAX_BYTES)
+        if answer == LOST:
+            raise AnswerLost(str(body, "utf-8"))
+        reply = wire.decode(body)
+        if isinstance(reply, tuple) and len(reply) == 2:
+            if reply[0] == "value":
+                return reply[1]
+            if reply[0] == "error":
+                raise rebuilt(reply[1])
+        raise wire.WireError("a reply that is neither a value nor an error")
+
+
+class Bounded(io.StringIO):
+    """Text up to a length; the rest is dropped."""
+
+    def write(self, text: str) -> int:
+        super().write(text[: max(0, OUTPUT_CHARACTERS - self.tell())])
+        return len(text)
+
+
+def rebuilt(said: Any) -> Exception:
+    """The learner's exception as the builtin class of that name, or its nearest builtin base.
+
+    Raises:
+        WireError: the description has another form than `worker.describe` gives it.
+    """
+    try:
+        bases, args, lines = list(said["bases"]), tuple(said["args"]), [str(line) for line in said["traceback"]]
+        name, message = str(said["type"]), str(said["message"])
+    except (TypeError, KeyError):
+        raise wire.WireError("an error without its parts") from None
+    error: Exception = AnswerError(message)
+    for base in bases:
+        kind = getattr(builtins, base, None) if isinstance(base, str) else None
+        if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, SILENT):
+            try:
+                error = kind(*args)
+            except Exception:  # some need other arguments
+                continue
+            break
+    error.learner_lines, error.learner_type = lines, name  # type: ignore[attr-defined]
+    return error
+
+
+def defined(source: str) -> list[str]:
+    """Functions and classes at the top of a cell."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return [node.name for node in ast.parse(without_magics(source)).body if isinstance(node, kinds)]
+
+
+def global_names(source: str) -> set[str]:
+    """Names that a cell reads from around it: not its own variables, parameters or imports."""
+    top = symtable.symtable(without_magics(source), "<cell>", "exec")
+    found = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+    own = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    tables = list(top.get_children())
+    for table in tables:
+        tables += table.get_children()
+        found |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
+    return found - own
+
+
+def without_magics(source: str) -> str:
+    """`%matplotlib inline` and `!ls` mean nothing here; the lines stay, so that their numbers do."""
+    return re.sub(r"^([ \t]*)[%!].*$", r"\1pass", source, flags=re.M)
+
+
+def in_hidden_region(error: BaseException, filename: str, source: str) -> bool:
+    """Whether the cell's line that failed stands between the markers of hidden tests."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == filename and trace.tb_frame.f_code.co_name == "<module>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    before = source.split("\n")[:line]
+    return sum("BEGIN HIDDEN TESTS" in b for b in before) > sum("END HIDDEN TESTS" in b for b in before)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,560 @@
+"""Runs inside the sandbox: the warm parent, and the process that it forks for each submission, which runs the answers.
+
+The parent imports torch once, reads no data, knows no secret and runs no learner's code. Each child closes itself in
+(`enclose`), then serves one request at a time: run a cell, call an exercise, run a probe. Nothing that this file does
+after the first learner's cell can be trusted: the grader treats every byte from here as the learner's.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import functools
+import importlib
+import json
+import linecache
+import os
+import pkgutil
+import platform
+import random
+import resource
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from autograder import wire
+
+# Requests to a child, and its replies. The grader's own processes use the same numbers.
+START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE = range(1, 7)
+DONE, FAILED = 64, 65
+
+NOBODY = 65534
+WIRE_FD = 200  # out of the way of code that closes or reuses low descriptors
+NAMESPACES = {
+    "user": 0x10000000,
+    "mnt": 0x20000,
+    "pid": 0x20000000,
+    "net": 0x40000000,
+    "ipc": 0x8000000,
+    "uts": 0x4000000,
+}
+MS_NOSUID_NODEV, MS_NOEXEC, MS_REC_PRIVATE = 2 | 4, 8, 0x4000 | 0x40000
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    """`enclosed` or `plain`: a parent that forks, on the socket that is its input. `once`: one child, on both."""
+    mode = sys.argv[1]
+    if mode == "enclosed":
+        become_nobody()
+    if mode == "once":
+        warm_up()
+        learner(wire.Channel(os.dup(0), os.dup(1)))
+    control = socket.socket(fileno=os.dup(0))
+    warm_up()
+    serve(control, learner, enclosed=mode == "enclosed")
+
+
+# The warm parent -----------------------------------------------------------------------------------------------------
+
+
+def become_nobody() -> None:
+    """Give up root, so that the limit on processes holds. Nothing to do for an ordinary user."""
+    if os.getuid() != 0:
+        return
+    for cover in ("sys", "sysrq-trigger", "irq", "bus"):  # bubblewrap protects them from root; with them a child
+        libc.umount2(b"/proc/" + cover.encode(), 2)  # may not mount its own /proc, and nobody cannot write to them
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self stays root's, and a child cannot map its user
+
+
+def warm_up() -> None:
+    """Import what lessons import; make the shell. One thread, no data."""
+    import matplotlib.font_manager
+    import matplotlib.pyplot  # noqa: F401
+
+    import bonsai
+
+    for module in pkgutil.iter_modules(bonsai.__path__):
+        try:
+            importlib.import_module(f"bonsai.{module.name}")
+        except ImportError:  # an optional part of the toolkit
+            continue
+    make_shell()
+
+
+def serve(control: socket.socket, child: Callable[[wire.Channel], NoReturn], enclosed: bool) -> NoReturn:
+    """Fork a child for each socket that arrives, until the grader goes away."""
+    import gc
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    gc.collect()
+    gc.freeze()  # else the first collection in each child copies every page
+    control.send(b"R")
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            os._exit(0)
+        if os.fork() == 0:
+            control.close()
+            try:
+                become_child(fds[0], child, enclosed)
+            finally:
+                os._exit(1)
+        os.close(fds[0])
+
+
+def become_child(fd: int, child: Callable[[wire.Channel], NoReturn], enclosed: bool) -> None:
+    """First tell the grader who the child is, as a pidfd, which works across namespaces and is never reused."""
+    connection = socket.socket(fileno=fd)
+    if enclosed:
+        try:
+            enter_namespaces()
+        except OSError as error:
+            connection.sendall(b"E" + str(error).encode())
+            return
+        pid = os.fork()
+        if pid:
+            socket.send_fds(connection, [b"P"], [os.pidfd_open(pid)])
+            return  # bubblewrap's init reaps it
+        os.setsid()  # a signal to the process group would cross the namespace, and end the parent
+    else:
+        os.setsid()
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        socket.send_fds(connection, [b"P"], [os.pidfd_open(os.getpid())])
+    fd = connection.detach()
+    channel = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, WIRE_FD)
+    os.close(fd)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child(wire.Channel(channel, channel))
+
+
+# Closing in ----------------------------------------------------------------------------------------------------------
+
+
+def check(result: int, what: str) -> None:
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
+
+
+def enter_namespaces() -> None:
+    """Own user, mounts, processes, network and so on, for this process's children."""
+    uid, gid = os.getuid(), os.getgid()
+    check(libc.unshare(sum(NAMESPACES.values())), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {uid} 1"), ("gid_map", f"1000 {gid} 1")):
+        Path("/proc/self", name).write_text(text)
+
+
+def enclose(start: dict) -> None:
+    """Own empty folders, the submission's files, limits, no privileges. From here on nothing can be undone."""
+    if start["enclosed"]:
+        mount(None, "/", None, MS_REC_PRIVATE)
+        for folder in ("/tmp", "/dev/shm", start["work"], *start["hide"]):
+            mount("tmpfs", folder, "tmpfs", MS_NOSUID_NODEV, f"size={start['tmp_mb']}m,mode=700")
+        mount("proc", "/proc", "proc", MS_NOSUID_NODEV | MS_NOEXEC)
+    os.chdir(start["work"])
+    for name, content in start["files"].items():
+        path = Path(start["work"], name)
+        if path.is_absolute() and ".." not in Path(name).parts and path.is_relative_to(start["work"]):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    set_limits(start)
+    if start["harden"]:
+        drop_privileges()
+        check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(seccomp_program(platform.machine())), 0, 0), "seccomp")
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    raw = [None if text is None else text.encode() for text in (source, target, kind)]
+    check(libc.mount(raw[0], raw[1], raw[2], ctypes.c_ulong(flags), data.encode()), f"mount {target}")
+
+
+def set_limits(start: dict) -> None:
+    """Memory beyond what was inherited, files, processes, CPU seconds; and the first to go when memory runs out."""
+    pages, *_ = Path("/proc/self/statm").read_text().split()
+    inherited, memory = int(pages) * resource.getpagesize(), start["memory_mb"] << 20
+    limits = {
+        resource.RLIMIT_DATA: memory,  # counts private memory...
+        resource.RLIMIT_AS: inherited + 2 * memory,  # ...and this what is shared
+        resource.RLIMIT_FSIZE: start["file_mb"] << 20,
+        resource.RLIMIT_NOFILE: 512,
+        resource.RLIMIT_CPU: start["cpu_s"],
+        resource.RLIMIT_CORE: 0,
+    }
+    if start["enclosed"]:  # elsewhere it would count the user's other processes
+        limits[resource.RLIMIT_NPROC] = start["processes"]
+    for what, amount in limits.items():
+        hard = resource.getrlimit(what)[1]
+        amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        resource.setrlimit(what, (amount, amount))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def drop_privileges() -> None:
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header, none = struct.pack("=Ii", 0x20080522, 0), bytes(24)
+    check(libc.capset(header, none), "capset")
+    check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+
+
+# Calls that no lesson needs and that kernel exploits begin with: name -> number on x86_64 and on aarch64.
+DENIED = {
+    **{"ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272)},
+    **{"unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41)},
+    **{"chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430)},
+    **{"fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442)},
+    **{"bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425)},
+    **{"io_uring_enter": (426, 426), "io_uring_register": (427, 427), "add_key": (248, 217)},
+    **{"request_key": (249, 218), "keyctl": (250, 219), "kexec_load": (246, 104), "kexec_file_load": (320, 294)},
+    **{"init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106), "swapon": (167, 224)},
+    **{"name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "swapoff": (168, 225), "reboot": (169, 142)},
+    **{"acct": (163, 89), "quotactl": (179, 60), "syslog": (103, 116), "settimeofday": (164, 170)},
+    **{"clock_settime": (227, 112), "adjtimex": (159, 171), "sethostname": (170, 161), "setdomainname": (171, 162)},
+    **{"lookup_dcookie": (212, 18), "pidfd_getfd": (438, 438)},
+}
+MACHINES = {
+    "x86_64": (0, 0xC000003E, {"clone": 56, "socket": 41}),
+    "aarch64": (1, 0xC00000B7, {"clone": 220, "socket": 198}),
+}
+FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink (which getifaddrs needs); not vsock, which leaves the machine
+
+
+class _Filter(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint)]
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.POINTER(_Filter))]
+
+
+def seccomp_program(machine: str) -> _Program:
+    """A classic BPF program over `struct seccomp_data`: number at 0, architecture at 4, first argument at 16."""
+    if machine not in MACHINES:
+        raise OSError(f"no list of system calls for {machine}: only x86_64 and aarch64 are known")
+    column, arch, number = MACHINES[machine]
+    load, equal, at_least, has_bits, answer = 0x20, 0x15, 0x35, 0x45, 0x06
+    allow, deny, absent = 0x7FFF0000, 0x50000 | 1, 0x50000 | 38  # EPERM; ENOSYS makes glibc fall back to clone
+    program = [
+        (load, 0, 0, 4), (equal, 1, 0, arch), (answer, 0, 0, deny),
+        (load, 0, 0, 0), (at_least, 0, 1, 0x40000000), (answer, 0, 0, deny),  # the x32 calls
+        (equal, 0, 1, 435), (answer, 0, 0, absent),  # clone3: its flags lie in memory, where they cannot be checked
+        (equal, 0, 3, number["clone"]),
+        (load, 0, 0, 16), (has_bits, 0, 1, sum(NAMESPACES.values()) | 0x2000000), (answer, 0, 0, deny),
+        (load, 0, 0, 0), (equal, 0, 2 + len(FAMILIES), number["socket"]),
+        (load, 0, 0, 16), *((equal, len(FAMILIES) - i, 0, f) for i, f in enumerate(FAMILIES)), (answer, 0, 0, deny),
+        (load, 0, 0, 0),
+    ]  # fmt: skip
+    for numbers in DENIED.values():
+        program += [(equal, 0, 1, numbers[column]), (answer, 0, 0, deny)]
+    program.append((answer, 0, 0, allow))
+    return _Program(len(program), (_Filter * len(program))(*(_Filter(*line) for line in program)))
+
+
+# The learner's process -----------------------------------------------------------------------------------------------
+
+
+def learner(channel: wire.Channel) -> NoReturn:
+    """Serve one submission. Every request gets one reply, from this process only."""
+    me = os.getpid()
+    _, number, body = channel.receive()
+    try:
+        start = wire.decode(body)
+        enclose(start)
+        session = Session(start)
+    except Exception as error:
+        channel.send(FAILED, number, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+        os._exit(1)
+    channel.send(DONE, number, b"")
+    while True:
+        kind, number, body = channel.receive()
+        reply = session.answer(kind, wire.decode(body))
+        if os.getpid() != me:  # a fork that a cell left running must not reply a second time
+            os._exit(0)
+        channel.send(DONE, number, reply)
+
+
+class Session:
+    """The learner's shell with its outputs, and the exercises in it."""
+
+    def __init__(self, start: dict):
+        import numpy
+        import torch
+
+        self.limit_kb, self.picture_kb = start["text_kb"], start["picture_kb"]
+        os.environ["HOME"] = start["work"]
+        sys.path.insert(0, start["work"])
+        self.raw = os.memfd_create("outputs")
+        nothing = os.open("/dev/null", os.O_RDONLY)
+        for fd, source in ((0, nothing), (1, self.raw), (2, self.raw)):
+            os.dup2(source, fd)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        random.seed(0)  # a parent's state would be shared by all its children
+        numpy.random.seed(0)
+        torch.set_num_threads(1)
+        self.shell = make_shell()
+        self.outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
+
+    def answer(self, kind: int, request: Any) -> bytes:
+        """The reply to one request; an error in it is a reply too."""
+        own: dict[int, Callable[..., dict]] = {CELL: self.run_cell, DEFINE: self.define, LEAVE_OUT: self.leave_out}
+        if kind in own:
+            return json.dumps(own[kind](*request), default=str).encode()
+        try:
+            value = self.call(kind, *request)
+        except BaseException as error:
+            return wire.encode(("error", describe(error)))
+        try:
+            return wire.encode(("value", value))
+        except Exception as error:
+            what = f"{request[1]} returned something that cannot leave its process: {error}"
+            return wire.encode(("error", describe(Unsendable(what)) | {"bases": []}))
+
+    def run_cell(self, source: str) -> dict:
+        """Run a cell as Jupyter would; its outputs as nbformat has them."""
+        self.outputs = outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
+        self.shell.outputs = outputs
+        saved, sys.stdout, sys.stderr = (sys.stdout, sys.stderr), Stream("stdout", outputs), Stream("stderr", outputs)
+        try:
+            result = self.shell.run_cell(source, store_history=True)
+            ok = result.success
+        except BaseException as error:  # the shell itself was broken by a cell
+            outputs.add({"output_type": "error", "ename": type(error).__name__, "evalue": "", "traceback": []})
+            ok = False
+        finally:
+            sys.stdout, sys.stderr = saved
+        self._drain(outputs)
+        return {"outputs": outputs.finish(), "ok": ok, "flood": outputs.flood}
+
+    def _drain(self, outputs: "Outputs") -> None:
+        """What was written past Python, by `os.write` or by another program."""
+        size = os.fstat(self.raw).st_size
+        if size:
+            outputs.text("stdout", os.pread(self.raw, self.limit_kb << 10, 0).decode("utf-8", "replace"))
+            outputs.flood |= size > self.limit_kb << 10
+            os.ftruncate(self.raw, 0)
+            os.lseek(self.raw, 0, os.SEEK_SET)
+
+    def define(self, source: str, only_definitions: bool, used: list[str]) -> dict:
+        """For a fresh process: each statement by itself, and one that fails (there is no data here) is passed over."""
+        import ast
+
+        try:
+            tree = ast.parse(self.shell.transform_cell(source))
+        except SyntaxError:
+            return {}
+        namespace = self.shell.user_ns
+        filename = f"<cell {len(linecache.cache)}>"
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        for node in tree.body:
+            definition = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            needed = isinstance(node, (ast.Import, ast.ImportFrom)) and any(
+                (a.asname or a.name).partition(".")[0] in used for a in node.names
+            )
+            if only_definitions and not (definition or needed):
+                continue
+            try:
+                exec(compile(ast.Module([node], []), filename, "exec"), namespace)
+            except Exception:
+                continue
+        return {}
+
+    def leave_out(self, names: list[str], why: str) -> dict:
+        """In place of a cell that cannot be run again: its names say why they are missing."""
+
+        def missing(*args: Any, **kwargs: Any) -> NoReturn:
+            raise RuntimeError(why)
+
+        self.shell.user_ns.update(dict.fromkeys(names, missing))
+        return {}
+
+    def call(self, kind: int, source: str, name: str, args: tuple, kwargs: dict) -> Any:
+        """Call an exercise by name; or a probe, whose definition came with the request."""
+        namespace = self.shell.user_ns
+        if kind == PROBE:
+            namespace = dict(namespace)
+            exec(compile(source, "<probe>", "exec"), namespace)
+        if name not in namespace:
+            raise NameError(f"{name} is not defined")
+        return namespace[name](*args, **kwargs)
+
+
+class Unsendable(Exception):
+    """A result that is not plain data of a bearable size."""
+
+
+def text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(an error that cannot be shown)"
+
+
+def describe(error: BaseException) -> dict:
+    """An exception as plain data, with the lines of the learner's own code that led to it."""
+    bases = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins"]
+    message = text_of(error)
+    plain = all(type(a) in (str, int, float, bool, type(None)) for a in error.args) and len(error.args) < 5
+    args = error.args if plain and len(str(error.args)) < 2000 else (message[:2000],)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename != __file__ and not f.filename.startswith(("<frozen", "<probe>"))]
+    inside = [f for f in own if "site-packages" not in f.filename and "/lib/python" not in f.filename] or own
+    lines = [f"  in {f.name}, line {f.lineno}: {(f.line or '').strip()}"[:300] for f in inside[-8:]]
+    name = type(error).__name__
+    return {"type": name[:100], "bases": bases[:20], "message": message[:2000], "args": args, "traceback": lines}
+
+
+@functools.cache
+def make_shell() -> Any:
+    """IPython without a kernel, history or a terminal; made once, in the parent."""
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Any as AnyTrait
+    from traitlets import Type
+    from traitlets.config import Config
+
+    class Publisher(DisplayPublisher):
+        def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> None:
+            self.shell.outputs.add({"output_type": "display_data", "data": data, "metadata": metadata or {}})
+
+        def clear_output(self, wait: bool = False) -> None:
+            self.shell.outputs.items.clear()
+
+    class Hook(DisplayHook):
+        def write_output_prompt(self) -> None:
+            pass
+
+        def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
+            result = {"output_type": "execute_result", "data": format_dict, "metadata": md_dict or {}}
+            if self.shell is not None:
+                self.shell.outputs.add(result | {"execution_count": self.prompt_count})
+
+        def finish_displayhook(self) -> None:
+            pass
+
+    class Shell(InteractiveShell):
+        outputs = AnyTrait(None)
+        display_pub_class = Type(Publisher)
+        displayhook_class = Type(Hook)
+
+        def enable_gui(self, gui: str | None = None) -> None:
+            pass
+
+        def ask_exit(self) -> None:
+            pass
+
+        def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
+            error = {"output_type": "error", "ename": etype.__name__, "evalue": text_of(evalue), "traceback": stb}
+            self.outputs.add(error)
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    shell = Shell.instance(config=config)
+    shell.enable_matplotlib("inline")
+    return shell
+
+
+class Outputs:
+    """A cell's outputs, up to a number of characters of text and of bytes of pictures."""
+
+    def __init__(self, text_room: int, picture_room: int):
+        self.items: list[dict] = []
+        self.text_room, self.picture_room = text_room, picture_room
+        self.flood = False
+
+    def text(self, name: str, text: str) -> None:
+        if len(text) > self.text_room:
+            text, self.flood = text[: self.text_room], True
+        if not text:
+            return
+        self.text_room -= len(text)
+        last = self.items[-1] if self.items else {}
+        if last.get("name") == name and last["output_type"] == "stream":
+            last["parts"].append(text)
+        else:
+            self.items.append({"output_type": "stream", "name": name, "parts": [text]})
+
+    def add(self, output: dict) -> None:
+        if output["output_type"] == "error":  # an error is always told; it is cut instead of dropped
+            lines = [line[:2000] for line in output["traceback"][-40:]]
+            output = output | {"evalue": output["evalue"][:2000], "traceback": lines}
+            self.text_room -= sum(map(len, lines))
+        else:
+            data = {kind: value for kind, value in output["data"].items() if self._fits(kind, value)}
+            if not data:
+                return
+            output = output | {"data": data}
+        if len(self.items) < 1000:
+            self.items.append(output)
+
+    def _fits(self, kind: str, value: Any) -> bool:
+        size = len(value) if isinstance(value, (str, bytes)) else len(json.dumps(value, default=str))
+        room = self.picture_room if kind.startswith("image/") else self.text_room
+        if size > room:
+            self.flood = True
+            return False
+        if kind.startswith("image/"):
+            self.picture_room -= size
+        else:
+            self.text_room -= size
+        return True
+
+    def finish(self) -> list[dict]:
+        import base64
+
+        done = []
+        for item in self.items:
+            if item["output_type"] == "stream":
+                item = {"output_type": "stream", "name": item["name"], "text": "".join(item["parts"])}
+            elif "data" in item:
+                data = {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in item["data"].items()}
+                item = item | {"data": data}
+            done.append(item)
+        if self.flood:
+            done.append({"output_type": "stream", "name": "stderr", "text": "\n[the rest of the output was cut]\n"})
+        return done
+
+
+class Stream:
+    """Standard output or error of a cell."""
+
+    encoding, errors, closed = "utf-8", "replace", False
+
+    def __init__(self, name: str, outputs: Outputs):
+        self.name, self.outputs = name, outputs
+
+    def write(self, text: str) -> int:
+        self.outputs.text(self.name, text)
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 1 if self.name == "stdout" else 2
+
+
+if __name__ == "__main__":
+    main()
