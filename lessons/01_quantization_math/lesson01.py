@@ -1,0 +1,310 @@
+"""Pictures of lesson 01, and the check of its file. They look at what they are given: nothing here quantizes."""
+
+import math
+import pickletools
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from bonsai import plot
+from bonsai.testing import expect, require
+
+# sign, exponent and mantissa (or integer) bits; NF4 is a table of 16 values (Dettmers et al. 2023)
+FORMATS = {
+    "FP32": (1, 8, 23), "BF16": (1, 8, 7), "FP16": (1, 5, 10), "FP8 E5M2": (1, 5, 2), "FP8 E4M3": (1, 4, 3),
+    "INT8": (1, 0, 7), "INT4": (1, 0, 3), "NF4": (0, 0, 4),
+}  # fmt: skip
+NF4_ROUNDED = (-1, -0.70, -0.53, -0.39, -0.28, -0.18, -0.09, 0, 0.08, 0.16, 0.25, 0.34, 0.44, 0.56, 0.72, 1)
+
+
+def draw_formats() -> Figure:
+    """Left: how each format spends its bits. Right: every value of the small formats, largest scaled to 1."""
+    fig, (bits, values) = plot.figure(2, height=3.2)
+    names = list(FORMATS)[::-1]
+    left = np.zeros(len(names))
+    for part, colour in zip(range(3), (plot.BLACK, plot.ORANGE, plot.SKY), strict=True):
+        width = np.array([FORMATS[name][part] for name in names])
+        bits.barh(names, width, left=left, color=colour, label=("sign", "exponent", "mantissa or integer")[part])
+        left += width
+    bits.set(xlabel="bits of one number")
+    bits.legend(frameon=False)
+    every_byte = torch.arange(256, dtype=torch.uint8)
+    rows = {
+        "NF4": torch.tensor(NF4_ROUNDED),
+        "INT4": torch.arange(-7, 8) / 7,
+        "INT8": torch.arange(-127, 128) / 127,
+        "FP8 E4M3": every_byte.view(torch.float8_e4m3fn).float(),
+        "FP8 E5M2": every_byte.view(torch.float8_e5m2).float(),
+    }
+    for y, numbers in enumerate(rows.values()):
+        finite = numbers[numbers.isfinite()]
+        scaled = (finite / finite.abs().max()).tolist()
+        values.vlines(scaled, y - 0.35, y + 0.35, color=plot.PALETTE[y], linewidth=0.8)
+    values.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel="representable values, the largest scaled to 1")
+    return fig
+
+
+def draw_ruler(marks: Tensor, codes: Tensor, numbers: Tensor, nearest: Tensor) -> Figure:
+    """A ruler: real `marks` labelled with their integer `codes`, and where some `numbers` land (`nearest`)."""
+    fig, (ax,) = plot.figure(1, width=9, height=1.9)
+    ax.hlines(0, marks.min(), marks.max(), color=plot.BLACK, linewidth=0.8)
+    for mark, code in zip(marks.tolist(), codes.tolist(), strict=True):
+        ax.vlines(mark, -0.12, 0.12, color=plot.BLACK)
+        ax.text(mark, -0.4, str(code), ha="center")
+    for number, landed in zip(numbers.tolist(), nearest.tolist(), strict=True):
+        arrow = {"arrowstyle": "->", "color": plot.BLUE}
+        ax.annotate("", (landed, 0.12), (number, 0.75), arrowprops=arrow)
+        ax.plot(number, 0.8, "o", color=plot.RED)
+    ax.set(ylim=(-0.6, 1), yticks=[], xlabel="real value (the integer codes stand under the marks)")
+    ax.spines["left"].set_visible(False)
+    return fig
+
+
+def draw_round_trip(x: Tensor, x_hat: Tensor, step: float) -> Figure:
+    """Left: the staircase from x to its reconstruction. Right: the error, with the bound of half a step."""
+    fig, (stairs, error) = plot.figure(2)
+    order = x.argsort()
+    x, x_hat = x[order], x_hat[order]
+    stairs.plot(x, x, color=plot.BLACK, linewidth=0.8, label="unchanged")
+    stairs.plot(x, x_hat, color=plot.BLUE, label="quantized and back")
+    stairs.set(xlabel="x", ylabel="reconstruction")
+    stairs.legend(frameon=False)
+    error.plot(x, x_hat - x, color=plot.RED)
+    for bound in (-step / 2, step / 2):
+        error.axhline(bound, color=plot.BLACK, linestyle="--", linewidth=0.8)
+    error.set(xlabel="x", ylabel="error (dashed: half a step)")
+    return fig
+
+
+def draw_bits_against_error(bits: list[int], curves: dict[str, list[float]]) -> Figure:
+    """SQNR in dB over bits, and the slope of 6.02 dB a bit."""
+    fig, (ax,) = plot.figure(1, width=6.4, height=3.8)
+    plot.lines(ax, bits, curves, "bits", "SQNR (dB)")
+    first = next(iter(curves.values()))
+    ax.plot(bits, [first[-1] + 6.02 * (b - bits[-1]) for b in bits], "--", color=plot.BLACK, linewidth=0.8)
+    ax.text(bits[-1], first[0] / 2, "dashed: 6.02 dB a bit", ha="right")
+    return fig
+
+
+def draw_clipping(x: Tensor, step: float, threshold: float, thresholds: list[float], errors: list[float]) -> Figure:
+    """Left: histogram of x, the marks of the ruler, what is clipped. Right: mean squared error over the threshold."""
+    fig, (counts, curve) = plot.figure(2)
+    counts.hist(x.numpy(), bins=120, color=plot.SKY, log=True)
+    last = round(threshold / step)
+    marks = step * np.arange(-last, last + 1)
+    counts.vlines(marks, 0.5, 1.2, color=plot.BLACK, linewidth=0.6)
+    for end in (-threshold, threshold):
+        counts.axvline(end, color=plot.RED, linestyle="--")
+    clipped = (x.abs() > threshold).float().mean().item()
+    counts.set(xlabel="value", ylabel="how many", title=f"{100 * clipped:.2f} % of the values are clipped")
+    curve.plot(thresholds, errors, color=plot.BLUE)
+    curve.axvline(threshold, color=plot.RED, linestyle="--")
+    curve.set(xlabel="threshold", ylabel="mean squared error", yscale="log", title=f"step {step:.4g}")
+    return fig
+
+
+def draw_sizes(sizes: dict[str, int], accuracies: dict[str, float]) -> Figure:
+    """Accuracy over bytes on disk, one labelled point a format."""
+    fig, (ax,) = plot.figure(1, width=6.4)
+    for (name, size), marker, colour in zip(sizes.items(), plot.MARKERS, plot.PALETTE, strict=False):
+        ax.plot(size / 1000, accuracies[name], marker, color=colour, markersize=8, label=name)
+    worst, best = min(accuracies.values()), max(accuracies.values())
+    ax.set(xlabel="file size (kB, logarithmic)", ylabel="test accuracy (%)", xscale="log", ylim=(worst - 1, best + 1))
+    ax.xaxis.set_major_formatter("{x:.0f}")
+    ax.xaxis.set_minor_formatter("{x:.0f}")
+    ax.legend(frameon=False, loc="lower right", ncols=2)
+    return fig
+
+
+def _close(a, b) -> bool:
+    return abs(a / b - 1) < 1e-4
+
+
+def _wrapped(got, want, x, scale, zero_point, lo, hi) -> bool:
+    """Codes that are a multiple of 256 off, a type too narrow, or numbers out of range that do not saturate."""
+    if isinstance(got, Exception):
+        return "overflow" in str(got) or "out of bounds" in str(got)
+    off, info = (got.long() - want.long()).abs(), torch.iinfo(got.dtype)
+    if info.min > lo or info.max < hi or (off % 256 == 0).all() or x.abs().max() > 1e9:
+        return True
+    saturates = ((want == lo) | (want == hi)) & (lo <= got) & (got <= hi)
+    return isinstance(zero_point, int) and zero_point == 0 and bool((saturates & (off > 1)).any())
+
+
+def _rounding(got, want, x, scale, *_) -> tuple[bool, bool]:
+    """Whether the codes are at most 1 off, and whether there are ties."""
+    return ((got - want).abs() <= 1).all(), (x / scale % 1 == 0.5).any()
+
+
+def _swapped(got, want) -> bool:
+    wrong = got != want
+    return bool(((got.to(torch.uint8) >> 4) | (got.to(torch.uint8) << 4 & 0xF0) == want)[wrong].all())
+
+
+def _zero_slice(got, want, *_) -> bool:
+    zeros = want == 1
+    return got.shape == want.shape and (got != want)[zeros].any() and torch.allclose(got[~zeros], want[~zeros])
+
+
+# How mistakes show in a result, for `check`: functions of the result, the right value and the arguments.
+SYMPTOMS: dict[str, dict] = {
+    "affine_qparams": {
+        "The zero point is not an int; it is a code, so an int.": lambda got, *_: (
+            not isinstance(got[1], (int, np.integer))
+        ),
+        "The range was not widened to hold 0.": lambda got, want, a, b, lo, hi: (
+            a * b > 0 and (isinstance(got, Exception) or a == b or _close(got[0] * (hi - lo), b - a))
+        ),
+        "0 was not clamped to the codes qmin..qmax.": lambda got, want, a, b, lo, hi: (
+            a == b == 0 and got[0] == 1.0 and got[1] != want[1]
+        ),
+        "An empty range (both ends 0) has scale 1.0; anything else ends in a division by zero.": (
+            lambda got, want, a, b, *_: a == b == 0 and (isinstance(got, Exception) or got[0] != 1.0)
+        ),
+    },
+    "quantize": {
+        "The codes are floats; a code is an integer.": lambda got, *_: got.is_floating_point(),
+        "A code wrapped around: clamp first, then cast to an integer type that holds qmin..qmax.": _wrapped,
+        "The codes were truncated (or rounded down or up); round to the nearest.": lambda got, want, x, *args: (
+            _rounding(got, want, x, *args) == (True, False)
+        ),
+    },
+    "dequantize": {
+        "q - zero_point wrapped around in a narrow or unsigned type: widen q first.": lambda got, want, q, s, z: (
+            isinstance(got, OverflowError) or (got.shape == want.shape and ((got - want) / s % 256 == 0).all())
+        ),
+        "The zero point was added; the mark is scale * (q - zero_point).": lambda got, want, q, s, z: (
+            got.shape == want.shape and (((got - want) / s - 2 * z) % 256 == 0).all()
+        ),
+        "The zero point was left out.": lambda got, want, q, s, z: ((got - want) / s == z).all(),
+    },
+    "sqnr_db": {
+        "x / 0 and log10(0) are not defined: look at the noise first, then at the signal.": lambda got, want, *_: (
+            math.isinf(want) and (isinstance(got, (ArithmeticError, ValueError)) or got != want)
+        ),
+    },
+    "symmetric_scale": {
+        "An all-zero slice has scale 1.0: a scale of 0 or nan ends in a zero division.": _zero_slice,
+        "There is one scale for each index along `axis`: a 1-d tensor.": lambda got, want, *_: (
+            got.shape != want.shape and got.numel() == want.numel()
+        ),
+        "The maximum ran along the wrong axis: `axis` is the one that keeps its own scales.": lambda got, want, *_: (
+            want.dim() == 1 and got.shape != want.shape
+        ),
+    },
+    "group_quantize": {
+        "The codes are floats; a code is an integer.": lambda got, *_: got[0].is_floating_point(),
+        "The tail was lost: `in` need not be a multiple of group_size.": lambda got, want, w, b, g: (
+            w.shape[1] % g
+            and (isinstance(got, Exception) or got[0].shape[1] < w.shape[1] or got[1].shape[1] == w.shape[1] // g)
+        ),
+        "There is one scale a row; each group of a row has its own.": lambda got, want, w, b, g: (
+            w.shape[1] > g
+            and len(got[1]) == len(w)
+            and (got[1].dim() == 1 or got[1].shape[1] == 1 or (got[1] == got[1][:, :1]).all())
+        ),
+        "The groups run along the wrong axis: they are neighbours along `in`.": lambda got, want, w, b, g: (
+            got[1].shape != want[1].shape and sorted(got[1].shape) == sorted((-(-w.shape[0] // g), w.shape[1]))
+        ),
+        "Divided by 2**(bits-1); the largest code is Q = 2**(bits-1) - 1.": lambda got, want, w, b, g: _close(
+            got[1][0, 0] * 2 ** (b - 1), w[0, :g].abs().max()
+        ),
+    },
+    "mse_clip": {
+        "All-zero x gives 0.0.": lambda got, want, x, *_: not x.any(),
+        "This is the scale (threshold / Q); return the threshold.": lambda got, want, x, bits, *_: (
+            bits > 2 and _close(got * (2 ** (bits - 1) - 1), want)
+        ),
+        "Values beyond the threshold must saturate at ±Q, and their error counts: else the smallest step wins.": (
+            lambda got, want, *_: 0 < got < want / 4
+        ),
+        "This is the largest value; a smaller threshold has less error here.": lambda got, want, x, bits, steps=100: (
+            _close(got, x.abs().max()) and want > 1.5 * x.abs().max() / steps
+        ),
+        "The grid is off by one: thresholds are max|x| * i / steps for i = 1 to steps, both included.": (
+            lambda got, want, x, bits, steps=100: (
+                abs(i := got / x.abs().max() * steps) < 0.5
+                or abs(i - round(float(i))) > 1e-3
+                or i > steps + 0.5
+                or _close(want, x.abs().max() / steps)
+                or (_close(want, x.abs().max()) and i > steps - 1.5)
+            )
+        ),
+    },
+    "integer_linear": {
+        "The product has 62 bits: a float in the middle lost some (a double holds 53), or a type overflowed.": (
+            lambda got, want, *args: want.abs().max() > 2**30
+        ),
+        "The multipliers ran along the wrong axis; they belong to the last, the channels.": lambda got, want, *args: (
+            isinstance(got, Exception) and isinstance(args[4], Tensor) and len(args[4]) > 1
+        ),
+        "The sum overflowed a narrow type such as int8: widen the codes before you subtract and multiply.": (
+            lambda got, want, *args: args[0].dtype in (torch.int8, torch.uint8)
+        ),
+    },
+    "pack_int4": {
+        "The odd tail was lost: pad with 0 before you pair the codes.": lambda got, want, c: (
+            c.numel() % 2
+            and (isinstance(got, Exception) or got.numel() == c.numel() // 2 or (got[:-1] == want[:-1]).all())
+        ),
+        "The nibbles are swapped: the first code goes into the low four bits.": lambda got, want, c: _swapped(
+            got, want
+        ),
+        "The sign was lost, or a negative code ran into its neighbour: keep four bits, & 15.": lambda got, want, c: (
+            (c < 0).any() and (isinstance(got, Exception) or got.shape == want.shape)
+        ),
+    },
+    "unpack_int4": {
+        "The padding came back: return n codes.": lambda got, want, p, n: got.numel() == n + 1,
+        "The odd tail was lost: the last byte holds a code as well.": lambda got, want, p, n: (
+            n % 2 and (isinstance(got, Exception) or got.numel() == n - 1 or (got[:-1] == want[:-1]).all())
+        ),
+        "The nibbles are swapped: the first code comes from the low four bits.": lambda got, want, p, n: (
+            got[0] != want[0] and got[0] & 15 == p[0] >> 4
+        ),
+        "The sign was lost: nibbles above 7 stand for code - 16.": lambda got, want, p, n: (
+            isinstance(got, Exception) or (want < 0)[got != want].all()
+        ),
+    },
+}
+
+
+def check_file(state, blob, back, what):
+    """Names, shapes, the bound on every weight, and the bytes, against what this format needs."""
+    require(isinstance(blob, bytes), f"{what}: save_int4 should return bytes, yours a {type(blob).__name__}")
+    require(not _is_pickle(blob), f"{what}: the file is a pickle, which runs code when it is opened")
+    require(isinstance(back, dict), f"{what}: load_int4 should return a dict, yours a {type(back).__name__}")
+    require(set(back) == set(state), f"{what}: names lost: expected {sorted(state)!s:.150}, yours {list(back)!s:.150}")
+    packed, scales = "the codes are not packed; two share a byte", "the scales are float32; float16 is enough"
+    biases = "the 1-d tensors are float32; float16 is enough"
+    payload, dearer = 0, {packed: 0, scales: 0, biases: 0}  # bytes that the format needs, and what each mistake adds
+    for name, tensor in state.items():
+        if tensor.dim() == 1:
+            expect(back[name], tensor, f"{what}: {name}, float16", tol=tensor.abs() * 2**-10 + 2**-24)
+            payload += 2 * len(tensor)
+            dearer[biases] += 2 * len(tensor)
+            continue
+        out, size = tensor.shape
+        groups = -(-size // 64)
+        padded = F.pad(tensor, (0, groups * 64 - size)).reshape(out, groups, 64)
+        step = (padded.abs().amax(2) / 7).repeat_interleave(64, dim=1)[:, :size]
+        expect(back[name], tensor, f"{what}: {name}, half a step for each weight", tol=step * 0.51 + 1e-9)
+        payload += out * groups * 2 + (out * size + 1) // 2
+        dearer[packed] += out * size // 2
+        dearer[scales] += out * groups * 2
+    require(all(back[n].dtype == torch.float32 for n in state), f"{what}: load_int4 should return float32 tensors")
+    # a container (npz is the dearest) may cost 1000 bytes and 1000 a tensor; mistakes add more in the larger states
+    more = len(blob) - payload
+    why = max((m for m in dearer if dearer[m] <= more), key=lambda m: dearer[m], default="what else is in the file?")
+    require(more <= 1000 + 1000 * len(state), f"{what}: expected about {payload} bytes, yours {len(blob)}: {why}")
+
+
+def _is_pickle(blob: bytes) -> bool:
+    """Whether bytes read as a pickle, as what torch.save makes of one, or as NumPy's array of pickled objects."""
+    try:
+        return b"data.pkl" in blob or b"'|O'" in blob or (blob.endswith(b".") and bool(list(pickletools.genops(blob))))
+    except Exception:
+        return False

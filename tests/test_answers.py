@@ -1,0 +1,213 @@
+"""A test must be able to fail: every lesson's test cells against wrong and right answers.
+
+`tests/answers/NN_name.py` holds them, one a cell, each a complete replacement of the answer cell:
+
+    # %% wrong="affine_qparams" says="not widened"                 a named mistake: the visible and the hidden tests
+                                                                    each find it alone and say so
+    # %% wrong="affine_qparams" unnamed=True says="expected"        any other mistake: the whole test cell finds it
+    # %% right="affine_qparams"                                     another correct answer: the test cell accepts it
+"""
+
+import ast
+import contextlib
+import functools
+import io
+import os
+import re
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import pytest
+import torch
+
+from autograder.build import LESSONS, find_source, teacher_notebook
+from bonsai import data
+from bonsai.scratch import find_shortcuts
+from bonsai.testing import CheckFailed, report_shortcuts
+
+ANSWERS = Path(__file__).parent / "answers"
+CHECKS = ("check", "check_errors", "expect", "require", "from_scratch")
+LONGEST_MESSAGE = 600
+LOAD_ONCE = functools.cache(data.load)
+
+
+@dataclass
+class Row:
+    """One wrong or right answer."""
+
+    lesson: str
+    exercise: str
+    kind: str  # named, unnamed or right
+    says: str
+    source: str
+    id: str
+
+
+class Lesson:
+    """The code cells of a lesson."""
+
+    def __init__(self, name: str):
+        cells = [c for c in teacher_notebook(find_source(name)).cells if c.cell_type == "code"]
+        named = {c.metadata.nbgrader.grade_id: c.source for c in cells if "nbgrader" in c.metadata}
+        self.name, self.setup = name, named.pop("setup")
+        self.tests = {k.removeprefix("test_"): v for k, v in named.items() if k.startswith("test_")}
+        self.answers = {k: named[k] for k in named if k in self.tests}  # in the order of the notebook
+
+    def world(self, exercise: str, answer: str) -> dict[str, Any]:
+        """The namespace in which a test cell meets an answer: set-up, the reference of the exercises before, answer."""
+        sys.path.insert(0, str(LESSONS / self.name))
+        try:
+            names = run(self.setup, {"__name__": "__main__"}, "<setup>")
+        finally:
+            sys.path.pop(0)
+        for other, source in self.answers.items():
+            if other == exercise:
+                break
+            run(source, names, "<reference>")
+
+        def from_scratch(learners: Callable, forbidden: list[str]) -> None:
+            name = learners.__name__
+            report_shortcuts(name, find_shortcuts([self.setup, answer], name, forbidden))
+
+        names["from_scratch"] = from_scratch
+        return run(answer, names, "<answer>")
+
+    def fails(self, exercise: str, answer: str, visible: bool = True, hidden: bool = True) -> Exception | None:
+        """What a test cell raises for an answer. The part that does not count runs with its checks silent."""
+        names = self.world(exercise, answer)
+        shown, secret = split(self.tests[exercise])
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                if visible:
+                    run(shown, names, "<visible>")
+                else:
+                    silently(shown, names)
+                if hidden:
+                    run(secret, names, "<hidden>")
+            except Exception as error:
+                return error
+        return None
+
+
+def run(source: str, names: dict[str, Any], filename: str) -> dict[str, Any]:
+    exec(compile(source, filename, "exec"), names)
+    return names
+
+
+def silently(source: str, names: dict[str, Any]) -> None:
+    """Run a cell for what it defines: checks do nothing, and a statement that raises is passed over."""
+    real = {name: names[name] for name in CHECKS}
+    names.update(dict.fromkeys(CHECKS, lambda *args, **kwargs: None))
+    for statement in ast.parse(source).body:
+        with contextlib.suppress(Exception):
+            exec(compile(ast.Module([statement], []), "<visible>", "exec"), names)
+    names.update(real)
+
+
+def split(test: str) -> tuple[str, str]:
+    """The visible and the hidden part of a test cell."""
+    region = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.S | re.M)
+    return region.sub("", test), "\n".join(region.findall(test))
+
+
+def stub(answer: str) -> str:
+    """The answer cell as learners get it."""
+    return re.sub(
+        r"^( *)### BEGIN SOLUTION.*?### END SOLUTION", r"\1raise NotImplementedError()", answer, flags=re.S | re.M
+    )
+
+
+def rows(path: Path) -> Iterator[Row]:
+    count: Counter[str] = Counter()
+    for cell in jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells:
+        if cell.cell_type != "code":
+            continue
+        markers = set(cell.metadata) & {"wrong", "right", "unnamed", "says"}
+        verdict = "right" if "right" in markers else "wrong"
+        if markers not in ({"right"}, {"wrong", "says"}, {"wrong", "unnamed", "says"}):
+            raise ValueError(f"{path.name}: a cell marked {dict(cell.metadata)}")
+        exercise = cell.metadata[verdict]
+        kind = "right" if verdict == "right" else "unnamed" if cell.metadata.get("unnamed") else "named"
+        count[exercise + verdict] += 1
+        label = f"{path.stem[:2]}-{exercise}-{verdict}-{count[exercise + verdict]}"
+        yield Row(path.stem, exercise, kind, str(cell.metadata.get("says", "")), cell.source, label)
+
+
+LESSON = {path.stem: Lesson(path.stem) for path in sorted(ANSWERS.glob("[0-9][0-9]_*.py"))}
+ROWS = [row for name in LESSON for row in rows(ANSWERS / f"{name}.py")]
+EXERCISES = [pytest.param(lesson, e, id=f"{n[:2]}-{e}") for n, lesson in LESSON.items() for e in lesson.answers]
+
+
+def of_kind(*kinds: str) -> list:
+    return [pytest.param(row, id=row.id) for row in ROWS if row.kind in kinds]
+
+
+@pytest.fixture(autouse=True)
+def world(monkeypatch):
+    """One thread, a fixed seed, and the data read once."""
+    monkeypatch.setattr(data, "load", LOAD_ONCE)
+    threads, folder = torch.get_num_threads(), os.getcwd()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+    os.chdir(folder)
+
+
+def explain(error: Exception | None) -> str:
+    return "".join(traceback.format_exception(error)) if error else "nothing was raised"
+
+
+def assert_tells(error: Exception | None, says: str) -> None:
+    """A failed check that names the mistake; or an exception of the answer itself, if its text does."""
+    assert error is not None, f"the tests accept this answer; expected a message with {says!r}"
+    frames = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+    assert isinstance(error, CheckFailed) or (says and "<answer>" in frames), explain(error)
+    message = str(error) if isinstance(error, CheckFailed) else f"{type(error).__name__}: {error}"
+    assert says.lower() in message.lower(), message
+    assert len(message) <= LONGEST_MESSAGE, message
+
+
+@pytest.mark.parametrize("row", of_kind("named"))
+def test_named_mistake(row):
+    lesson = LESSON[row.lesson]
+    assert_tells(lesson.fails(row.exercise, row.source, hidden=False), row.says)
+    assert_tells(lesson.fails(row.exercise, row.source, visible=False), row.says)
+
+
+@pytest.mark.parametrize("row", of_kind("unnamed"))
+def test_unnamed_mistake(row):
+    assert_tells(LESSON[row.lesson].fails(row.exercise, row.source), row.says)
+
+
+@pytest.mark.parametrize("row", of_kind("right"))
+def test_right_answer(row):
+    error = LESSON[row.lesson].fails(row.exercise, row.source)
+    assert error is None, explain(error)
+
+
+@pytest.mark.parametrize("lesson, exercise", EXERCISES)
+def test_reference_and_stub(lesson, exercise):
+    error = lesson.fails(exercise, lesson.answers[exercise])
+    assert error is None, explain(error)
+    error = lesson.fails(exercise, stub(lesson.answers[exercise]))
+    assert isinstance(error, NotImplementedError), explain(error)
+
+
+@pytest.mark.parametrize("lesson, exercise", EXERCISES)
+def test_table_is_complete(lesson, exercise):
+    mine = [row for row in ROWS if row.lesson == lesson.name and row.exercise == exercise]
+    kinds = Counter(row.kind for row in mine)
+    assert kinds["right"] >= 3 and kinds["unnamed"] >= 2 and kinds["named"] >= 1, kinds
+    assert any("from scratch" in row.says for row in mine), "no answer that calls a forbidden library"
+    assert all(row.says for row in mine if row.kind != "right")
+
+
+def test_every_row_has_an_exercise():
+    assert all(row.exercise in LESSON[row.lesson].answers for row in ROWS)

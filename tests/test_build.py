@@ -1,0 +1,169 @@
+"""Sources, built notebooks and releases: in step, complete, and without a leak."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from autograder import build
+from autograder.source import LESSONS, SOLUTIONS, SourceError, helpers, sources, teacher_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+EVERY = pytest.mark.parametrize("source", sources(), ids=lambda s: s.stem)
+
+# The contract: answers to these names are graded elsewhere, too.
+CONTRACT = {
+    "01_quantization_math": [
+        *("affine_qparams", "quantize", "dequantize", "symmetric_scale", "group_quantize", "sqnr_db", "mse_clip"),
+        *("pack_int4", "fixed_point_multiplier", "integer_linear", "save_int4"),
+    ],
+}
+
+
+def graded(notebook):
+    """Cells by nbgrader id."""
+    return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+
+
+def region(text: str, mark: str) -> list[str]:
+    """The lines between BEGIN and END of a region."""
+    return "\n".join(re.findall(rf"### BEGIN {mark}\n(.*?)### END {mark}", text, re.S)).splitlines()
+
+
+@EVERY
+def test_built_notebooks_are_in_step_with_their_source(source):
+    lesson = nbformat.read(LESSONS / source.stem / f"{source.stem}.ipynb", as_version=4)
+    assert lesson == build.release_notebook(source), f"run: bonsai build {source.stem}"
+    solution = nbformat.read(SOLUTIONS / f"{source.stem}.ipynb", as_version=4)
+    assert build.without_outputs(solution) == teacher_notebook(source), f"run: bonsai build {source.stem}"
+    code = [c for c in solution.cells if c.cell_type == "code"]
+    assert [c.execution_count for c in code] == list(range(1, len(code) + 1)), "the solution was not run from the top"
+    assert any("image/png" in o.get("data", {}) for c in code for o in c.outputs)
+
+
+@EVERY
+def test_every_exercise_of_the_contract_is_there_and_tested(source):
+    cells = graded(teacher_notebook(source))
+    answers = [name for name, c in cells.items() if c.metadata.nbgrader.solution]
+    assert sorted(answers) == sorted(CONTRACT[source.stem])
+    for name in answers:
+        test = cells[f"test_{name}"]
+        assert test.metadata.nbgrader.locked and test.metadata.nbgrader.points >= 1
+        hidden = region(test.source, "HIDDEN TESTS")
+        visible = test.source[: test.source.index("### BEGIN HIDDEN TESTS")].splitlines()
+        for part in (visible, hidden):
+            assert re.search(r"\b(check|expect|require|check_errors|_judge)\(", "\n".join(part)), name
+        assert any(line.startswith("from_scratch(") for line in visible) or "09" in source.stem, name
+
+
+@EVERY
+def test_each_exercise_says_what_it_costs_and_has_two_hints(source):
+    notebook = teacher_notebook(source)
+    for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
+        meta = cell.metadata.get("nbgrader", {})
+        if meta.get("solution"):
+            assert re.search(r"\*Difficulty \d of 5, about \d+ minutes, \d+ points\*", before.source), meta["grade_id"]
+            assert before.source.count("<details><summary>Hint") == 2, meta["grade_id"]
+            assert '"""' in cell.source and (">>>" in cell.source or "Returns" in cell.source), meta["grade_id"]
+
+
+@EVERY
+def test_the_release_holds_no_line_of_an_answer_or_of_a_hidden_test(source):
+    notebook = teacher_notebook(source)
+    released = (LESSONS / source.stem / f"{source.stem}.ipynb").read_text(encoding="utf-8")
+    lines = {line.strip() for c in nbformat.reads(released, 4).cells for line in c.source.splitlines()}
+    importable = [*(ROOT / "bonsai").glob("*.py"), *helpers(source)]
+    lines |= {line.strip() for path in importable for line in path.read_text(encoding="utf-8").splitlines()}
+    secret = re.compile(r"### BEGIN (SOLUTION|HIDDEN TESTS)\n.*?### END", re.S)
+    shown = "\n".join(secret.sub("", c.source) for c in notebook.cells)
+    for cell in notebook.cells:
+        for line in region(cell.source, "SOLUTION") + region(cell.source, "HIDDEN TESTS"):
+            telling = len(line.strip()) > 24 and line.strip() not in shown
+            telling &= not re.match(r"\s*(\}|\]|\)|from|import|for |return \w+$|_\w+ = torch)", line)
+            assert not (telling and line.strip() in lines), f"leaked: {line}"
+    assert "BEGIN SOLUTION" not in released and "HIDDEN TESTS" not in released and "MARK SCHEME" not in released
+
+
+@EVERY
+def test_the_untouched_release_stops_at_the_first_exercise_and_nowhere_else(source, tmp_path):
+    for helper in helpers(source):
+        (tmp_path / helper.name).write_bytes(helper.read_bytes())
+    notebook = build.release_notebook(source)
+    first = next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade"))
+    with pytest.raises(CellExecutionError) as stopped:
+        build.execute(notebook, tmp_path)
+    assert stopped.value.ename == "NotImplementedError"
+    ran = [c for c in notebook.cells if c.get("execution_count")]
+    assert ran[-1].source == first.source
+
+
+def test_what_a_learner_installs_holds_no_answers():
+    code = "import bonsai, sys, pkgutil; print(*[m.name for m in pkgutil.iter_modules(bonsai.__path__)])"
+    names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    toolkit = "\n".join((ROOT / "bonsai" / f"{name}.py").read_text() for name in names)
+    for source in sources():
+        for name in CONTRACT[source.stem]:
+            assert not re.search(rf"^\s*(def|class) {name}\b", toolkit, re.M), name
+
+
+GOOD = """# %% [markdown]
+# ## Exercise
+
+# %% exercise="f" minutes=1 difficulty=1
+def f():
+    ### BEGIN SOLUTION
+    return 1
+    ### END SOLUTION
+
+# %% test="f" points=1
+assert f
+### BEGIN HIDDEN TESTS
+assert f() == 1
+### END HIDDEN TESTS
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('points=1', 'points=1 hidden=True', "unknown marker hidden=True"),
+        ('points=1', 'marks=1', "unknown marker marks=1"),
+        ('points=1', '', "without points"),
+        ('points=1', 'points=0', "from 1"),
+        ('points=1', 'points="two"', "whole number"),
+        ('minutes=1', 'minute=1', "unknown marker minute=1"),
+        ('test="f"', 'tests="f"', "unknown marker"),
+        ('# %% test="f"', '# %% locked test="f"', "unknown marker title='locked'"),
+        ('test="f"', 'test="g"', "one exercise of that name before it"),
+        ('### END SOLUTION', '', "opened and closed"),
+        ('### END HIDDEN TESTS', '', "opened and closed"),
+        ('### BEGIN HIDDEN TESTS', '### BEGIN SECRET TESTS', "unknown or misplaced marker"),
+        ('assert f\n', 'assert f\n### BEGIN SOLUTION\n### END SOLUTION\n', "unknown or misplaced marker"),
+        ('# ## Exercise', '# Exercise', "heading must introduce"),
+        ('# %% [markdown]', '# %% [markdwon]', "unknown marker"),
+        ('# %% [markdown]\n', '# %% [markdown] points=2\n', "unknown marker points=2"),
+    ],
+)  # fmt: skip
+def test_unknown_markers_are_errors(tmp_path, before, after, message):
+    source = tmp_path / "99_x.py"
+    source.write_text(GOOD)
+    assert teacher_notebook(source)
+    assert before in GOOD
+    source.write_text(GOOD.replace(before, after))
+    with pytest.raises(SourceError, match=re.escape(message)) as error:
+        teacher_notebook(source)
+    assert "99_x.py" in str(error.value)
+
+
+def test_an_exercise_without_a_test_or_twice_is_an_error(tmp_path):
+    source = tmp_path / "99_x.py"
+    source.write_text(GOOD[: GOOD.index("# %% test")])
+    with pytest.raises(SourceError, match="no test for f"):
+        teacher_notebook(source)
+    source.write_text(GOOD + GOOD)
+    with pytest.raises(SourceError, match="twice"):
+        teacher_notebook(source)

@@ -1,0 +1,130 @@
+"""Every lesson, solved: nbval, full marks in both worlds, and equal scores for honest work in both."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder import course
+from autograder.grade import grade
+from autograder.source import SOLUTIONS, helpers, sources, teacher_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+EVERY = pytest.mark.parametrize("source", sources(), ids=lambda s: s.stem)
+
+
+@EVERY
+def test_the_executed_solution_passes_nbval(source):
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=300", "-p", "no:cacheprovider", "-q"]
+    env = os.environ | {
+        "PYTHONPATH": os.pathsep.join(str(h.parent) for h in helpers(source)[:1]),
+        "PYTHONHASHSEED": "0",
+    }
+    done = subprocess.run(
+        [*command, SOLUTIONS / f"{source.stem}.ipynb"], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and re.search(r"\d+ passed", done.stdout), done.stdout[-4000:]
+
+
+def course_of(folder: Path, source: Path) -> Path:
+    """A course with one lesson and nbgrader's own autograder."""
+    course.init(folder, [source])
+    config = folder / "nbgrader_config.py"
+    stock = (
+        config.read_text()
+        .replace("\nconfigure(c)\n", "\n")
+        .replace("from autograder.preprocessors import configure\n", "")
+    )
+    config.write_text(stock)
+    assert "configure(" not in stock
+    return folder
+
+
+def submit(folder: Path, student: str, source: Path, notebook: nbformat.NotebookNode) -> Path:
+    """Put a notebook and the lesson's helpers where nbgrader looks for submissions."""
+    target = folder / "submitted" / student / source.stem
+    target.mkdir(parents=True)
+    nbformat.write(notebook, target / f"{source.stem}.ipynb")
+    for helper in helpers(source):
+        (target / helper.name).write_bytes(helper.read_bytes())
+    return target / f"{source.stem}.ipynb"
+
+
+def stock_scores(folder: Path, lesson: str, student: str) -> dict[str, float]:
+    """Exercise -> points in nbgrader's gradebook, manual questions left out."""
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
+        grades = book.find_submission_notebook(lesson, lesson, student).grades
+        return {g.name.removeprefix("test_"): g.auto_score for g in grades if g.name.startswith("test_")}
+
+
+@EVERY
+def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(source, tmp_path):
+    folder, lesson = course_of(tmp_path / "course", source), source.stem
+    submit(folder, "ada", source, nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4))
+    run = lambda *words: subprocess.run(  # noqa: E731
+        [sys.executable, "-m", "nbgrader", *words], cwd=folder, capture_output=True, text=True
+    )
+    steps = {
+        "generate_assignment": run("generate_assignment", lesson, "--force"),
+        "autograde": run("autograde", lesson),
+        "generate_feedback": run("generate_feedback", lesson),
+        "export": run("export"),
+        "validate": run("validate", f"submitted/ada/{lesson}/{lesson}.ipynb"),
+    }
+    for name, done in steps.items():
+        assert done.returncode == 0, f"nbgrader {name}: {done.stderr[-3000:]}"
+    assert "Success! Your notebook passes all the tests." in steps["validate"].stdout
+    most = {c.metadata.nbgrader.grade_id.removeprefix("test_"): c.metadata.nbgrader.points
+            for c in teacher_notebook(source).cells if c.metadata.get("nbgrader", {}).get("grade")}  # fmt: skip
+    assert stock_scores(folder, lesson, "ada") == most
+    assert (folder / "feedback" / "ada" / lesson / f"{lesson}.html").stat().st_size > 10_000
+    assert lesson in (folder / "grades.csv").read_text()
+
+
+def honest_submissions(source: Path) -> dict[str, nbformat.NotebookNode]:
+    """The rows of tests/answers, the k-th of every exercise together in one notebook without the demonstrations."""
+    rows = jupytext.reads(
+        (ROOT / "tests" / "answers" / source.name).read_text(encoding="utf-8"), fmt="py:percent"
+    ).cells
+    columns: dict[str, dict[str, str]] = {}
+    for kind in ("right", "wrong"):
+        seen: dict[str, int] = {}
+        for row in rows:
+            if name := row.metadata.get(kind):
+                seen[name] = seen.get(name, 0) + 1
+                columns.setdefault(f"{kind}{seen[name]:02}", {})[name] = row.source
+    made = {}
+    for student, given in columns.items():
+        notebook = teacher_notebook(source)
+        notebook.cells = [c for c in notebook.cells if c.cell_type == "markdown" or "nbgrader" in c.metadata]
+        for cell in notebook.cells:
+            cell.source = given.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+        made[student] = notebook
+    return made
+
+
+@EVERY
+def test_the_sandboxed_grader_and_stock_nbgrader_agree_on_all_honest_work(source, tmp_path):
+    folder, lesson = course_of(tmp_path / "course", source), source.stem
+    paths = {who: submit(folder, who, source, notebook) for who, notebook in honest_submissions(source).items()}
+    solution = submit(folder, "solution", source, nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4))
+    ours = {r.student: r for r in grade([solution, *paths.values()])}
+    assert ours["solution"].score == ours["solution"].max_score > 0
+    assert all(r.status == "graded" for r in ours.values())
+    api = course.api(folder)
+    different = []
+    for who in paths:
+        assert api.autograde(lesson, who)["success"]
+        stock = stock_scores(folder, lesson, who)
+        for row in ours[who].exercises:
+            if row["points"] != stock[row["id"]]:
+                different.append(f"{who}: {row['id']} ours {row['points']}, stock {stock[row['id']]}: {row['message']}")
+            if who.startswith("right"):
+                assert row["passed"], f"{who}: {row}"
+    assert not different, "\n".join(different)

@@ -1,0 +1,654 @@
+# ruff: noqa: E501  (sources of notebooks, and tables, are dense)
+"""Split execution, from a notebook to points: who passes, who does not, and what a submission can do to the grader."""
+
+import contextlib
+import json
+import subprocess
+import time
+
+import nbformat
+import pytest
+
+from autograder import wire
+from autograder.sandbox import Limits
+from autograder.split import Grader, clean, clean_output, kind_of
+from autograder.trusted import AnswerError, defined, global_names, rebuilt
+
+LIMITS = Limits(cell_s=3, call_s=2, test_s=15, notebook_s=60, memory_mb=1500, processes=40, tmp_mb=64, file_mb=16)
+SECRET = "MARKER_73519"  # stands in every hidden test; must never reach the learner's process or an output
+
+SETUP = """\
+import random
+import torch
+from bonsai.testing import expect, require, check_errors, probe, fresh, record, from_scratch
+FORBIDDEN = ["torch.quantize_per_tensor"]
+%matplotlib inline
+"""
+ANSWERS = {
+    "double": "def double(x):\n    if len(x) == 0:\n        raise ValueError('empty')\n    return 2 * x",
+    "total": "def total(xs):\n    return sum(xs)",
+    "pack": "import json\n\ndef helper(b):\n    return json.loads(b)\n\ndef pack(xs):\n    return json.dumps(xs).encode()\n\n"
+    "def unpack(blob):\n    return helper(blob)",
+}
+TESTS = {
+    "double": f"""\
+from_scratch(double, FORBIDDEN)
+expect(double(torch.tensor([1.0, 2.0])), torch.tensor([2.0, 4.0]), "double([1, 2])", {{"It was squared.": torch.tensor([1.0, 4.0])}})
+### BEGIN HIDDEN TESTS
+_seed = 918273645  # {SECRET}
+_x = torch.randn(20, generator=torch.Generator().manual_seed(_seed))
+expect(double(_x), 2 * _x, "double(random numbers)")
+check_errors(ValueError, double, (torch.zeros(0),))
+
+@probe
+def _keeps_its_input(x):
+    before = x.clone()  # {SECRET}
+    double(x)
+    return bool((x == before).all())
+
+require(_keeps_its_input(_x) is True, "double changed its input")
+### END HIDDEN TESTS""",
+    "total": f"""\
+expect(total([1, 2, 3]), 6, "total([1, 2, 3])")
+### BEGIN HIDDEN TESTS
+_xs = [random.randrange(1000) for _ in range(50)]  # {SECRET}
+expect(total(_xs), sum(_xs), "total(50 numbers)")
+### END HIDDEN TESTS""",
+    "pack": """\
+_blob = pack([1, 2, 3])
+require(isinstance(_blob, bytes), "pack should return bytes")
+expect(fresh(unpack)(_blob), [1, 2, 3], "unpack(pack([1, 2, 3]))")
+record(size=len(_blob))""",
+}
+POINTS = {"double": 4, "total": 3, "pack": 5}
+
+
+def code(source, **meta):
+    cell = nbformat.v4.new_code_cell(source)
+    if meta:
+        cell.metadata["nbgrader"] = {"grade": False, "solution": False, "locked": False, "task": False} | meta
+    return cell
+
+
+def notebook(before=(), after=(), **answers):
+    """A sanitized submission; `before` and `after` are the learner's own cells around the answers."""
+    cells = [code(SETUP, grade_id="setup", locked=True), *map(code, before)]
+    for name in ANSWERS:
+        cells.append(code(answers.get(name, ANSWERS[name]), grade_id=name, solution=True))
+        cells.append(code(TESTS[name], grade_id=f"test_{name}", grade=True, locked=True, points=POINTS[name]))
+    return nbformat.v4.new_notebook(cells=[*cells, *map(code, after)])
+
+
+TEACHER = {c.metadata.nbgrader.grade_id: c.source for c in notebook().cells}
+
+
+@pytest.fixture(scope="module")
+def grader():
+    with Grader(limits=LIMITS) as grader:
+        yield grader
+
+
+def grade(grader, before=(), after=(), files=None, **answers):
+    run = grader.run(notebook(before, after, **answers), files, TEACHER)
+    nbformat.validate(run.notebook)
+    for cell in run.notebook.cells:
+        assert SECRET not in json.dumps(cell.get("outputs", [])), "a hidden test leaked into an output"
+    assert SECRET not in " ".join([*run.flags, *(t.message for t in run.tests)])
+    assert "parent process" not in " ".join(run.flags), "a submission ended what it was forked from"
+    return run
+
+
+def points(run):
+    return {t.exercise: t.points for t in run.tests}
+
+
+def message(run, exercise):
+    return next(t.message for t in run.tests if t.exercise == exercise)
+
+
+def printed(cell):
+    return "".join(o.get("text", "") for o in cell.outputs)
+
+
+# Honest work ---------------------------------------------------------------------------------------------------------
+
+
+def test_right_answers_get_all_points_twice_the_same(grader):
+    first, second = grade(grader), grade(grader)
+    for run in (first, second):
+        assert points(run) == POINTS and run.flags == [] and run.measured == {"size": 9.0}
+        assert all(t.message == "" and t.max_points == POINTS[t.exercise] for t in run.tests)
+    shown = [
+        printed(c) for c in first.notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "test_double"
+    ]
+    assert "✓ double([1, 2])" in shown[0]
+    assert [c.outputs for c in first.notebook.cells] == [c.outputs for c in second.notebook.cells]
+    assert [c.execution_count for c in first.notebook.cells] == list(range(1, 8))
+
+
+def test_a_wrong_answer_gets_the_message_of_its_mistake(grader):
+    run = grade(grader, double="def double(x):\n    return x * x")
+    assert points(run) == {"double": 0, "total": 3, "pack": 5} and run.flags == []
+    assert "It was squared." in message(run, "double")
+    result = run.tests[0]
+    assert not result.hidden and not result.passed
+    assert grade(grader, double="def double(x):\n    return 2 * x").tests[0].hidden  # no error for an empty input
+
+
+def test_an_open_exercise_is_not_answered_yet(grader):
+    run = grade(grader, total="def total(xs):\n    raise NotImplementedError")
+    assert points(run) == {"double": 4, "total": 0, "pack": 5} and message(run, "total") == "not answered yet"
+
+
+def test_an_error_in_the_answer_shows_the_learners_line(grader):
+    run = grade(grader, total="def total(xs):\n    n = 0\n    return xs / n")
+    assert message(run, "total").startswith("your code raised TypeError: unsupported operand")
+    cell = next(c for c in run.notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "test_total")
+    assert any("line 3: return xs / n" in line for line in cell.outputs[-1].traceback)
+    assert "is not defined" in message(grade(grader, total="x = 1"), "total")
+    assert "SyntaxError" in json.dumps(grade(grader, total="def total(:").notebook)
+
+
+def test_a_result_the_test_cannot_use_is_a_sentence(grader):
+    for value in ("object()", "lambda: 3", "None", "(i for i in xs)"):
+        run = grade(grader, total=f"def total(xs):\n    return {value}")
+        assert points(run)["total"] == 0 and message(run, "total")
+
+
+def test_outputs_are_those_of_jupyter(grader):
+    cells = [
+        "print('hello')\nimport sys\nprint('careful', file=sys.stderr)\n1 + 1",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
+        "import os\nos.write(1, b'past Python')\n!echo from a program",
+        "1 / 0",
+        "import helper\nprint(helper.x, __import__('os').environ['NBGRADER_EXECUTION'])",
+        "%%capture out\nprint('quiet')",
+        "from IPython.display import HTML, display\ndisplay(HTML('<b>x</b>'))",
+    ]
+    run = grade(grader, before=cells, files={"helper.py": b"x = 41", "sub/data.txt": b"1"})
+    assert points(run) == POINTS
+    shown = [c.outputs for c in run.notebook.cells[1 : 1 + len(cells)]]
+    assert [o.output_type for o in shown[0]] == ["stream", "stream", "execute_result"]
+    assert shown[0][0].text == "hello\n" and shown[0][1].name == "stderr" and shown[0][2].data["text/plain"] == "2"
+    assert "image/png" in shown[1][0].data
+    assert "past Python" in str(shown[2]) and "from a program" in str(shown[2])
+    assert shown[3][0].ename == "ZeroDivisionError"
+    assert shown[4][0].text == "41 autograde\n"
+    assert shown[5] == [] and "text/html" in shown[6][0].data
+
+
+def test_helpers_in_own_cells_and_later_definitions_count(grader):
+    own = ["import json as j", "def add(a, b):\n    return a + b", "LIMIT = 3"]
+    run = grade(grader, before=own, total="def total(xs):\n    n = 0\n    for x in xs:\n        n = add(n, x)\n    return n",
+                after=["def total(xs):\n    return -1"])  # fmt: skip
+    assert points(run) == POINTS  # as in stock nbgrader, a test sees what stands above it
+    codec = (
+        ANSWERS["pack"]
+        .replace("import json\n", "")
+        .replace("json.", "j.")
+        .replace("def helper(b):\n    return j.loads(b)\n\n", "")
+    )
+    run = grade(grader, before=[*own, "def helper(b):\n    return j.loads(b)"], pack=codec)
+    assert points(run) == POINTS, message(run, "pack")  # a fresh process knows them too
+
+
+def test_without_the_teachers_sources_the_metadata_is_believed(grader):
+    run = grader.run(notebook())
+    assert points(run) == POINTS
+
+
+def test_nothing_of_the_learners_runs_beside_the_tests(grader):
+    nb = notebook()
+    nb.cells.insert(
+        1, code("import os\nos.environ['X'] = 'learner'\nexpect = lambda *a, **k: None", grade_id="mine", locked=True)
+    )
+    nb.cells.insert(2, code("expect = lambda *a, **k: None", grade_id="setup", locked=True))
+    nb.cells[0].source += "\nimport bonsai.testing\nexpect = lambda *a, **k: None"
+    for cell in nb.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "double":
+            cell.source = "def double(x):\n    return 0\n\ndef expect(*a, **k):\n    return None"
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "test_double":
+            cell.source = "pass"
+    run = grader.run(nb, None, TEACHER)
+    assert points(run)["double"] == 0 and points(run)["total"] == 3
+    assert any("'mine'" in f for f in run.flags) and any("'setup'" in f for f in run.flags)
+
+
+def test_a_shortcut_is_named(grader):
+    run = grade(
+        grader,
+        double="import torch as t\ndef double(x):\n    t.quantize_per_tensor(x, 1., 0, t.qint8)\n    return 2 * x",
+    )
+    assert points(run)["double"] == 0 and "torch.quantize_per_tensor" in message(run, "double")
+
+
+def test_a_fresh_process_has_no_data_and_no_memory(grader):
+    seen = "import os\nblobs = []\ndef pack(xs):\n    blobs.append(xs)\n    return b'x'\n"
+    memory = grade(grader, pack=seen + "def unpack(blob):\n    return blobs[0]")
+    assert points(memory)["pack"] == 0 and "IndexError" in message(memory, "pack")
+    disk = (
+        seen
+        + "def unpack(blob):\n    return [1, 2, 3] if os.listdir('/course/data') or os.listdir('/tmp') else ['empty']"
+    )
+    spill = grade(grader, pack=disk.replace("return b'x'", "open('/tmp/x', 'w').write('1'); return b'x'"))
+    assert points(spill)["pack"] == 0 and "empty" in message(spill, "pack")
+
+
+def test_weights_in_the_code_or_in_a_file_do_not_reach_the_fresh_process(grader):
+    heavy = f"WEIGHTS = {'x' * 70_000!r}\n" + ANSWERS["pack"]
+    run = grade(grader, pack=heavy)
+    assert points(run)["pack"] == 0 and "64 kB" in " ".join(run.flags) and "not defined" in message(run, "pack")
+    reads = "def pack(xs):\n    return b'1'\n\ndef unpack(blob):\n    return list(open('weights.bin', 'rb').read())"
+    run = grade(grader, pack=reads, files={"weights.bin": bytes([1, 2, 3])})
+    assert points(run)["pack"] == 0 and "FileNotFoundError" in message(run, "pack")
+
+
+def test_a_shortcut_above_the_test_counts_even_if_a_clean_answer_follows(grader):
+    cheat = "def double(x):\n    torch.quantize_per_tensor(x, 1., 0, torch.qint8)\n    return 2 * x"
+    run = grade(grader, double=cheat, after=[ANSWERS["double"]])
+    assert points(run)["double"] == 0 and "quantize_per_tensor" in message(run, "double")
+
+
+def test_more_code_or_files_than_anyone_writes_are_cut(grader):
+    run = grade(grader, after=["# " + "x" * (6 << 20)], files={"a": bytes(40 << 20), "b": bytes(40 << 20), "c": b"1"})
+    assert points(run) == POINTS and any("5 MB" in f for f in run.flags) and any("50 MB" in f for f in run.flags)
+
+
+@pytest.mark.parametrize(
+    "meta", [3, [], "x", {"grade": True}, {"grade": True, "points": "many"}, {"grade_id": [1], "locked": True}]
+)
+def test_strange_metadata_is_not_the_graders_end(grader, meta):
+    nb = notebook()
+    nb.cells.append(code("x = 1"))
+    nb.cells[-1].metadata["nbgrader"] = meta
+    run = grader.run(nb, None, TEACHER)
+    assert points(run) == POINTS
+
+
+# Hostile submissions -------------------------------------------------------------------------------------------------
+# name -> the answer to `double` (and perhaps a cell before it). Whatever it does, `double` is worth nothing and the other
+# exercises keep their points.
+
+WRONG = "def double(x):\n    return x"
+LYING = """
+class Yes:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __sub__(self, other): return 0
+    def __len__(self): return 2
+    def __getattr__(self, name): return self
+    def __call__(self, *a, **k): return self
+    def __bool__(self): return True
+    shape = dtype = property(lambda self: self)
+def double(x):
+    return Yes()
+"""
+INTEGRITY = {
+    "objects equal to everything": LYING,
+    "patched torch": "import torch\ntorch.equal = torch.allclose = lambda *a, **k: True\ntorch.Tensor.__eq__ = lambda a, b: torch.ones(1).bool()\n"
+    "torch.Tensor.all = lambda *a, **k: True\n" + WRONG,
+    "patched builtins": "import builtins\nbuiltins.abs = lambda x: 0\nbuiltins.AssertionError = ValueError\nbuiltins.isinstance = lambda *a: True\n"
+    "builtins.print('patched')\n" + WRONG,
+    "patched checks": "import bonsai.testing, sys\nfor name in dir(bonsai.testing):\n    if callable(getattr(bonsai.testing, name)):\n"
+    "        setattr(bonsai.testing, name, lambda *a, **k: None)\nexpect = require = check_errors = from_scratch = lambda *a, **k: None\n" + WRONG,
+    "replaced modules": "import sys, types\nsys.modules['bonsai.testing'] = sys.modules['random'] = types.ModuleType('x')\n" + WRONG,
+    "ast transformer": "import ast\nclass T(ast.NodeTransformer):\n    def visit_Assert(self, node): return ast.Pass()\n    def visit_Expr(self, node): return ast.Pass()\n"
+    "get_ipython().ast_transformers.append(T())\n" + WRONG,
+    "hooks": "get_ipython().events.register('pre_run_cell', lambda info: print('SPY', info.raw_cell))\n"
+    "get_ipython().showtraceback = lambda *a, **k: None\n" + WRONG,
+    "tensor subclass": "import torch\nclass T(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, f, t, a=(), k=None): return True\n"
+    "def double(x):\n    return x.as_subclass(T)",
+    "int and str subclasses": "class I(int):\n    def __eq__(self, o): return True\n    __hash__ = int.__hash__\ndef double(x):\n    return I(0)",
+    "frames": "import sys\ndef double(x):\n    f = sys._getframe()\n    while f:\n        f.f_globals['passed'] = f.f_globals['score'] = True\n        f = f.f_back\n    return x",
+    "printed score": "print('{\"passed\": true, \"score\": 100}')\ndef double(x):\n    print(100.0)\n    return x\n100.0",
+    "raises the check's own error": "class CheckFailed(AssertionError): pass\ndef double(x):\n    raise CheckFailed('ok')",
+    "ends the loop of the test": "def double(x):\n    raise StopIteration",
+    "ends by SystemExit": "def double(x):\n    raise SystemExit(0)",
+    "an error with a long story": "def double(x):\n    raise ValueError('x' * 10**8)",
+    "an error that cannot be shown": "class E(Exception):\n    def __str__(self): raise self\ndef double(x):\n    raise E()",
+    "overwrites the bridge": "import sys\nm = sys.modules['__main__']\nimport gc\nfor o in gc.get_objects():\n    if type(o).__name__ == 'Session':\n"
+    "        o.call = lambda *a: 1\nimport autograder.wire as w\nw.encode = lambda *a, **k: b'T'\n" + WRONG,
+    "a pickle": "import pickle\ndef double(x):\n    return pickle.dumps(x)",
+    "deeply nested": "def double(x):\n    y = x\n    for _ in range(100_000):\n        y = [y]\n    return y",
+    "refers to itself": "def double(x):\n    y = []\n    y.append(y)\n    return y",
+    "huge tensor": "import torch\ndef double(x):\n    return torch.zeros(200_000_000)",
+    "huge virtual tensor": "import torch\ndef double(x):\n    return torch.zeros(1).expand(1 << 40)",
+    "a million values": "def double(x):\n    return list(range(3_000_000))",
+    "colliding keys": "def double(x):\n    return {i * (2**61 - 1): 0 for i in range(3000)}",
+    "half characters": "def double(x):\n    raise TypeError('\\ud800 \\x00 <script>')",
+    "exits in a cell": "exit()\n" + WRONG,
+    "closes descriptors": "import os\nfor fd in range(3):\n    os.close(fd)\n" + WRONG,
+    "a thousand pictures": "import matplotlib.pyplot as plt\nfor i in range(30):\n    plt.figure()\n    plt.plot([i])\n    plt.show()\n" + WRONG,
+    "strange display data": "from IPython.display import display\ndisplay({'text/html': object(), 'a b': 1, '../x': 'y'}, raw=True)\n" + WRONG,
+    "clears outputs": "from IPython.display import clear_output\nclear_output()\nsys = None\nget_ipython().display_pub = None\n" + WRONG,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INTEGRITY)
+def test_tricks_gain_nothing(grader, name):
+    run = grade(grader, double=INTEGRITY[name])
+    assert points(run) == {"double": 0, "total": 3, "pack": 5}, [(t.exercise, t.message) for t in run.tests]
+    assert message(run, "double") and len(message(run, "double")) < 5000
+    assert "SPY" not in json.dumps(run.notebook) or SECRET not in json.dumps(
+        [c.get("outputs") for c in run.notebook.cells]
+    )
+
+
+AVAILABILITY = {  # name -> the answer to `double`, a word of the flag
+    "os._exit": ("import os\ndef double(x):\n    os._exit(0)", "ended its process"),
+    "endless loop": ("def double(x):\n    while True: pass", "did not return within 2 s"),
+    "endless loop in C": ("def double(x):\n    sum(range(10**13))", "did not return within 2 s"),
+    "sleep": ("import time\ndef double(x):\n    time.sleep(1000)", "did not return within 2 s"),
+    "memory": ("def double(x):\n    import torch\n    y = [torch.ones(10_000_000) for _ in range(1000)]\n    return x", ""),
+    "shared memory": ("import mmap\ndef double(x):\n    global m\n    m = []\n    while True:\n        b = mmap.mmap(-1, 1 << 28)\n        b.write(bytes(1 << 28))\n        m.append(b)", ""),
+    "processes": ("import os, time\ndef double(x):\n    n = 0\n    try:\n        while n < 500:\n            n += 1\n            if os.fork() == 0:\n                time.sleep(100); os._exit(0)\n    except OSError: pass\n    return n", ""),
+    "signals to everyone": ("import os, signal\ndef double(x):\n    for p in range(-1, 3000):\n        if p != os.getpid():\n            try: os.kill(p, signal.SIGKILL)\n            except OSError: pass\n    os.kill(0, 9)\n    return x", ""),
+    "segmentation fault": ("import ctypes\ndef double(x):\n    ctypes.string_at(0)", "ended its process"),
+    "recursion in C": ("import sys\nsys.setrecursionlimit(10**9)\ndef double(x):\n    return double(x)", ""),
+    "huge file": ("def double(x):\n    for i in range(100):\n        open(f'/tmp/{i}', 'wb').write(bytes(1 << 24))\n    return x", ""),
+    "writes over the toolkit": ("def double(x):\n    open('/course/bonsai/testing.py', 'w').write('')\n    return x", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AVAILABILITY)
+def test_an_answer_that_does_not_come_back_costs_itself_only(grader, name):
+    answer, flag = AVAILABILITY[name]
+    began = time.monotonic()
+    run = grade(grader, double=answer)
+    assert points(run) == {"double": 0, "total": 3, "pack": 5}, [(t.exercise, t.message) for t in run.tests]
+    assert time.monotonic() - began < 25
+    assert flag in " ".join(run.flags) and (run.flags or not flag)
+
+
+CELLS = {  # name -> a cell of the learner's, a word of the flag
+    "endless loop": ("while True: pass", "did not return within 3 s"),
+    "os._exit": ("import os\nos._exit(3)", "ended its process"),
+    "200 MB of output": ("for _ in range(200):\n    print('x' * 10**6)", "printed more"),
+    "200 MB past Python": ("import os\nfor _ in range(200):\n    try: os.write(1, b'x' * 10**6)\n    except OSError: pass", "printed more"),
+    "endless print": ("while True: print('x' * 1000)", "did not return"),
+    "thread that ends everything later": ("import threading, time, os\nthreading.Thread(target=lambda: (time.sleep(0.5), os._exit(0)), daemon=True).start()", ""),
+    "daemon child": ("import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(1000)\n    os._exit(0)", ""),
+    "fork that goes on": ("import os\nos.fork()", ""),
+    "forged reply": ("import os, struct\nfor fd in range(3, 512):\n    try: os.write(fd, struct.pack('!BQI', 64, 2, 2) + b'{}')\n    except OSError: pass", "protocol"),
+    "garbage on the wire": ("import os\nfor fd in range(3, 512):\n    try: os.write(fd, b'\\xff' * 1000)\n    except OSError: pass", "protocol"),
+    "replies ahead of time": ("import os, struct\nfor fd in range(3, 512):\n    try: [os.write(fd, struct.pack('!BQI', 64, n, 1) + b'T') for n in range(3, 30)]\n    except OSError: pass", "protocol"),
+    "closes the wire": ("import os\nos.closerange(3, 512)", "ended its process"),
+    "symlinks": ("import os\nfor n, t in enumerate(['/', '/proc/1/root', '/proc/self/fd', '../../../etc']):\n    os.symlink(t, f'link{n}')", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_hostile_cell_leaves_the_exercises_alone(grader, name):
+    source, flag = CELLS[name]
+    began = time.monotonic()
+    run = grade(grader, before=[source])
+    assert time.monotonic() - began < 30
+    assert flag in " ".join(run.flags)
+    assert len(json.dumps(run.notebook)) < 1_000_000
+    assert points(run) == POINTS, [(t.exercise, t.message) for t in run.tests]
+
+
+SELF_DESTRUCTION = {  # what a cell does to all later ones; the grader only has to end, and say why
+    "reads the wire": "import os, threading\ndef eat():\n    while True:\n        try: os.read(200, 1000)\n        except OSError: break\n"
+    "threading.Thread(target=eat, daemon=True).start()",
+    "broken shell": "import sys\nsys.displayhook = None\nget_ipython().displayhook = None\nget_ipython().run_cell = None",
+    "no builtins": "import builtins\nfor n in list(vars(builtins)):\n    delattr(builtins, n)",
+    "no memory left": "import resource\nresource.setrlimit(resource.RLIMIT_DATA, (1, 1))",
+}
+
+
+@pytest.mark.parametrize("name", SELF_DESTRUCTION)
+def test_a_submission_that_breaks_its_own_process_ends_in_time(name):
+    with Grader(limits=Limits(cell_s=1, call_s=1, test_s=3, notebook_s=5, restarts=3)) as grader:
+        run = grade(grader, before=[SELF_DESTRUCTION[name]])
+        assert run.seconds < 15 and all(t.passed or t.message for t in run.tests)
+        assert points(grade(grader)) == POINTS  # and the next submission is not touched
+
+
+def test_the_notebook_has_a_clock_too(grader):
+    with Grader(limits=Limits(cell_s=2, notebook_s=3)) as hurried:
+        run = hurried.run(notebook(before=["while True: pass"] * 5), None, TEACHER)
+    assert run.seconds < 8 and [t.passed for t in run.tests] == [False] * 3
+    assert all("not run" in t.message for t in run.tests)
+
+
+def test_restarts_have_a_limit(grader):
+    with Grader(limits=Limits(restarts=2)) as strict:
+        run = strict.run(notebook(before=["import os; os._exit(0)"] * 6), None, TEACHER)
+    assert [t.points for t in run.tests] == [0, 0, 0] and "restarted" in run.tests[0].message
+
+
+# What the learner's process can find ----------------------------------------------------------------------------------
+
+LOOK = """
+import re
+def look():
+    # The pattern is not what it looks for, and what was found is counted only.
+    needle, hits = re.compile(rb"MARKER[_]73519|9182736[4]5|expect[(]double|BEGIN[ ]HIDDEN"), []
+    with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as mem:
+        for line in maps:
+            start, stop = (int(p, 16) for p in line.split()[0].split("-"))
+            if " rw-p " in line and stop - start < 1 << 30:
+                try:
+                    mem.seek(start)
+                    hits += [m.group()[:3] for m in needle.finditer(mem.read(stop - start))]
+                except OSError:
+                    pass
+    return len(hits)
+"""
+
+
+def test_hidden_tests_are_not_in_the_learners_memory():
+    answer = LOOK + "\n" + ANSWERS["double"]
+    kept = "kept = bytes([x + 1 for x in b'L@QJDQ^62408'])\nprint('HITS', look())"  # the search does find a secret
+    with Grader(limits=Limits(memory_mb=2000)) as slow:
+        run = grade(slow, double=answer, after=["print('HITS', look())", kept])
+    assert [printed(c) for c in run.notebook.cells[-2:]] == ["HITS 0\n", "HITS 1\n"], run.flags
+
+
+ENVIRONMENT = """
+import os, socket, json, pathlib
+def reach(kind, address):
+    s = socket.socket(kind, socket.SOCK_STREAM)
+    s.settimeout(1)
+    try:
+        s.connect(address)
+        return "connected"
+    except OSError as error:
+        return type(error).__name__
+def write(path):
+    try:
+        open(path, "w").write("x")
+        return "written"
+    except OSError:
+        return "refused"
+def names(path):
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
+print(json.dumps({
+    "env": dict(os.environ), "pids": [p for p in names("/proc") if p.isdigit()], "root": names("/"),
+    "autograder": names("/course/autograder"), "course": names("/course"), "uid": os.getuid(),
+    "lo": reach(socket.AF_INET, ("127.0.0.1", 22)), "out": reach(socket.AF_INET, ("1.1.1.1", 53)),
+    "unix": reach(socket.AF_UNIX, "\\0x"), "repo": [names(p) for p in PATHS],
+    "write": {p: write(p) for p in ["/usr/x", "/course/bonsai/x.py", "/course/data/x", "/x", "/dev/x", "/proc/sys/kernel/hostname", "/etc/x"]},
+    "tmp": write("/tmp/x"), "work": names("."), "status": open("/proc/self/status").read(),
+    "links": [os.path.exists(p) for p in ["/proc/1/root/root/.ssh", "/etc/passwd", "/etc/shadow", "/home/stu", "/sys", "/var"]],
+}))
+"""
+
+
+def test_the_box_is_empty_deaf_and_dumb(grader, monkeypatch):
+    from autograder.sandbox import ROOT
+
+    monkeypatch.setenv("GRADER_TOKEN", SECRET)
+    paths = [str(ROOT), str(ROOT / "solutions"), str(ROOT / "tests"), str(ROOT / ".git"), str(ROOT / "autograder")]
+    with Grader(limits=LIMITS) as other:
+        run = grade(other, before=[f"PATHS = {paths}\n" + ENVIRONMENT], files={"notes.txt": b"1"})
+    seen = json.loads(printed(run.notebook.cells[1]))
+    assert not [k for k in seen["env"] if "TOKEN" in k or "SSH" in k or "VIRTUAL" in k]
+    assert seen["pids"] == ["1"] and seen["uid"] == 1000
+    assert set(seen["course"]) == {"autograder", "bonsai", "data"}
+    assert seen["autograder"] == ["__init__.py", "wire.py", "worker.py"]
+    assert seen["lo"] != "connected" and seen["out"] != "connected" and seen["unix"] != "connected"
+    assert all(set(found) <= {".venv"} for found in seen["repo"])
+    assert set(seen["write"].values()) == {"refused"} and seen["tmp"] == "written"
+    assert seen["work"] == ["notes.txt"] and not any(seen["links"])
+    status = dict(line.split(":\t", 1) for line in seen["status"].splitlines())
+    assert {int(status[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {0}
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+
+
+def test_one_submission_finds_nothing_of_another(grader):
+    leave = "import os\nfor p in ['/tmp/left', '/dev/shm/left', 'left']:\n    open(p, 'w').write('x')\nleft = 1"
+    grade(grader, before=[leave])
+    look = "import os\nprint([p for p in ['/tmp/left', '/dev/shm/left', 'left'] if os.path.exists(p)], 'left' in globals())"
+    run = grade(grader, before=[look])
+    assert printed(run.notebook.cells[1]) == "[] False\n"
+
+
+def test_files_cannot_be_placed_outside_the_working_folder(grader):
+    files = {"../up.txt": b"1", "/tmp/absolute.txt": b"1", "a/../../b.txt": b"1", "fine.txt": b"1"}
+    run = grade(grader, before=["import os\nprint(sorted(os.listdir('.')), os.listdir('/tmp'))"], files=files)
+    assert printed(run.notebook.cells[1]) == "['fine.txt'] []\n"
+
+
+# The parents ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_driver_stays_small():
+    check = (
+        "import sys, autograder.split; print([m for m in ('torch', 'numpy', 'IPython', 'bonsai') if m in sys.modules])"
+    )
+    from autograder.sandbox import PYTHON, ROOT
+
+    assert subprocess.run([PYTHON, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_parents_have_one_thread_and_start_again_when_the_toolkit_changes(grader, monkeypatch):
+    import psutil
+
+    import autograder.split
+
+    grader.start()
+    families = [psutil.Process(s.process.pid) for s in (grader._box, grader._tests)]
+    members = [p for f in families for p in (f, *f.children(recursive=True))]
+    assert all(p.num_threads() == 1 for p in members) and any("autograder.worker" in p.cmdline() for p in members)
+    before = grader._box.process.pid
+    grade(grader)
+    assert grader._box.process.pid == before
+    monkeypatch.setattr(autograder.split, "fingerprint", lambda: ("changed",))
+    assert points(grade(grader)) == POINTS and grader._box.process.pid != before
+    grader._box.process.kill()
+    grader._box.process.wait()
+    assert points(grade(grader)) == POINTS  # and when one has died
+
+
+def test_the_parent_holds_no_data(grader):
+    """What a child finds before anything ran: weights or pictures in the parent would be every submission's."""
+    look = "import gc, os, torch\ngc.unfreeze()\nprint(sum(o.numel() for o in gc.get_objects() if issubclass(type(o), torch.Tensor)))\nprint(os.listdir('/proc/self/fd'))"
+    shown = printed(grade(grader, before=[look]).notebook.cells[1]).splitlines()
+    assert int(shown[0]) < 1000
+    assert len(shown[1].split()) <= 7  # standard ones, the wire, the outputs' file and its copies, this listing
+
+
+def test_killing_the_grader_ends_all_its_processes():
+    import signal
+    import sys
+
+    import psutil
+
+    script = (
+        "import sys; sys.path.insert(0, 'tests'); import test_split as t\n"
+        "with t.Grader(limits=t.Limits()) as g:\n    g.start(); print('ready', flush=True)\n"
+        "    g.run(t.notebook(before=['import ctypes; ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\\nwhile True: pass']), None, t.TEACHER)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    time.sleep(0.5)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 4
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+
+
+def test_no_process_is_left_behind(grader):
+    import psutil
+
+    grade(grader, before=["import subprocess\nsubprocess.Popen(['sleep', '987'])"])
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "987"]]
+
+
+def test_cold_and_without_a_sandbox_the_points_are_the_same():
+    with Grader(limits=LIMITS, warm=False) as cold:
+        assert points(grade(cold)) == POINTS and cold._box is None
+    with pytest.warns(UserWarning, match="No sandbox"), Grader("none", LIMITS) as none:
+        assert points(grade(none, files={"helper.py": b"x = 1"}, before=["import helper"])) == POINTS
+        run = grade(none, double="import os\ndef double(x):\n    os._exit(0)")
+        assert points(run) == {"double": 0, "total": 3, "pack": 5}
+
+
+# Small parts ---------------------------------------------------------------------------------------------------------
+
+
+def test_kinds_of_cells():
+    assert (
+        kind_of({"grade": True, "locked": True}) == "test" and kind_of({"solution": True, "locked": True}) == "answer"
+    )
+    assert (
+        kind_of({"locked": True}) == "setup"
+        and kind_of({"locked": True, "task": True}) == "plain"
+        and kind_of({}) == "plain"
+    )
+    assert kind_of({"grade": True, "solution": True}) == "answer"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [{}, {"output_type": "x"}, {"output_type": "stream"}, {"output_type": "stream", "name": [], "text": {}, "x": 1},
+     {"output_type": "display_data", "data": {"text/plain": 3}}, {"output_type": "display_data", "data": []}, 3, None],
+)  # fmt: skip
+def test_outputs_of_no_known_form_are_refused(output):
+    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+        nbformat.v4.nbbase.validate(clean_output(output, 1), ref="output")
+
+
+@pytest.mark.parametrize(
+    ("name", "bases", "expected"),
+    [
+        ("ValueError", ["ValueError", "Exception"], ValueError),
+        ("MyError", ["KeyError", "LookupError", "Exception", "BaseException", "object"], KeyError),
+        ("UnicodeDecodeError", ["UnicodeDecodeError", "UnicodeError", "ValueError", "Exception"], UnicodeError),
+        ("StopIteration", ["StopIteration", "Exception"], Exception),  # would end a loop of the test in silence
+        ("GeneratorExit", ["GeneratorExit", "BaseException"], AnswerError),
+        ("SystemExit", ["SystemExit", "BaseException", "object"], AnswerError),
+        ("KeyboardInterrupt", ["KeyboardInterrupt"], AnswerError),
+        ("x", ["print", "open", "__import__", 3, None], AnswerError),
+    ],
+)
+def test_an_exception_arrives_as_its_builtin_base(name, bases, expected):
+    said = {"type": name, "bases": bases, "message": "m", "args": ("m",), "traceback": []}
+    error = rebuilt(said)
+    assert type(error) is expected and "m" in str(error)
+    for broken in (None, 3, [], {}, {**said, "bases": 3}, {**said, "traceback": None}):
+        with pytest.raises(wire.WireError):
+            rebuilt(broken)
+
+
+def test_names_of_a_test_cell():
+    assert global_names("x = f(y)\ndef g(a):\n    b = a + z\n    return h(b)\n[w for w in v]") == {
+        "f",
+        "y",
+        "z",
+        "h",
+        "v",
+    }
+    assert global_names("import q\nfor i in r:\n    q.s(i, lambda t: t + u)") == {"r", "u"}
+    assert defined("def f(): pass\nclass C:\n    def m(self): pass\n%matplotlib inline\nx = 1") == ["f", "C"]
+
+
+def test_text_can_be_written():
+    clean("\ud800 \x00 \x1b[31m").encode()

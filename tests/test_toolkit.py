@@ -1,0 +1,159 @@
+"""The toolkit: data, models, training, measuring, pictures, widgets."""
+
+import gzip
+import hashlib
+import time
+
+import numpy as np
+import pytest
+import torch
+import torch.nn as nn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bonsai import data, measure, models, plot, train, widgets
+
+
+def test_the_bundled_files_are_the_official_ones():
+    folder = data.root() / "FashionMNIST"
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256((folder.parent / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_torchvision_reads_the_same_folder():
+    from torchvision.datasets import FashionMNIST
+
+    images, labels = data.load("test")
+    theirs = FashionMNIST(data.root(), train=False)
+    pixels = (theirs.data.unsqueeze(1).float() / 255 - data.MEAN) / data.STD
+    assert torch.allclose(images, pixels, atol=1e-6) and torch.equal(labels, theirs.targets)
+
+
+def test_the_splits_stay_apart():
+    train_x, train_y = data.load("train")
+    val_x, val_y = data.load("validation")
+    test_x, _ = data.load("test")
+    assert [len(train_x), len(val_x), len(test_x)] == [55_000, 5_000, 10_000]
+    assert train_x.shape[1:] == (1, 28, 28) and train_x.dtype == torch.float32 and train_y.dtype == torch.int64
+    from torchvision.datasets import FashionMNIST
+
+    assert torch.equal(val_y, FashionMNIST(data.root()).targets[55_000:])
+    assert abs(train_x.mean()) < 0.01 and abs(train_x.std() - 1) < 0.01
+    with pytest.raises(ValueError, match="train, validation, test"):
+        data.load("holdout")
+
+
+def test_bonsai_data_points_elsewhere(tmp_path, monkeypatch):
+    raw = data.root() / "FashionMNIST" / "raw"
+    for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress((raw / name).read_bytes(), 1))
+    here = data.load("test")
+    monkeypatch.setenv("BONSAI_DATA", str(tmp_path))
+    there = data.load("test")
+    assert torch.equal(here[0], there[0]) and torch.equal(here[1], there[1])
+    with pytest.raises(FileNotFoundError, match="unset BONSAI_DATA"):
+        data.load("train")
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03cut off")
+    with pytest.raises(ValueError, match="not a complete IDX file"):
+        data.load("train")
+
+
+def test_loading_takes_less_than_a_second():
+    seconds = []
+    for _ in range(3):  # the best of three: the machine may be busy
+        start = time.process_time()
+        data.load("train")
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 1
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_shipped_models_reach_what_their_card_says(name):
+    model, card = models.load(name), models.card(name)
+    assert sum(p.numel() for p in model.parameters()) == card["parameters"]
+    reached = measure.accuracy(model, *data.load("validation"))
+    assert reached == pytest.approx(card["validation_accuracy"], abs=0.1)  # other CPUs round logits differently
+    assert not any(m.training for m in model.modules())
+
+
+def test_the_small_cnn_is_one_flat_sequential_of_the_promised_size():
+    model = models.small_cnn()
+    assert type(model) is nn.Sequential and not any(isinstance(m, nn.Sequential) for m in model)
+    assert 35_000 <= sum(p.numel() for p in model.parameters()) <= 80_000
+
+
+def test_unknown_models_are_named():
+    for call in (models.load, models.card):
+        with pytest.raises(ValueError, match="lenet_300_100"):
+            call("lenet")
+
+
+def test_training_is_reproducible_and_learns():
+    x, y = (t[:2000] for t in data.load("train"))
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = models.lenet_300_100()
+        losses.append(train.fit(model, x, y, epochs=3, seed=5))
+    assert losses[0] == losses[1] and len(losses[0]) == round(3 * 2000 / 128)
+    assert sum(losses[0][-5:]) < 0.5 * sum(losses[0][:5])
+
+
+def test_after_step_runs_after_every_step():
+    x, y = (t[:256] for t in data.load("train"))
+    model = models.lenet_300_100()
+    steps = []
+
+    def clear():
+        steps.append(1)
+        model[1].weight.data.zero_()
+
+    train.fit(model, x, y, epochs=1, after_step=clear)
+    assert len(steps) == 2 and model[1].weight.abs().sum() == 0
+
+
+def test_macs_by_hand():
+    net = nn.Sequential(
+        nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2), nn.Flatten(), nn.Linear(6 * 4 * 4, 5)
+    ).train()
+    # 6 channels of 4x4 outputs, each 4/2 * 9 products; then 96 * 5; two images
+    assert measure.macs(net, (2, 4, 8, 8)) == 2 * (6 * 16 * 18 + 96 * 5)
+    assert all(m.training for m in net.modules()) and not any(m._forward_hooks for m in net.modules())
+
+
+def test_size_is_that_of_the_written_file(tmp_path):
+    model = models.small_cnn()
+    torch.save(model.state_dict(), tmp_path / "m.pt")
+    # the archive holds the file's own name a few times
+    assert measure.size_bytes(model) == pytest.approx((tmp_path / "m.pt").stat().st_size, abs=2048)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=2, max_size=20))
+def test_speedup_of_the_baseline_is_one_and_ratios_are_per_round(pairs):
+    times = {"a": [p[0] for p in pairs], "b": [p[1] for p in pairs]}
+    ratios = measure.speedup(times, "a")
+    assert ratios["a"] == (1, 1, 1)
+    assert ratios["b"][1] == pytest.approx(float(np.median([a / b for a, b in pairs])))
+
+
+def test_latency_takes_turns():
+    calls = []
+    times = measure.latency_ms({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3)
+    assert calls == ["a", "b"] * 4 and [len(t) for t in times.values()] == [3, 3]
+
+
+def test_a_widget_shows_its_starting_picture_without_a_kernel(monkeypatch):
+    shown, drawn = [], []
+    monkeypatch.setattr(widgets, "display", lambda *a, **k: shown.append(a))
+
+    def draw(bits, clip, data):
+        drawn.append((bits, clip, data))
+        fig, (ax,) = plot.figure(1)
+        plot.lines(ax, [1, 2], {"one": [1, 2]}, "x (s)", "y (m)")
+        return fig
+
+    widgets.explore(draw, bits=(2, 8, 4), clip=(0.1, 1.0, 0.5), data=["weights", "noise"])
+    bundle = shown[-1][0]
+    assert bundle["image/png"][:4] == b"\x89PNG" and "application/vnd.jupyter.widget-view+json" in bundle
+    assert set(drawn) == {(4, 0.5, "weights")}
