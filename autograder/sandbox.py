@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = os.path.abspath(sys.executable)  # not resolved: the link is what finds the virtual environment
 COURSE = "/course"  # where the toolkit and the data lie inside the box
 WORK = "/home/learner"
+VENV = "/venv"  # and the virtual environment: where it really is may be covered, below /tmp for example
 START_S = 120.0  # to import torch on a slow disk
 TOOLKIT = ("autograder/__init__.py", "autograder/wire.py", "autograder/worker.py")  # of the grader, no more than this
 INSTALL = "install it with `apt install bubblewrap` or `dnf install bubblewrap`"
@@ -398,8 +399,13 @@ def bubblewrap_command(limits: Limits) -> list[str]:
     for target in ("/tmp", WORK):
         command += [*folder_with_parents(Path(target)), "--perms", "1777", "--size", str(limits.tmp_mb << 20)]
         command += ["--tmpfs", target]
+    python = PYTHON
     for folder in python_homes():
-        command += [*folder_with_parents(folder), "--ro-bind", str(folder), str(folder)]
+        target = folder
+        if folder == Path(os.path.abspath(sys.prefix)) != Path(sys.base_prefix):
+            target = Path(VENV)
+            python = str(target / Path(PYTHON).relative_to(folder))
+        command += [*folder_with_parents(target), "--ro-bind", str(folder), str(target)]
         if folder != ROOT and ROOT.is_relative_to(folder):  # a course kept below Python's own folder stays out of sight
             command += ["--tmpfs", str(ROOT)]
     for source, target in course_folders():
@@ -407,7 +413,7 @@ def bubblewrap_command(limits: Limits) -> list[str]:
     for name, value in inner_environment().items():
         command += ["--setenv", name, value]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
-    return [*command, PYTHON, "-m", "autograder.worker", "enclosed"]
+    return [*command, python, "-m", "autograder.worker", "enclosed"]
 
 
 def system_folders() -> list[str]:
