@@ -17,9 +17,24 @@ EVERY = pytest.mark.parametrize("source", sources(), ids=lambda s: s.stem)
 
 # The contract: answers to these names are graded elsewhere, too.
 CONTRACT = {
+    "00_measure_first": [
+        *("count_parameters", "size_on_disk", "count_macs", "benchmark", "compare", "pareto_front", "serving_cost"),
+    ],
     "01_quantization_math": [
         *("affine_qparams", "quantize", "dequantize", "symmetric_scale", "group_quantize", "sqnr_db", "mse_clip"),
         *("pack_int4", "fixed_point_multiplier", "integer_linear", "save_int4"),
+    ],
+    "02_post_training_quantization": [
+        *("fold_batchnorm", "MinMaxObserver", "percentile_range", "kl_range", "correct_bias", "QuantizedLinear"),
+        *("quantize_dynamic", "calibrate", "quantize_static", "layer_sensitivity", "assign_bits"),
+    ],
+    "03_magnitude_pruning": [
+        *("magnitude_mask", "global_masks", "taylor_saliency", "cubic_sparsity", "nm_mask", "sensitivity_scan"),
+        *("MaskedTrainer", "gradual_prune", "rewind", "encode_sparse"),
+    ],
+    "04_structured_pruning": [
+        *("filter_importance", "taylor_importance", "slimming_penalty", "shrink_conv", "shrink_batchnorm"),
+        *("shrink_linear", "prune_chain", "coupled_groups", "prune_heads", "channels_for_macs"),
     ],
 }
 

@@ -21,7 +21,7 @@ EVERY = pytest.mark.parametrize("source", sources(), ids=lambda s: s.stem)
 
 @EVERY
 def test_the_executed_solution_passes_nbval(source):
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=300", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=300", "-p", "no:cacheprovider", "-n0"]
     env = os.environ | {
         "PYTHONPATH": os.pathsep.join(str(h.parent) for h in helpers(source)[:1]),
         "PYTHONHASHSEED": "0",
@@ -66,7 +66,9 @@ def stock_scores(folder: Path, lesson: str, student: str) -> dict[str, float]:
 @EVERY
 def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(source, tmp_path):
     folder, lesson = course_of(tmp_path / "course", source), source.stem
-    submit(folder, "ada", source, nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4))
+    solution = nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4)
+    submit(folder, "ada", source, solution)
+    answers = submit(folder / "short", "ada", source, without_demonstrations(solution))
     run = lambda *words: subprocess.run(  # noqa: E731
         [sys.executable, "-m", "nbgrader", *words], cwd=folder, capture_output=True, text=True
     )
@@ -75,7 +77,7 @@ def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(so
         "autograde": run("autograde", lesson),
         "generate_feedback": run("generate_feedback", lesson),
         "export": run("export"),
-        "validate": run("validate", f"submitted/ada/{lesson}/{lesson}.ipynb"),
+        "validate": run("validate", answers),
     }
     for name, done in steps.items():
         assert done.returncode == 0, f"nbgrader {name}: {done.stderr[-3000:]}"
@@ -87,8 +89,14 @@ def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(so
     assert lesson in (folder / "grades.csv").read_text()
 
 
+def without_demonstrations(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Set-up, answers and tests alone."""
+    kept = [c for c in notebook.cells if c.cell_type == "markdown" or "nbgrader" in c.metadata]
+    return nbformat.from_dict(notebook | {"cells": kept})
+
+
 def honest_submissions(source: Path) -> dict[str, tuple[nbformat.NotebookNode, set[str]]]:
-    """The rows of tests/answers, the k-th of every exercise together in one notebook without the demonstrations."""
+    """The rows of tests/answers, the k-th of every exercise together in one notebook."""
     rows = jupytext.reads((ROOT / "tests" / "answers" / source.name).read_text(encoding="utf-8"), fmt="py:percent").cells
     columns: dict[str, dict[str, str]] = {}
     for kind in ("right", "wrong"):
@@ -99,8 +107,7 @@ def honest_submissions(source: Path) -> dict[str, tuple[nbformat.NotebookNode, s
                 columns.setdefault(f"{kind}{seen[name]:02}", {})[name] = row.source
     made = {}
     for student, given in columns.items():
-        notebook = teacher_notebook(source)
-        notebook.cells = [c for c in notebook.cells if c.cell_type == "markdown" or "nbgrader" in c.metadata]
+        notebook = without_demonstrations(teacher_notebook(source))
         for cell in notebook.cells:
             cell.source = given.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
         made[student] = notebook, set(given)
