@@ -159,7 +159,7 @@ def benchmark(
     try:
         images, labels = data.load("test")
         names = list(models.MODELS) if model == "all" else [model]
-        results = {n: measure.benchmark(models.load(n), images, labels, batch, threads, repeats) for n in names}
+        results = {n: measure.report(models.load(n), images, labels, batch, threads, repeats) for n in names}
     except (OSError, ValueError) as error:
         raise fail(str(error)) from None
     if json:

@@ -42,12 +42,12 @@ def memory_bytes(model: nn.Module, input_shape: tuple[int, ...]) -> int:
     """
     largest = 0
 
-    def compare(module, inputs, output):
+    def watch(module, inputs, output):
         nonlocal largest
         alive = {t.data_ptr(): t.numel() * t.element_size() for t in (*inputs, output) if isinstance(t, Tensor)}
         largest = max(largest, sum(alive.values()))  # a view, as nn.Flatten returns it, takes no room of its own
 
-    _look(model, input_shape, [m for m in model.modules() if not list(m.children())], compare)
+    _look(model, input_shape, [m for m in model.modules() if not list(m.children())], watch)
     return largest + sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
 
@@ -113,7 +113,7 @@ def speedup(times: dict[str, list[float]], baseline: str) -> dict[str, tuple[flo
     return {name: (q[0], q[1], q[2]) for name, q in quartiles.items()}
 
 
-def benchmark(
+def report(
     model: nn.Module, images: Tensor, labels: Tensor, batch: int = 1, threads: int = 1, repeats: int = 50
 ) -> dict[str, float]:
     """Everything that a report on a model needs. The model, and torch's number of threads, are left as they were.
@@ -162,7 +162,7 @@ def benchmark(
 
 
 def checklist(before: dict[str, float], after: dict[str, float], goals: dict[str, float]) -> dict[str, dict]:
-    """Two results of `benchmark`, or any other numbers with these names, against goals that were set beforehand.
+    """Two results of `report`, or any other numbers with these names, against goals that were set beforehand.
 
     Args:
         goals: for `accuracy`, the points that may be lost; for every other name the least ratio, above 1 when the new

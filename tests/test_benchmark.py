@@ -1,4 +1,4 @@
-"""`measure.benchmark`, `memory_bytes`, `checklist`, and the command that prints them. No test looks at a duration."""
+"""`measure.report`, `memory_bytes`, `checklist`, and the command that prints them. No test looks at a duration."""
 
 import json
 
@@ -38,12 +38,10 @@ def threads():
     torch.set_num_threads(before)
 
 
-def test_benchmark_counts_and_leaves_the_model_alone(threads):
+def test_report_counts_and_leaves_the_model_alone(threads):
     model = Counting().train()
     model.linear.eval()
-    found = measure.benchmark(
-        model, torch.zeros(9, 4), torch.zeros(9, dtype=torch.int64), batch=2, threads=2, repeats=7
-    )
+    found = measure.report(model, torch.zeros(9, 4), torch.zeros(9, dtype=torch.int64), batch=2, threads=2, repeats=7)
     assert set(found) == KEYS
     assert (found["parameters"], found["macs"], found["batch"], found["threads"], found["repeats"]) == (15, 12, 2, 2, 7)
     assert found["bytes"] == measure.size_bytes(model)
@@ -56,22 +54,22 @@ def test_benchmark_counts_and_leaves_the_model_alone(threads):
     assert not any(training or gradient for _, training, gradient, _ in model.calls)
 
 
-def test_benchmark_restores_after_a_failure(threads):
+def test_report_restores_after_a_failure(threads):
     model = nn.Sequential(nn.Linear(3, 3)).train()
     with pytest.raises(RuntimeError):
-        measure.benchmark(model, torch.zeros(4, 5), torch.zeros(4, dtype=torch.int64), threads=2)
+        measure.report(model, torch.zeros(4, 5), torch.zeros(4, dtype=torch.int64), threads=2)
     assert model.training and model[0].training and torch.get_num_threads() == 1
 
 
 @pytest.mark.parametrize("wrong", [{"batch": 0}, {"batch": 10}, {"threads": 0}, {"repeats": 0}])
-def test_benchmark_refuses(wrong):
+def test_report_refuses(wrong):
     with pytest.raises(ValueError, match="batch"):
-        measure.benchmark(Counting(), torch.zeros(9, 4), torch.zeros(9, dtype=torch.int64), **wrong)
+        measure.report(Counting(), torch.zeros(9, 4), torch.zeros(9, dtype=torch.int64), **wrong)
 
 
 def test_memory_is_that_of_the_largest_module():
     model = nn.Sequential(nn.Flatten(), nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 2)).train()
-    weights = 4 * measure.benchmark(model, torch.zeros(1, 8), torch.zeros(1, dtype=torch.int64))["parameters"]
+    weights = 4 * measure.report(model, torch.zeros(1, 8), torch.zeros(1, dtype=torch.int64))["parameters"]
     assert measure.memory_bytes(model, (5, 2, 4)) == weights + 4 * 5 * (32 + 32)
     assert measure.memory_bytes(model, (1, 2, 4)) == weights + 4 * (32 + 32)
     assert model.training and not any(m._forward_hooks for m in model.modules())

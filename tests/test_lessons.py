@@ -97,7 +97,9 @@ def without_demonstrations(notebook: nbformat.NotebookNode) -> nbformat.Notebook
 
 def honest_submissions(source: Path) -> dict[str, tuple[nbformat.NotebookNode, set[str]]]:
     """The rows of tests/answers, the k-th of every exercise together in one notebook."""
-    rows = jupytext.reads((ROOT / "tests" / "answers" / source.name).read_text(encoding="utf-8"), fmt="py:percent").cells
+    rows = jupytext.reads(
+        (ROOT / "tests" / "answers" / source.name).read_text(encoding="utf-8"), fmt="py:percent"
+    ).cells
     columns: dict[str, dict[str, str]] = {}
     for kind in ("right", "wrong"):
         seen: dict[str, int] = {}
