@@ -23,7 +23,7 @@ from rich.table import Table
 from traitlets.config import Config
 
 from autograder import course, preprocessors, sandbox
-from autograder.source import SOLUTIONS, find_source, helpers
+from autograder.source import ROOT, SOLUTIONS, find_source, helpers
 
 # name, sandbox (None: stock nbgrader), whether the parent process that has imported torch is kept
 MODES = [
@@ -35,17 +35,15 @@ MODES = [
 ]
 OWN_WORK = """
 import json, sys, time
+from autograder import worker
 sys.path.insert(0, ".")
-import bonsai.data, bonsai.measure, bonsai.models, bonsai.plot, bonsai.testing, bonsai.widgets
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
-shell = InteractiveShell.instance()
-shell.enable_matplotlib("inline")
+worker.warm_up()
+shell = worker.make_shell()
 began = time.process_time()
 for cell in json.load(open("cells.json")):
-    with capture_output():
-        shell.run_cell(cell).raise_error()
-print(time.process_time() - began)
+    shell.outputs = worker.Outputs(200 << 10, 2 << 20)
+    shell.run_cell(cell, store_history=True).raise_error()
+print("seconds", time.process_time() - began)
 """
 
 
@@ -69,8 +67,9 @@ def main() -> None:
     console.print(table)
     console.print(
         f"Own work: {own:.2f} CPU s, the notebook's cells, pictures too, in one process that had imported the "
-        "toolkit. nbgrader: its two passes and the gradebook, in the grader's process. start: processes that import torch. answers: the learner's "
-        "processes. tests: the test process. Stock nbgrader runs all of it in one kernel, shown under start."
+        "toolkit. nbgrader: its two passes and the gradebook, in the grader's process. start: processes that import "
+        "torch. answers: the learner's processes. tests: the test process. "
+        "Stock nbgrader runs all of it in one kernel, shown under start."
     )
 
 
@@ -84,7 +83,12 @@ def own_work(source: Path) -> float:
             (Path(folder) / helper.name).write_bytes(helper.read_bytes())
         cells = [c.source for c in notebook.cells if c.cell_type == "code"]
         (Path(folder) / "cells.json").write_text(json.dumps(cells))
-        done = subprocess.run([sys.executable, "-c", OWN_WORK], cwd=folder, capture_output=True, text=True, check=True)
+        environment = os.environ | sandbox.course_environment(str(ROOT))
+        done = subprocess.run(
+            [sys.executable, "-c", OWN_WORK], cwd=folder, env=environment, capture_output=True, text=True
+        )
+    if done.returncode != 0:
+        raise SystemExit(f"the solution of {source.stem} does not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return float(done.stdout.split()[-1])
 
 

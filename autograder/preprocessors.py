@@ -1,21 +1,18 @@
 """What replaces parts of nbgrader: `configure(c)` in a course's `nbgrader_config.py` plugs everything in.
 
 Sanitizing: `DropDuplicates`. Autograding: `SplitExecute`, `SaveStructuredGrades`, `CleanForReaders`. Feedback:
-`HideHiddenTests`. The gradebook, partial credit by hand, late penalties and the formgrader stay nbgrader's.
+`HideHiddenTests` and what is in `autograder.pages`. The gradebook, partial credit by hand, late penalties and the
+formgrader stay nbgrader's.
 """
 
 import atexit
 import os
 import re
 import threading
-from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from bleach import clean as bleach_clean
-from nbconvert.filters.markdown import markdown2html
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
@@ -37,8 +34,9 @@ from nbgrader.preprocessors import (
 )
 from traitlets import Bool, Dict, Enum
 
+from autograder.pages import FeedbackExporter, Formulas, ResultsFirst, fenced, harmless_markdown
 from autograder.sandbox import Limits
-from autograder.split import Grader, Run, error_output
+from autograder.split import Grader, Run, error_output, words
 
 FILES_BYTES = 50 << 20  # of a submission's other files
 KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
@@ -63,24 +61,37 @@ class DropDuplicates(DeduplicateIds):
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         known = teacher_cells(resources)
         flags: list[str] = []
-        seen: set[str] = set()
+        present: list[str] = []
+        strangers = 0
         for cell in nb.cells:
-            meta = cell.metadata.get("nbgrader")
-            if meta is None:
-                continue
+            meta = cell.metadata.pop("nbgrader", None)
             name = meta.get("grade_id") if isinstance(meta, dict) else None
-            if not isinstance(name, str) or name not in known or name in seen:
-                if isinstance(name, str) and name in seen:
-                    flags.append(f"Cell {name!r} stands there more than once; the first counts.")
-                del cell.metadata["nbgrader"]
-                continue
-            seen.add(name)
-            source, locked = known[name]
-            if locked and words(cell.source) not in (words(without_hidden(source)), words(source)):
-                flags.append(f"The locked cell {name!r} was changed; it has been restored.")
-            cell.metadata["nbgrader"] = NotebookNode(meta)
-        flags += [f"Cell {name!r} was missing." for name in known if name not in seen]
-        put_back(nb, resources)
+            if not isinstance(name, str) or name not in known:
+                strangers += meta is not None
+            elif name in present:
+                flags.append(f"Cell {name!r} stands there more than once; the first counts.")
+            else:
+                present.append(name)
+                teachers = known[name]
+                own = teachers.metadata.nbgrader
+                if own.locked and not same(cell, teachers):
+                    flags.append(f"The locked cell {name!r} was changed; it has been restored.")
+                if any(bool(meta.get(kind)) != own[kind] for kind in ("grade", "solution", "locked", "task")):
+                    flags.append(f"The label of cell {name!r} was changed; it has been restored.")
+                cell.metadata["nbgrader"] = NotebookNode(own)
+        if strangers and not present:
+            flags.append("None of its cells belongs to this lesson: it seems to be another lesson's notebook.")
+        elif strangers:
+            flags.append(f"{strangers} cells are marked as the teacher's and are not; they count as the learner's own.")
+        flags += [f"Cell {name!r} was missing." for name in known if name not in present]
+        if present != [name for name in known if name in present]:
+            flags.append("The lesson's cells stand in another order than in the lesson.")
+        put_back(nb, known)
+        language = language_of(nb)
+        if language:
+            flags.append(f"The notebook says that it is written in {language}; its cells were run as Python.")
+        counts = [c.get("execution_count") for c in nb.cells if c.get("execution_count")]
+        nb.metadata["bonsai_order"] = counts == sorted(counts)
         nb.metadata["bonsai_flags"] = flags
         return nb, resources
 
@@ -97,23 +108,44 @@ class SplitExecute(Execute):
     warm = Bool(True, help="Keep a parent process that has imported torch for the next submission.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
-        for cell in nb.cells:  # whatever a submission claims
-            cell.metadata.pop("bonsai_result", None)
-        nb.metadata.pop("bonsai_run", None)
-        teacher = {name: source for name, (source, _) in teacher_cells(resources).items()}
-        files = submitted_files(Path(resources["metadata"]["path"]))
+        said = [cell.metadata.pop("bonsai_result", None) for cell in nb.cells]  # whatever a submission claims
+        claims = [nb.metadata.pop("bonsai_run", None), *said] != [None] * (len(said) + 1)
+        in_order = nb.metadata.pop("bonsai_order", True)
+        teacher = {name: cell.source for name, cell in teacher_cells(resources).items()}
         with _lock:
             grader = shared_grader(self.sandbox, Limits(**self.limits), self.warm)
-            run = grader.run(nb, files, teacher, self._helpers(resources))
-        run.flags = [*nb.metadata.get("bonsai_flags", []), *run.flags]
+            run = grader.run(nb, self._files(resources), teacher, self._helpers(resources), self._known(resources))
+        flags = list(nb.metadata.get("bonsai_flags", []))
+        if claims:
+            flags.append("The notebook brought results of its own; they were dropped.")
+        if not in_order and not all(test.passed for test in run.tests):
+            flags.append("Its cells had last been run in another order; they were graded from top to bottom.")
+        run.flags = [*flags, *run.flags]
         resources["bonsai"] = run
         return with_results(run), resources
 
+    def _folder(self, resources: Any, step: str, student: str = ".") -> Path:
+        course = CourseDirectory(config=self.config)
+        return Path(course.format_path(getattr(course, step), student, resources["nbgrader"]["assignment"]))
+
+    def _files(self, resources: Any) -> dict[str, bytes]:
+        """What was handed in beside the notebook, with the teacher's files over it. nbgrader's own copy of it is not
+        used: it follows links, which lead where the teacher may read."""
+        handed_in = self._folder(resources, "submitted_directory", resources["nbgrader"]["student"])
+        here = handed_in if handed_in.is_dir() else Path(resources["metadata"]["path"])
+        return submitted_files(here) | submitted_files(self._folder(resources, "source_directory"))
+
+    def _known(self, resources: Any) -> list[str]:
+        """The code that the teacher's notebook holds."""
+        path = self._folder(resources, "source_directory") / f"{resources['nbgrader']['notebook']}.ipynb"
+        if not path.is_file():
+            return []
+        return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
     def _helpers(self, resources: Any) -> Path | None:
         """The teacher's own folder of the assignment, for the files that the set-up cell imports."""
-        course = CourseDirectory(config=self.config)
-        folder = course.format_path(course.source_directory, ".", resources["nbgrader"]["assignment"])
-        return Path(folder) if Path(folder).is_dir() else None
+        folder = self._folder(resources, "source_directory")
+        return folder if folder.is_dir() else None
 
 
 class SaveStructuredGrades(SaveAutoGrades):
@@ -135,10 +167,10 @@ class SaveStructuredGrades(SaveAutoGrades):
 
 
 class HideHiddenTests(ClearHiddenTests):
-    """Feedback shows what failed and why, not the hidden test."""
+    """Feedback shows what failed and why, not the hidden test, nor how a question is marked."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
-        if utils.is_grade(cell) and cell.cell_type == "code":
+        if utils.is_locked(cell):
             cell.source = without_hidden(cell.source)
         return cell, resources
 
@@ -153,8 +185,13 @@ class CleanForReaders(SanitizeHTML):
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         nb.metadata = NotebookNode({k: v for k, v in nb.metadata.items() if k in KEPT_METADATA})
         nb.metadata["language_info"] = {"name": "python"}
+        before = [cell.source for cell in nb.cells]
         for number, cell in enumerate(nb.cells):
             self._clean(cell, resources, number)
+        changed = [str(n) for n, cell in enumerate(nb.cells, 1) if cell.source != before[n - 1]]
+        if changed:
+            sentence = f"Markup that no page may hold was taken out of cell {', '.join(changed[:10])} (of all cells)."
+            nb.metadata["bonsai_flags"] = [*nb.metadata.get("bonsai_flags", []), sentence]
         return nb, resources
 
     def _clean(self, cell: NotebookNode, resources: Any, number: int) -> None:
@@ -172,45 +209,63 @@ class CleanForReaders(SanitizeHTML):
             cell["id"] = f"cell-{number}"
 
 
-def teacher_cells(resources: Any) -> dict[str, tuple[str, bool]]:
-    """grade_id -> source, and whether it is locked, of the assignment's cells in the gradebook."""
+def teacher_cells(resources: Any) -> dict[str, NotebookNode]:
+    """grade_id -> the assignment's cell as the gradebook has it, in the order of the lesson."""
     names = resources["nbgrader"]
+    cells = {}
     with Gradebook(names["db_url"]) as gradebook:
         notebook = gradebook.find_notebook(names["notebook"], names["assignment"])
-        return {cell.name: (cell.source or "", bool(cell.locked)) for cell in notebook.source_cells}
+        points = {cell.name: cell.max_score for cell in (*notebook.grade_cells, *notebook.task_cells)}
+        kinds = {
+            "grade": {cell.name for cell in notebook.grade_cells},
+            "solution": {cell.name for cell in notebook.solution_cells},
+            "task": {cell.name for cell in notebook.task_cells},
+        }
+        for source in notebook.source_cells:
+            name = source.name
+            make = nbformat.v4.new_code_cell if source.cell_type == "code" else nbformat.v4.new_markdown_cell
+            cells[name] = make(source.source or "")
+            meta = {"grade_id": name, "locked": bool(source.locked), "checksum": source.checksum, "schema_version": 3}
+            meta |= {kind: name in of_kind for kind, of_kind in kinds.items()} | {"cell_type": source.cell_type}
+            if name in points:
+                meta["points"] = points[name]
+            cells[name].metadata["nbgrader"] = NotebookNode(meta)
+    return cells
 
 
-def put_back(nb: NotebookNode, resources: Any) -> None:
+def same(cell: NotebookNode, teachers: NotebookNode) -> bool:
+    """Whether a locked cell is the teacher's, as it is or as it was released."""
+    texts = (words(without_hidden(teachers.source)), words(teachers.source))
+    return cell.cell_type == teachers.cell_type and words(cell.source) in texts
+
+
+def language_of(nb: NotebookNode) -> str:
+    """The language of a notebook's kernel where it is not Python, or ""."""
+    spec = nb.metadata.get("kernelspec")
+    spec = spec if isinstance(spec, dict) else {}
+    known = {"ir": "R", "xr": "R"}
+    name = re.sub(r"[^a-z].*", "", str(spec.get("name") or "").lower())  # julia-1.10
+    language = str(spec.get("language") or "") or known.get(name, name)
+    return "" if re.match(r"i?python|conda|venv|", language, re.I)[0] else language[:40]  # type: ignore[index]
+
+
+def put_back(nb: NotebookNode, known: dict[str, NotebookNode]) -> None:
     """Add the teacher's cells that are missing, answers excepted: nbgrader's own way stops at two in a row.
 
     A set-up cell goes after the teacher's cell before it, a test before the one after it: below all of the learner's.
     """
-    names = resources["nbgrader"]
-    with Gradebook(names["db_url"]) as gradebook:
-        notebook = gradebook.find_notebook(names["notebook"], names["assignment"])
-        graded = {cell.name: cell.max_score for cell in notebook.grade_cells}
-        tasks = {cell.name: cell.max_score for cell in notebook.task_cells}
-        answers = {cell.name for cell in notebook.solution_cells}
-        order = [cell.name for cell in notebook.source_cells]
-        for cell in notebook.source_cells:
-            present = [(c.metadata.get("nbgrader") or {}).get("grade_id") for c in nb.cells]
-            name = cell.name
-            if name in present or (name in answers and name not in graded):
-                continue
-            make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-            new = make(cell.source)
-            meta = {"grade_id": name, "locked": bool(cell.locked), "checksum": cell.checksum, "schema_version": 3}
-            meta |= {"grade": name in graded, "solution": name in answers, "task": name in tasks}
-            meta |= {"cell_type": cell.cell_type}
-            if (points := graded.get(name, tasks.get(name))) is not None:
-                meta["points"] = points
-            new.metadata["nbgrader"] = NotebookNode(meta)
-            before, after = order[: order.index(name)], order[order.index(name) + 1 :]
-            if points is None:
-                at = max((present.index(n) + 1 for n in before if n in present), default=0)
-            else:
-                at = min((present.index(n) for n in after if n in present), default=len(present))
-            nb.cells.insert(at, new)
+    order = list(known)
+    for name, cell in known.items():
+        present = [(c.metadata.get("nbgrader") or {}).get("grade_id") for c in nb.cells]
+        meta = cell.metadata.nbgrader
+        if name in present or (meta.solution and not meta.grade):
+            continue
+        before, after = order[: order.index(name)], order[order.index(name) + 1 :]
+        if "points" not in meta:
+            at = max((present.index(n) + 1 for n in before if n in present), default=0)
+        else:
+            at = min((present.index(n) for n in after if n in present), default=len(present))
+        nb.cells.insert(at, nbformat.from_dict(cell))
 
 
 def submitted_files(folder: Path) -> dict[str, bytes]:
@@ -236,91 +291,15 @@ def with_results(run: Run) -> NotebookNode:
             if result.hidden:
                 cell.outputs = [*cell.outputs[:-1], error_output("CheckFailed", f"(a hidden test) {result.message}")]
     run.notebook.metadata["bonsai_flags"] = run.flags
-    run.notebook.metadata["bonsai_run"] = {"measured": run.measured, "seconds": round(run.seconds, 3)}
+    about = {"measured": run.measured, "seconds": round(run.seconds, 3), "timed_out": run.timed_out}
+    run.notebook.metadata["bonsai_run"] = about
     return run.notebook
 
 
 def without_hidden(source: str) -> str:
-    """A test cell without its hidden part; an unclosed one goes to the end."""
-    return re.sub(r"^[^\n]*BEGIN HIDDEN TESTS.*?(END HIDDEN TESTS[^\n]*\n?|\Z)", "", source, flags=re.S | re.M)
-
-
-def words(source: str) -> str:
-    """A text whose blank space does not matter."""
-    return " ".join(source.split())
-
-
-# Text cells ----------------------------------------------------------------------------------------------------------
-
-TAGS = frozenset(
-    re.findall(
-        r"\w+",
-        "a abbr b blockquote br caption center code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li "
-        "mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr tt u ul var",
-    )
-)
-ATTRIBUTES = frozenset(
-    re.findall(r"\w+", "align alt class colspan height href id open rowspan src start style target title width")
-)
-STYLE = re.compile(r"[\w\s:;.%#-]*")  # no url(), no escapes
-SCHEMES = ("", "http", "https", "mailto")
-
-
-class _Page(HTMLParser):
-    """Notes whether rendered text holds anything that is not on the lists."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.bad = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.bad |= tag not in TAGS
-        for name, value in attrs:
-            text = value or ""
-            scheme = re.sub(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u200b]", "", unescape(text)).partition(":")
-            found = scheme[0].lower() if scheme[1] and "/" not in scheme[0] and "#" not in scheme[0] else ""
-            self.bad |= name not in ATTRIBUTES
-            self.bad |= name == "href" and found not in SCHEMES
-            local = not found and not text.strip().startswith(("//", "\\", "/\\"))
-            self.bad |= name == "src" and not (local or re.match(r"data:image/(png|jpeg|gif);base64,", text))
-            self.bad |= name == "style" and not STYLE.fullmatch(text)
-
-    def handle_comment(self, data: str) -> None:
-        self.bad = True
-
-    def handle_decl(self, decl: str) -> None:
-        self.bad = True
-
-    def handle_pi(self, data: str) -> None:
-        self.bad = True
-
-    def unknown_decl(self, data: str) -> None:
-        self.bad = True
-
-
-def is_harmless(source: str) -> bool:
-    """Whether a text cell, rendered, holds only elements, attributes and addresses that are on the lists."""
-    page = _Page()
-    try:
-        page.feed(markdown2html(source))
-    except Exception:
-        return False
-    return not page.bad and "<" not in page.rawdata  # what is left is a tag that was not closed
-
-
-def harmless_markdown(source: str) -> str:
-    """The text as it is, if it is harmless; else escaped; else as plain text."""
-    if is_harmless(source):
-        return source
-    escaped = bleach_clean(source)
-    return escaped if is_harmless(escaped) else fenced(source)
-
-
-def fenced(source: str) -> str:
-    """Text in a fence that nothing in it can close."""
-    longest = max((len(run) for run in re.findall(r"`+", source)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{source}\n{fence}"
+    """A teacher's cell without its hidden tests or mark scheme; an unclosed one goes to the end."""
+    region = r"^[^\n]*BEGIN (HIDDEN TESTS|MARK SCHEME).*?(END \1[^\n]*\n?|\Z)"
+    return re.sub(region, "", source, flags=re.S | re.M)
 
 
 def configure(c: Any, sandbox: str = "bubblewrap") -> None:
@@ -328,7 +307,9 @@ def configure(c: Any, sandbox: str = "bubblewrap") -> None:
     c.SplitExecute.sandbox = sandbox
     c.OverwriteCells.add_missing_cells = True
     c.SanitizeHTML.enabled = c.CleanForReaders.enabled = True
-    restore = [ClearOutput, DropDuplicates, OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
+    restore = [DropDuplicates, ClearOutput, OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
     run = [SplitExecute, LimitOutput, SaveStructuredGrades, AssignLatePenalties, CheckCellMetadata, CleanForReaders]
     c.Autograde.sanitize_preprocessors, c.Autograde.autograde_preprocessors = restore, run
-    c.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, ResultsFirst, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.exporter_class = FeedbackExporter
+    c.HTMLExporter.preprocessors = [Formulas]  # feedback and the formgrader's pages

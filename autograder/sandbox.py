@@ -396,9 +396,9 @@ def bubblewrap_command(limits: Limits) -> list[str]:
         command += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
     command += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"]
     command += system_folders()
-    for target in ("/tmp", WORK):
-        command += [*folder_with_parents(Path(target)), "--perms", "1777", "--size", str(limits.tmp_mb << 20)]
-        command += ["--tmpfs", target]
+    for empty in ("/tmp", WORK):
+        command += [*folder_with_parents(Path(empty)), "--perms", "1777", "--size", str(limits.tmp_mb << 20)]
+        command += ["--tmpfs", empty]
     python = PYTHON
     for folder in python_homes():
         target = folder
@@ -408,8 +408,8 @@ def bubblewrap_command(limits: Limits) -> list[str]:
         command += [*folder_with_parents(target), "--ro-bind", str(folder), str(target)]
         if folder != ROOT and ROOT.is_relative_to(folder):  # a course kept below Python's own folder stays out of sight
             command += ["--tmpfs", str(ROOT)]
-    for source, target in course_folders():
-        command += [*folder_with_parents(Path(target)), "--ro-bind", source, target]
+    for source, place in course_folders():
+        command += [*folder_with_parents(Path(place)), "--ro-bind", source, place]
     for name, value in inner_environment().items():
         command += ["--setenv", name, value]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]

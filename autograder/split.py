@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ from autograder.sandbox import (
 
 REPLY_BYTES = 4 << 20  # of a cell's outputs, and as much again as pictures may take
 OUTPUTS = 1000  # of a cell
+PICTURES = 20  # of a cell; matplotlib itself warns when so many are open
+READ_S = 10  # to look through the learner's code for the teacher
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
 FILES_BYTES = 50 << 20
 DECODER_BYTES = 64 << 10  # of the learner's code that a fresh process gets: code can hold what should be in the file
@@ -71,6 +73,7 @@ class Run:
     measured: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)  # seconds for: start, cells, tests, restarts
+    timed_out: bool = False  # whether the notebook's time was over before its end
 
 
 class Grader:
@@ -127,6 +130,7 @@ class Grader:
         files: Mapping[str, bytes] | None = None,
         teacher: Mapping[str, str] | None = None,
         helpers: Path | None = None,
+        known: Collection[str] = (),
     ) -> Run:
         """Run a notebook whose locked cells have been restored and hold the hidden tests.
 
@@ -136,6 +140,7 @@ class Grader:
             teacher: grade_id -> source of the teacher's cells (answers as stubs). Given, nothing else is ever run
                 outside the sandbox, whatever the notebook's metadata says; leave it out only for a notebook of yours.
             helpers: the teacher's folder with the lesson's helper files, for the set-up cell outside the sandbox.
+            known: texts of the teacher's other code cells, in which nothing is looked for that a teacher should see.
 
         Raises:
             SandboxMissing: there is no sandbox. What a submission does never raises.
@@ -146,6 +151,7 @@ class Grader:
         with tempfile.TemporaryDirectory() as folder:
             work = folder if self.sandbox == "none" else WORK
             grading = _Grading(self, notebook, dict(files or {}), teacher, helpers, work, began)
+            grading.known = {words(text) for text in (*known, *(teacher or {}).values())}
             try:
                 grading.parts["start"] = time.monotonic() - began
                 return grading.run()
@@ -170,6 +176,7 @@ class _Cell:
     id: str
     source: str
     left_out: str = ""  # why it is not run again
+    count: int = 0  # its execution count
 
 
 class _Grading:
@@ -203,6 +210,7 @@ class _Grading:
         self.restarts = 0
         self.count = 0
         self.second_try = False
+        self.known: set[str] = set()
 
     # The notebook ------------------------------------------------------------------------------------------------
 
@@ -259,8 +267,25 @@ class _Grading:
                     self._setup(cell)
             part = "tests" if cell.kind == "test" else "cells"
             self.parts[part] = self.parts.get(part, 0.0) + time.monotonic() - began
+        self.run_.timed_out = time.monotonic() >= self.deadline
+        self._look()
         self.run_.seconds = time.monotonic() - self.began
         return self.run_
+
+    def _look(self) -> None:
+        """Have the learner's own code read, in the process of the tests, for what the teacher should look at."""
+        own = [c for c in self.cells if c.kind in ("answer", "plain") and words(c.source) not in self.known]
+        cells = [(f"The answer to {c.id}" if c.kind == "answer" else f"Code cell {c.count}", c.source) for c in own]
+        if not cells:
+            return
+        request = {"cells": cells, "setup": "\n".join(c.source for c in self.setups)}
+        try:
+            body = wire.encode(request, limit=1 << 30)
+            _, reply = self._bench().request(trusted.READ, body, time.monotonic() + READ_S)
+            for sentence in wire.decode(reply)["flags"]:
+                self.flag(clean(sentence))
+        except Gone:
+            self.flag("The code could not be looked through: it is too long, or nested too deeply.")
 
     def close(self) -> None:
         for worker in (self.a, self.b):
@@ -281,7 +306,7 @@ class _Grading:
         if not cell.source.strip():
             return
         self.count += 1
-        cell.node.execution_count = self.count
+        cell.node.execution_count = cell.count = self.count
         try:
             a = self._process()
             outputs, flood = self._run_cell(a, cell)
@@ -296,6 +321,9 @@ class _Grading:
             cell.node.outputs = outputs
             if flood:
                 self.flag(f"Code cell {self.count} printed more than is kept; the rest was cut.")
+            pictures = sum("image/png" in o.get("data", {}) for o in outputs)
+            if pictures > PICTURES:
+                self.flag(f"Code cell {self.count} showed {pictures} pictures.")
         self.done.append(cell)
 
     def _run_cell(self, a: Worker, cell: _Cell) -> tuple[list[NotebookNode], bool]:
@@ -424,6 +452,8 @@ class _Grading:
             said, gone = self._attempt(cell)
         if gone is not None and gone.kind != "refused":
             self.flag(f"{cell.id}: {clean(said['message'])}.")
+        for sentence in said["flags"]:
+            self.flag(clean(sentence))
         points = points_of(cell.node.metadata.nbgrader)
         passed = said["passed"] is True
         message = clean(said["message"])
@@ -444,6 +474,7 @@ class _Grading:
     def _attempt(self, cell: _Cell) -> tuple[dict[str, Any], Gone | None]:
         """What B says of a test cell; and how A was lost in it, if it was."""
         said = {"passed": False, "message": "", "printed": "", "error": [], "hidden": False, "measured": {}}
+        said["flags"] = []
         if time.monotonic() >= self.deadline:
             over = f"not run: the notebook's {self.limits.notebook_s:.0f} s were over"
             return said | {"message": over}, Gone("refused", over)
@@ -536,6 +567,11 @@ def names_in(cell: _Cell) -> list[str]:
     """Functions and classes at the top of a cell. By pattern: this process does not parse a learner's code."""
     found = re.findall(r"^(?:async\s+)?(?:def|class)\s+(\w+)", cell.source, flags=re.M)
     return found or ([cell.id] if cell.kind == "answer" else [])
+
+
+def words(source: str) -> str:
+    """A text whose blank space does not matter."""
+    return " ".join(source.split())
 
 
 def clean(text: Any) -> str:

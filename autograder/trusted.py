@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from autograder import wire
-from autograder.worker import CALL, PROBE, serve
+from autograder.worker import CALL, MESSAGE, NOT_SHOWN, PROBE, serve
 
 # The grader's requests, and this process's questions back.
-SETUP, TEST, BEGIN = 32, 33, 34
+SETUP, TEST, BEGIN, READ = 32, 33, 34, 35
 RESULT, ASK = 96, 97
 ANSWER, LOST = 98, 99
 
@@ -65,7 +65,8 @@ def tester(channel: wire.Channel) -> NoReturn:
         elif bench is None:
             os._exit(1)
         else:
-            reply = bench.setup(**request) if kind == SETUP else bench.test(**request)
+            served: dict[int, Callable[..., dict]] = {SETUP: bench.setup, TEST: bench.test, READ: bench.read}
+            reply = served[kind](**request)
         channel.send(RESULT, number, wire.encode(reply))
 
 
@@ -84,6 +85,7 @@ class Bench:
         self.channel, self.cells, self.above = channel, cells, len(cells)
         self.exercises = {name for stub in stubs for name in defined(stub)}
         self.sources: dict[str, str] = {}
+        self.flags: list[str] = []  # of the test that runs, for the teacher
         self.testing = bonsai.testing
         for name in ("probe", "fresh", "from_scratch"):
             setattr(bonsai.testing, name, getattr(self, name))
@@ -108,7 +110,7 @@ class Bench:
     def test(self, name: str, source: str, above: int) -> dict:
         """Run a test cell by itself: whether it came to its end, and what it said. `above` it, A has run so many."""
         self._seed()
-        self.above = above
+        self.above, self.flags = above, []
         self.testing.recorded.clear()
         said: dict[str, Any] = {"passed": False, "message": "", "error": [], "hidden": False, "malformed": False}
         began = time.perf_counter()
@@ -124,7 +126,14 @@ class Bench:
         said["seconds"] = time.perf_counter() - began
         said["printed"] = printed.getvalue()
         said["measured"] = dict(self.testing.recorded)
+        said["flags"] = self.flags
         return said
+
+    def read(self, cells: list[tuple[str, str]], setup: str) -> dict:
+        """What a teacher should look at in the learner's cells, (name, source) each. They are parsed, never run."""
+        from autograder.suspicion import suspicions
+
+        return {"flags": suspicions(cells, setup)}
 
     def _names(self, source: str) -> dict[str, Any]:
         """What a test cell sees: a copy of the set-up cell's names; what the teacher's answers define, and whatever
@@ -239,7 +248,10 @@ class Bench:
             if reply[0] == "value":
                 return reply[1]
             if reply[0] == "error":
-                raise rebuilt(reply[1])
+                error = rebuilt(reply[1])
+                if odd := oddity(reply[1]):
+                    self.flags.append(f"{name} {odd}.")
+                raise error
         raise wire.WireError("a reply that is neither a value nor an error")
 
 
@@ -273,6 +285,20 @@ def rebuilt(said: Any) -> Exception:
             break
     error.learner_lines, error.learner_type = lines, name  # type: ignore[attr-defined]
     return error
+
+
+def oddity(said: dict) -> str:
+    """What a teacher should know of a learner's exception, as the end of a sentence."""
+    kind, message = str(said["type"]), str(said["message"])
+    if kind == "Unsendable" and re.search(r"too many|deep|bits", message):
+        return "returned more than a test takes, or something without end"
+    if kind in ("SystemExit", "KeyboardInterrupt", *(s.__name__ for s in SILENT)):
+        return f"raised {kind}, which no answer needs"
+    if kind == "MemoryError" or "can't allocate memory" in message:
+        return "asked for more memory than there is"
+    if len(message) >= MESSAGE or message == NOT_SHOWN:
+        return "raised an error with a text that cannot be shown"
+    return ""
 
 
 def defined(source: str) -> list[str]:

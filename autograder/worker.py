@@ -22,6 +22,7 @@ import socket
 import struct
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,7 +34,10 @@ START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE = range(1, 7)
 DONE, FAILED = 64, 65
 
 NOBODY = 65534
+MESSAGE = 2000  # characters of an error that are passed on
+NOT_SHOWN = "(an error that cannot be shown)"
 WIRE_FD = 200  # out of the way of code that closes or reuses low descriptors
+SLOW_IMPORTS = ("torchao.quantization",)  # libraries of the lessons that take a second or more
 NAMESPACES = {
     "user": 0x10000000,
     "mnt": 0x20000,
@@ -83,11 +87,12 @@ def warm_up() -> None:
 
     import bonsai
 
-    for module in pkgutil.iter_modules(bonsai.__path__):
-        try:
-            importlib.import_module(f"bonsai.{module.name}")
-        except ImportError:  # an optional part of the toolkit
-            continue
+    toolkit = [f"bonsai.{module.name}" for module in pkgutil.iter_modules(bonsai.__path__)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in [*toolkit, *SLOW_IMPORTS]:
+            with contextlib.suppress(ImportError):  # an optional part of the toolkit
+                importlib.import_module(name)
     make_shell()
 
 
@@ -351,7 +356,7 @@ class Session:
 
         try:
             tree = ast.parse(self.shell.transform_cell(source))
-        except SyntaxError:
+        except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last ones: it is nested too deeply
             return {}
         namespace = self.shell.user_ns
         filename = f"<cell {len(linecache.cache)}>"
@@ -397,7 +402,7 @@ def text_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:
-        return "(an error that cannot be shown)"
+        return NOT_SHOWN
 
 
 def describe(error: BaseException) -> dict:
@@ -405,13 +410,13 @@ def describe(error: BaseException) -> dict:
     bases = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins"]
     message = text_of(error)
     plain = all(type(a) in (str, int, float, bool, type(None)) for a in error.args) and len(error.args) < 5
-    args = error.args if plain and len(str(error.args)) < 2000 else (message[:2000],)
+    args = error.args if plain and len(str(error.args)) < MESSAGE else (message[:MESSAGE],)
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename != __file__ and not f.filename.startswith(("<frozen", "<probe>"))]
     inside = [f for f in own if "site-packages" not in f.filename and "/lib/python" not in f.filename] or own
     lines = [f"  in {f.name}, line {f.lineno}: {(f.line or '').strip()}"[:300] for f in inside[-8:]]
     name = type(error).__name__
-    return {"type": name[:100], "bases": bases[:20], "message": message[:2000], "args": args, "traceback": lines}
+    return {"type": name[:100], "bases": bases[:20], "message": message[:MESSAGE], "args": args, "traceback": lines}
 
 
 @functools.cache

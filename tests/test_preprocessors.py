@@ -2,18 +2,23 @@
 """nbgrader with the split grader in it: points, feedback, and what a submission's metadata and text can do."""
 
 import logging
+import os
+from dataclasses import asdict
 
 import nbformat
 import pytest
 import test_split
 from bs4 import BeautifulSoup
+from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown import markdown2html
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
 from autograder import preprocessors
+from autograder.pages import Formulas, is_harmless, with_mathml
 from autograder.preprocessors import configure, fenced, harmless_markdown, submitted_files, without_hidden
+from autograder.source import LESSONS
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -28,7 +33,9 @@ def course(tmp_path_factory):
         cell.id = f"c{number}"
         if cell.metadata.nbgrader["solution"]:
             cell.source = f"### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION"
-    source.cells.append(nbformat.v4.new_markdown_cell("Why? <details><summary>Hint</summary>because $a<b$</details>"))
+    scheme = "=== BEGIN MARK SCHEME ===\nMARKING_2: names the bytes\n=== END MARK SCHEME ==="
+    hint = "<details><summary>Hint</summary>because $a<b$</details>"
+    source.cells.append(nbformat.v4.new_markdown_cell(f"Why? {hint}\n\n{scheme}\n"))
     task = {
         "grade_id": "why",
         "points": 2,
@@ -46,7 +53,8 @@ def course(tmp_path_factory):
     config.CourseDirectory.root = str(root)
     config.NbGrader.logfile = ""
     configure(config)
-    config.SplitExecute.limits = {"call_s": 3, "cell_s": 5}
+    config.SplitExecute.limits = asdict(test_split.LIMITS)
+    preprocessors._graders[(os.getpid(), "bubblewrap", test_split.LIMITS, True)] = test_split.shared()
     api = NbGraderAPI(config=config)
     assert api.generate_assignment("small")["success"]
     return root, api
@@ -87,12 +95,38 @@ def test_points_flags_and_feedback(course):
     assert [r["passed"] for r in results] == [True] * 3
     assert test_split.SECRET not in page and "HIDDEN TESTS" not in page
     assert "<details>" in page  # the lesson's own text stays
+    assert "MARKING_2" not in page and "MARKING_2" in graded.cells[-1].source  # for the teacher only
 
 
 def test_a_hidden_failure_shows_its_message_and_not_its_source(course):
     points, _graded, page = hand_in(course, "bob", total="def total(xs):\n    return 6")
     assert points == FULL | {"test_total": 0}
     assert "(a hidden test)" in page and "total(50 numbers)" in page and "randrange" not in page
+    rows = [
+        [td.get_text() for td in tr.find_all("td")] for tr in BeautifulSoup(page, "html.parser").table.find_all("tr")
+    ]
+    assert rows[1] == ["double", "4 / 4", "✓"] and rows[2][:2] == ["total", "0 / 3"] and rows[4][0] == "why"
+    assert rows[2][2].startswith("(a hidden test) total(50 numbers)")
+    assert "✗ (a hidden test) total(50 numbers)" in page  # and at its cell
+
+
+def test_a_feedback_page_needs_no_network_and_runs_nothing(course):
+    _, _, page = hand_in(course, "mia")
+    soup = BeautifulSoup(page, "html.parser")
+    assert not soup.find_all("script") and not soup.find_all("link")
+    assert not [t for t in soup.find_all(True) if str(t.get("src", "")).startswith(("http", "//"))]
+    policy = soup.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
+    assert "default-src 'none'" in policy
+    assert soup.math and soup.math.find("mo").get_text() == "<" and "$a" not in soup.get_text()
+
+
+def test_the_formgraders_page_has_formulas_without_a_network(course):
+    root, api = course
+    hand_in(course, "noa")
+    assert HTMLExporter(config=api.config).preprocessors == [Formulas]
+    exporter = HTMLExporter(config=api.config, template_name="classic")
+    page, _ = exporter.from_filename(str(root / "autograded" / "noa" / "small" / "small.ipynb"))
+    assert "<math" in page and "$a" not in BeautifulSoup(page, "html.parser").get_text()
 
 
 def copied(notebook, by_name):
@@ -153,9 +187,9 @@ def strange(notebook, by_name):
         (emptied, dict.fromkeys(FULL, 0) | {"why": None}, "'setup' was missing"),
         (answers_in_cells_of_their_own, FULL, "'test_pack' was missing"),
         (edited, FULL, "'test_double' was changed"),
-        (claimed, FULL, ""),
-        (retyped, FULL, ""),
-        (relabelled, FULL | {"test_double": 0}, ""),
+        (claimed, FULL, "brought results of its own"),
+        (retyped, FULL, "'test_double' was changed"),
+        (relabelled, FULL | {"test_double": 0}, "label of cell 'double' was changed"),
         (unlabelled, FULL, "'double' was missing"),
         (strange, FULL, "'setup' was missing"),
     ],
@@ -199,7 +233,8 @@ def test_no_script_of_a_learner_reaches_a_page(course):
         ]
 
     answer = f"def double(x):\n    raise ValueError({EVIL!r})"
-    _, _graded, page = hand_in(course, "eve", change, double=answer)
+    _, graded, page = hand_in(course, "eve", change, double=answer)
+    assert any("Markup that no page may hold" in flag for flag in graded.metadata.bonsai_flags)
     soup = BeautifulSoup(page, "html.parser")
     assert not [t for t in soup.find_all(True) for a in t.attrs if a.lower().startswith("on")]
     assert not [s for s in soup.find_all("script") if "alert" in (s.string or "")]
@@ -235,10 +270,58 @@ def test_the_lessons_own_text_stays_as_it_is(text):
     assert harmless_markdown(text) == text
 
 
+FORMULAS = [
+    "$a<b$",
+    "$$\\sum_{i<n} x_i^2$$",
+    "$$\n\\frac{a}{b}\n$$",
+    "a $x_*y_*$ b $z*2*3$",
+    "| $|x|$ | 1 |\n|---|---|\n| $\\text{a_b}$ | 2 |",
+]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_formulas_become_mathml(text):
+    made = with_mathml(text)
+    soup = BeautifulSoup(markdown2html(made), "html.parser")
+    assert soup.find_all("math") and "$" not in soup.get_text() and not soup.find_all(["em", "strong"])
+    assert made == with_mathml(made)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["`$a$`", "``a ` $b$``", "```\n$a$\n```", "~~~~\n$a$\n~~~\n$b$\n~~~~", "it costs $5", "5 \\$ and \\$6", "$\\frac{1}{$", "a $ b\n\nc $ d",
+     "$\\text{<script>alert(1)</script>}$", "$\\href{javascript:alert(1)}{x}$", "$\\text{<img src=x onerror=alert(1)>}$"],
+)  # fmt: skip
+def test_code_and_what_is_no_formula_stay_as_they_are(text):
+    assert with_mathml(text) == text
+
+
+ROUND = ["$x`<img src=q onerror=alert(1)>`$", "`$` <b>x</b> $y$", "$a$ `$`<img src=x onerror=alert(1)>`$` $b$", "$$a$$ $<svg onload=alert(1)>$",
+         "```\n$a$\n<script>1</script>\n```\n$b$", "$a\n\n<script>alert(1)</script>\n\nb$", "\\$<iframe src=x>$", "$a$<math><mtext></p><style><a id=\"</style><img src=x onerror=alert(1)>\">"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ROUND)
+def test_formulas_are_no_way_round_the_cleaning(text):
+    clean = harmless_markdown(text)
+    soup = BeautifulSoup(markdown2html(with_mathml(clean)), "html.parser")
+    assert not soup.find_all(["script", "svg", "iframe", "style"])
+    assert not [a for t in soup.find_all(True) for a in t.attrs if a.startswith("on")]
+
+
+def test_every_formula_of_the_lessons_is_converted():
+    for path in sorted(LESSONS.glob("*/*.ipynb")):
+        for cell in nbformat.read(path, 4).cells:
+            if cell.cell_type == "markdown" and is_harmless(cell.source):
+                left = BeautifulSoup(markdown2html(with_mathml(cell.source)), "html.parser")
+                [t.decompose() for t in left.find_all(["code", "pre"])]
+                assert "$" not in left.get_text(), f"{path.stem}: {left.get_text()[:500]}"
+
+
 def test_small_parts(tmp_path):
     assert fenced("a ```` b").startswith("`````\n")
     assert without_hidden("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS\nc") == "a\nc"
     assert without_hidden("a\n### BEGIN HIDDEN TESTS\nb") == "a\n"
+    assert without_hidden("a\n=== BEGIN MARK SCHEME ===\nb\n=== END MARK SCHEME ===\nc") == "a\nc"
     (tmp_path / "a.py").write_text("1")
     (tmp_path / "x.ipynb").write_text("{}")
     (tmp_path / "link.py").symlink_to("/etc/passwd")

@@ -1,7 +1,9 @@
 # ruff: noqa: E501  (sources of notebooks, and tables, are dense)
 """Split execution, from a notebook to points: who passes, who does not, and what a submission can do to the grader."""
 
+import atexit
 import contextlib
+import functools
 import json
 import subprocess
 import time
@@ -82,10 +84,28 @@ def notebook(before=(), after=(), **answers):
 TEACHER = {c.metadata.nbgrader.grade_id: c.source for c in notebook().cells}
 
 
-@pytest.fixture(scope="module")
+@functools.cache
+def shared() -> Grader:
+    """One grader for all test files: each start imports torch twice."""
+    grader = Grader(limits=LIMITS)
+    atexit.register(grader.close)
+    return grader
+
+
+@pytest.fixture
 def grader():
-    with Grader(limits=LIMITS) as grader:
+    return shared()
+
+
+@contextlib.contextmanager
+def limited(**limits):
+    """The shared grader with other limits, which hold from one submission to the next."""
+    grader = shared()
+    grader.limits = Limits(**limits)
+    try:
         yield grader
+    finally:
+        grader.limits = LIMITS
 
 
 def grade(grader, before=(), after=(), files=None, **answers):
@@ -329,6 +349,7 @@ def test_tricks_gain_nothing(grader, name):
     run = grade(grader, double=INTEGRITY[name])
     assert points(run) == {"double": 0, "total": 3, "pack": 5}, [(t.exercise, t.message) for t in run.tests]
     assert message(run, "double") and len(message(run, "double")) < 5000
+    assert run.flags, "the teacher is told"
     assert "SPY" not in json.dumps(run.notebook) or SECRET not in json.dumps(
         [c.get("outputs") for c in run.notebook.cells]
     )
@@ -357,7 +378,7 @@ def test_an_answer_that_does_not_come_back_costs_itself_only(grader, name):
     run = grade(grader, double=answer)
     assert points(run) == {"double": 0, "total": 3, "pack": 5}, [(t.exercise, t.message) for t in run.tests]
     assert time.monotonic() - began < 25
-    assert flag in " ".join(run.flags) and (run.flags or not flag)
+    assert run.flags and flag in " ".join(run.flags)
 
 
 CELLS = {  # name -> a cell of the learner's, a word of the flag
@@ -383,7 +404,7 @@ def test_a_hostile_cell_leaves_the_exercises_alone(grader, name):
     began = time.monotonic()
     run = grade(grader, before=[source])
     assert time.monotonic() - began < 30
-    assert flag in " ".join(run.flags)
+    assert run.flags and flag in " ".join(run.flags)
     assert len(json.dumps(run.notebook)) < 1_000_000
     assert points(run) == POINTS, [(t.exercise, t.message) for t in run.tests]
 
@@ -399,21 +420,21 @@ SELF_DESTRUCTION = {  # what a cell does to all later ones; the grader only has 
 
 @pytest.mark.parametrize("name", SELF_DESTRUCTION)
 def test_a_submission_that_breaks_its_own_process_ends_in_time(name):
-    with Grader(limits=Limits(cell_s=1, call_s=1, test_s=3, notebook_s=5, restarts=3)) as grader:
+    with limited(cell_s=1, call_s=1, test_s=3, notebook_s=5, restarts=3) as grader:
         run = grade(grader, before=[SELF_DESTRUCTION[name]])
-        assert run.seconds < 15 and all(t.passed or t.message for t in run.tests)
-        assert points(grade(grader)) == POINTS  # and the next submission is not touched
+        assert run.flags and run.seconds < 15 and all(t.passed or t.message for t in run.tests)
+    assert points(grade(grader)) == POINTS  # and the next submission is not touched
 
 
-def test_the_notebook_has_a_clock_too(grader):
-    with Grader(limits=Limits(cell_s=2, notebook_s=3)) as hurried:
+def test_the_notebook_has_a_clock_too():
+    with limited(cell_s=1, notebook_s=2) as hurried:
         run = hurried.run(notebook(before=["while True: pass"] * 5), None, TEACHER)
-    assert run.seconds < 8 and [t.passed for t in run.tests] == [False] * 3
+    assert run.timed_out and run.seconds < 8 and [t.passed for t in run.tests] == [False] * 3
     assert all("not run" in t.message for t in run.tests)
 
 
-def test_restarts_have_a_limit(grader):
-    with Grader(limits=Limits(restarts=2)) as strict:
+def test_restarts_have_a_limit():
+    with limited(restarts=2) as strict:
         run = strict.run(notebook(before=["import os; os._exit(0)"] * 6), None, TEACHER)
     assert [t.points for t in run.tests] == [0, 0, 0] and "restarted" in run.tests[0].message
 
@@ -441,7 +462,7 @@ def look():
 def test_hidden_tests_are_not_in_the_learners_memory():
     answer = LOOK + "\n" + ANSWERS["double"]
     kept = "kept = bytes([x + 1 for x in b'L@QJDQ^62408'])\nprint('HITS', look())"  # the search does find a secret
-    with Grader(limits=Limits(memory_mb=2000)) as slow:
+    with limited(memory_mb=2000) as slow:
         run = grade(slow, double=answer, after=["print('HITS', look())", kept])
     assert [printed(c) for c in run.notebook.cells[-2:]] == ["HITS 0\n", "HITS 1\n"], run.flags
 

@@ -1,0 +1,204 @@
+"""What a page shows: text cells without anything harmful, formulas that need no script, a table of the results."""
+
+import re
+import xml.etree.ElementTree as ET
+from html import escape, unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import nbformat
+from bleach import clean as bleach_clean
+from latex2mathml.converter import convert as to_mathml
+from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown import markdown2html
+from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
+
+# Harmless text -------------------------------------------------------------------------------------------------------
+
+TAGS = frozenset(
+    re.findall(
+        r"\w+",
+        "a abbr b blockquote br caption center code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li "
+        "mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr tt u ul var",
+    )
+)
+ATTRIBUTES = frozenset(
+    re.findall(r"\w+", "align alt class colspan height href id open rowspan src start style target title width")
+)
+STYLE = re.compile(r"[\w\s:;.%#-]*")  # no url(), no escapes
+SCHEMES = ("", "http", "https", "mailto")
+
+
+class _Page(HTMLParser):
+    """Notes whether rendered text holds anything that is not on the lists."""
+
+    def __init__(self, tags: frozenset[str], attributes: frozenset[str]) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attributes = tags, attributes
+        self.bad = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.bad |= tag not in self.tags
+        for name, value in attrs:
+            text = value or ""
+            scheme = re.sub(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u200b]", "", unescape(text)).partition(":")
+            found = scheme[0].lower() if scheme[1] and "/" not in scheme[0] and "#" not in scheme[0] else ""
+            self.bad |= name not in self.attributes
+            self.bad |= name == "href" and found not in SCHEMES
+            local = not found and not text.strip().startswith(("//", "\\", "/\\"))
+            self.bad |= name == "src" and not (local or re.match(r"data:image/(png|jpeg|gif);base64,", text))
+            self.bad |= name == "style" and not STYLE.fullmatch(text)
+
+    def handle_comment(self, data: str) -> None:
+        self.bad = True
+
+    def handle_decl(self, decl: str) -> None:
+        self.bad = True
+
+    def handle_pi(self, data: str) -> None:
+        self.bad = True
+
+    def unknown_decl(self, data: str) -> None:
+        self.bad = True
+
+
+def is_harmless(source: str, tags: frozenset[str] = TAGS, attributes: frozenset[str] = ATTRIBUTES) -> bool:
+    """Whether a text cell, rendered, holds only elements, attributes and addresses that are on the lists."""
+    page = _Page(tags, attributes)
+    try:
+        page.feed(markdown2html(source))
+    except Exception:
+        return False
+    return not page.bad and "<" not in page.rawdata  # what is left is a tag that was not closed
+
+
+def harmless_markdown(source: str) -> str:
+    """The text as it is, if it is harmless; else escaped; else as plain text."""
+    if is_harmless(source):
+        return source
+    escaped = bleach_clean(source)
+    return escaped if is_harmless(escaped) else fenced(source)
+
+
+def fenced(source: str) -> str:
+    """Text in a fence that nothing in it can close."""
+    longest = max((len(run) for run in re.findall(r"`+", source)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{source}\n{fence}"
+
+
+# Formulas ------------------------------------------------------------------------------------------------------------
+
+MATHML = frozenset(
+    re.findall(
+        r"\w+",
+        "math menclose mfenced mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace "
+        "msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none semantics",
+    )
+)
+MATHML_ATTRIBUTES = frozenset(
+    re.findall(
+        r"\w+",
+        "accent accentunder align close columnalign columnlines columnspacing depth display displaystyle fence form "
+        "height largeop linebreak linethickness lspace mathsize mathvariant maxsize minsize movablelimits notation "
+        "open rowlines rowspacing rspace scriptlevel separator separators stretchy symmetric voffset width xmlns",
+    )
+)
+NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
+CODE_OR_FORMULA = re.compile(
+    r"(?P<code>^ {0,3}(?P<fence>`{3,}|~{3,}).*?(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
+    r"|(?<!`)(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`))"
+    r"|(?<!\\)\$\$(?P<block>.+?)(?<!\\)\$\$"
+    r"|(?<![$\\])\$(?P<inline>[^$\n]+(?:\n[^$\n]+)*)(?<!\\)\$(?!\$)",
+    re.S | re.M,
+)
+
+
+def with_mathml(source: str) -> str:
+    """A text cell with its formulas as MathML, which browsers show without MathJax; code stays as it is.
+
+    A formula that cannot be converted stays as text, and so does the cell if it would hold anything harmful then.
+    """
+    changed = CODE_OR_FORMULA.sub(lambda m: m[0] if m["code"] else mathml(m[0], m["block"] or m["inline"]), source)
+    return changed if is_harmless(changed, TAGS | MATHML, ATTRIBUTES | MATHML_ATTRIBUTES) else source
+
+
+def mathml(whole: str, formula: str) -> str:
+    """`whole`, which is `formula` between dollars, as MathML; or unchanged, if it holds anything but mathematics."""
+    display = "block" if whole.startswith("$$") else "inline"
+    try:
+        made = to_mathml(formula, display=display)
+        root = ET.fromstring(made)
+    except Exception:  # a formula is anything at all
+        return whole
+    for element in root.iter():
+        name = element.tag.removeprefix(NAMESPACE) if isinstance(element.tag, str) else ""
+        if name not in MATHML or not MATHML_ATTRIBUTES.issuperset(element.attrib):
+            return whole
+    text = re.sub(r">[^<]+<", lambda m: re.sub(r"[^\w\s<>&#;]", lambda c: f"&#{ord(c[0])};", m[0]), made)
+    return text.replace("\n", " ")  # the signs that mean something in markdown are gone
+
+
+class Formulas(Preprocessor):
+    """Formulas of text cells as MathML, so that a page shows them without a network."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.enabled = True
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
+        if cell.cell_type == "markdown":
+            cell.source = with_mathml(cell.source)
+        return cell, resources
+
+
+# Feedback ------------------------------------------------------------------------------------------------------------
+
+
+class ResultsFirst(Preprocessor):
+    """A table of the exercises, their points and messages, above the notebook."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.enabled = True
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        rows = [row for cell in nb.cells if (row := result_row(cell))]
+        if rows:
+            head = "<tr><th>Exercise</th><th>Points</th><th>What the tests say</th></tr>"
+            table = nbformat.v4.new_markdown_cell(f'<table class="table">\n{head}\n{"".join(rows)}</table>')
+            nb.cells.insert(0, table)
+        return nb, resources
+
+
+def result_row(cell: NotebookNode) -> str:
+    """A row for a test or a question, or ""."""
+    meta, result = cell.metadata.get("nbgrader", {}), cell.metadata.get("bonsai_result", {})
+    if not (meta.get("grade") or meta.get("task")):
+        return ""
+    name = meta["grade_id"]
+    points, most = meta.get("score", result.get("points", 0)) or 0, meta.get("points", 0)
+    said = str(result.get("message", "graded by your teacher" if meta.get("task") else ""))
+    said = "✓" if result.get("passed") else said
+    if result.get("hidden"):
+        said = f"(a hidden test) {said}"
+    link = f'<a href="#{safe(name)}">{safe(name.removeprefix("test_"))}</a>'
+    return f"<tr><td>{link}</td><td>{points:g} / {most:g}</td><td>{safe(said)}</td></tr>\n"
+
+
+def safe(text: str) -> str:
+    """Text as HTML within a markdown cell: no markup, no formula, and no blank line, which would end the table."""
+    return "<br>".join(escape(line) for line in text.splitlines() if line.strip()).replace("$", "&#36;")
+
+
+class FeedbackExporter(HTMLExporter):
+    """nbgrader's feedback page without scripts, and with a policy that lets a browser load nothing from elsewhere."""
+
+    POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'"
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
+        page, resources = super().from_notebook_node(nb, resources, **kw)
+        page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.S | re.I)
+        policy = f'<meta http-equiv="Content-Security-Policy" content="{self.POLICY}">'
+        return page.replace("<head>", f"<head>\n{policy}", 1), resources

@@ -1,0 +1,413 @@
+"""What a teacher should look at in a submission's code, read from its syntax: nothing is run, and no score changes.
+
+Names are followed through imports, `x = os.kill`, `getattr(os, "kill")` and `__import__("os")`, without regard to the
+order of cells. It is a reader's help and no defence: what a submission can reach is decided by the sandbox.
+"""
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+MOST = 20  # sentences about a submission
+LONGEST = 500_000  # characters of a cell that are read
+LARGE = 3_000_000  # elements, of something that is made with one constant
+
+# sentence -> names that a cell uses, `*` inside a part; each stands for what is below it too
+NAMES = {
+    "opens network connections": "socket urllib.request urllib3 requests http.client http.server ftplib smtplib "
+    "aiohttp httpx ssl xmlrpc telnetlib socketserver asyncio webbrowser torch.hub torch.distributed",
+    "starts another program": "subprocess pty os.system os.popen os.exec* os.spawn* os.posix_spawn* "
+    "torch.utils.cpp_extension torch.ops.load_library",
+    "reaches into the process's memory": "ctypes _ctypes cffi mmap",
+    "starts, signals or ends processes": "os._exit os.abort os.kill os.killpg os.fork os.forkpty os.setsid signal "
+    "multiprocessing torch.multiprocessing concurrent.futures.ProcessPoolExecutor psutil faulthandler",
+    "leaves work for later": "threading.Thread threading.Timer _thread concurrent.futures.ThreadPoolExecutor atexit "
+    "weakref.finalize sched",
+    "looks into the running program": "sys._getframe sys._current_frames sys.settrace sys.setprofile "
+    "sys.addaudithook gc.get_* gc.freeze gc.unfreeze inspect.stack inspect.currentframe inspect.getouterframes "
+    "inspect.trace inspect.getclosurevars traceback.walk_stack",
+    "changes what Python itself does": "sys.modules sys.meta_path sys.path_hooks sys.path importlib.reload builtins "
+    "__builtins__",
+    "uses a format that runs code when it is read": "pickle _pickle marshal dill cloudpickle shelve joblib",
+    "reads the environment": "os.environ os.environb os.getenv os.getenvb os.putenv os.unsetenv",
+    "changes limits": "resource.setrlimit resource.prlimit sys.setrecursionlimit os.nice os.sched_setaffinity "
+    "threading.stack_size",
+    "uses raw file descriptors": "os.write os.close os.closerange os.dup os.dup2 os.read os.pipe os.pipe2 os.sendfile "
+    "os.open os.fdopen os.memfd_create fcntl",
+    "makes links": "os.symlink os.link",
+    "ends the notebook on purpose": "exit quit sys.exit SystemExit KeyboardInterrupt GeneratorExit",
+    "runs code that it builds": "exec eval compile types.FunctionType types.CodeType codeop runpy",
+    "reaches for the grader": "autograder nbgrader",
+    "looks around in the file system": "os.walk os.listdir os.scandir os.chdir os.pardir glob os.path.expanduser "
+    "pathlib.Path.home os.getcwd os.chroot os.mkfifo os.mknod",
+}
+# sentence -> attributes that are named, whatever they belong to
+ATTRIBUTES = {
+    "looks into the running program": "__globals__ __code__ __closure__ __subclasses__ __builtins__ f_back f_globals "
+    "f_locals f_builtins tb_frame gi_frame cr_frame",
+    "makes links": "symlink_to hardlink_to",
+    "looks around in the file system": "rglob iterdir",
+}
+CHECKS = {"expect", "require", "check_errors", "check_inputs", "from_scratch", "probe", "fresh", "CheckFailed"}
+LYING = {"__eq__", "__ne__", "__torch_function__", "__torch_dispatch__", "__array_function__", "__array_ufunc__"}
+LYING |= {"__getattribute__", "__instancecheck__", "__reduce__", "__reduce_ex__", "__del__"}
+BASES = {"int", "float", "str", "bytes", "torch.Tensor", "torch.nn.Parameter", "numpy.ndarray"}
+MODES = ("TorchFunctionMode", "TorchDispatchMode")
+HARMLESS_MAGICS = {"matplotlib", "time", "timeit", "capture", "config", "precision", "prun", "pdb", "who", "whos"}
+PROGRAMS = {"system", "getoutput", "sx"}
+# modules that are meant to be set
+SETTINGS = ("torch.backends", "torch._inductor", "torch._dynamo", "matplotlib", "pandas", "tqdm")
+SECRETIVE = {"os", "sys", "builtins", "posix", "importlib", "gc", "inspect", "signal", "subprocess"}
+MAKERS = {"zeros", "ones", "empty", "full", "rand", "randn", "randint", "expand", "arange", "range", "bytes"}
+MAKERS |= {"bytearray"}
+OPENERS = ("open", "io.open", "os", "pathlib", "shutil", "glob", "numpy.load", "torch.load", "torch.save")
+OUTSIDE = re.compile(
+    r"/(proc|etc|home|root|usr|course|dev|sys|var|tmp|work|mnt|opt|srv|run)\b|~(/|$)|(.*/)?\.\./|.+/\.\.$"
+)
+BUILTINS = {"exec", "eval", "compile", "exit", "quit", "getattr", "setattr", "delattr", "vars", "type", "open", "bytes"}
+BUILTINS |= {"bytearray", "range", "int", "float", "str", "SystemExit", "KeyboardInterrupt", "GeneratorExit"}
+BUILTINS |= {"__import__", "__builtins__", "get_ipython"}
+PAGE = re.compile(r"<script|<iframe|\bon(error|load|click)\s*=|javascript:", re.I)
+RESULT = re.compile(r"""["'](passed|score|max_score|points|bonsai_result)["']\s*:""")
+COLLIDING = 2**61 - 1  # what Python's hashes of numbers are taken modulo
+
+
+def suspicions(cells: list[tuple[str, str]], setup: str = "") -> list[str]:
+    """Sentences about cells, one at most for each kind and cell.
+
+    Args:
+        cells: what a cell is called ("Code cell 4"), and its source.
+        setup: the teacher's set-up code, for the names that it imports.
+    """
+    aliases = Aliases()
+    aliases.visit(parse(setup) or ast.Module([], []))
+    trees, found = [], []
+    for name, source in cells:
+        if len(source) > LONGEST:
+            found.append(f"{name} is too long to be looked at ({len(source) // 1000} kB).")
+            continue
+        tree = parse(source)
+        try:
+            aliases.visit(tree or ast.Module([], []))
+        except RecursionError:
+            tree = None
+        if tree is None:
+            found.append(f"{name} is nested too deeply to be looked at.")
+        else:
+            trees.append((name, tree))
+    for name, tree in trees:
+        reader = Reader(aliases.known)
+        try:
+            reader.visit(tree)
+        except RecursionError:
+            reader.note("is nested too deeply to be looked at")
+        found += [f"{name} {kind}{f' ({what})' if what else ''}." for kind, what in reader.found.items()]
+    more = len(found) - MOST
+    return found if more <= 0 else [*found[: MOST - 1], f"There are {more + 1} more remarks of this sort."]
+
+
+def parse(source: str) -> ast.Module | None:
+    """The syntax of a cell, magics turned into calls; empty if it is not Python, None if it is too deep."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(TransformerManager().transform_cell(source))
+    except (MemoryError, RecursionError):
+        return None
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+class Aliases(ast.NodeVisitor):
+    """Which names stand for something imported, anywhere in the notebook: name -> dotted name."""
+
+    def __init__(self) -> None:
+        self.known = {name: name for name in BUILTINS}
+
+    def visit(self, node: ast.AST) -> None:
+        for one in ast.walk(node):
+            match one:
+                case ast.Import(names=names):
+                    for a in names:
+                        top = a.name.partition(".")[0]
+                        self.known[a.asname or top] = a.name if a.asname else top
+                case ast.ImportFrom(module=str(module), names=names):
+                    for a in names:
+                        self.known[a.asname or a.name] = f"{module}.{a.name}"
+                case ast.Assign(targets=targets, value=value) if meant := dotted(value, self.known):
+                    for target in targets:
+                        if isinstance(target, ast.Name):
+                            self.known.setdefault(target.id, meant)
+
+
+def dotted(node: ast.AST, known: dict[str, str]) -> str:
+    """The dotted name that an expression stands for, if it begins with something imported or builtin; else ""."""
+    match node:
+        case ast.Name(id=name):
+            return known.get(name, "")
+        case ast.Attribute(value=value, attr=attr):
+            base = dotted(value, known)
+            return f"{base}.{attr}" if base else ""
+        case ast.Call(func=function, args=[first, *rest]):
+            name = dotted(function, known)
+            if name == "getattr" and rest:
+                return f"{dotted(first, known) or '?'}.{text(rest[0]) or '?'}"
+            if name in ("__import__", "importlib.import_module", "importlib.__import__"):
+                return text(first) or "?"
+            if name == "vars":
+                return dotted(first, known)
+        case ast.Subscript(value=value, slice=key):
+            if dotted(value, known).endswith(("sys.modules", "__dict__", "__builtins__")):
+                base = dotted(value, known).removesuffix(".__dict__").removesuffix("sys.modules").rstrip(".")
+                return f"{base}.{text(key) or '?'}".lstrip(".")
+    return ""
+
+
+def text(node: ast.AST) -> str | None:
+    """A constant string, also as a sum or an f-string of constants."""
+    match node:
+        case ast.Constant(value=str(value)):
+            return value
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            first, second = text(left), text(right)
+            return first + second if first is not None and second is not None else None
+        case ast.JoinedStr(values=values) if all(isinstance(v, ast.Constant) for v in values):
+            return "".join(str(v.value) for v in values if isinstance(v, ast.Constant))
+    return None
+
+
+def number(node: ast.AST) -> int | None:
+    """A constant whole number, also as a sum, product, power or shift of small ones."""
+    match node:
+        case ast.Constant(value=int(value)):
+            return value
+        case ast.BinOp(left=left, op=op, right=right):
+            a, b = number(left), number(right)
+            if a is None or b is None or not (0 <= a < 2**64 and 0 <= b < 2**64):
+                return None
+            if isinstance(op, ast.Add | ast.Sub | ast.Mult):
+                return a + b if isinstance(op, ast.Add) else a - b if isinstance(op, ast.Sub) else a * b
+            if isinstance(op, ast.Pow | ast.LShift) and b < 128:
+                return a**b if isinstance(op, ast.Pow) else a << b
+    return None
+
+
+def kind_of(name: str) -> str | None:
+    """The sentence about a dotted name, if there is one."""
+    parts = name.split(".")
+    for sentence, patterns in NAMES.items():
+        for pattern in patterns.split():
+            wanted = pattern.split(".")
+            if len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted)):
+                return sentence
+    return None
+
+
+class Reader(ast.NodeVisitor):
+    """Reads one cell; `found` maps a sentence to what it was found by."""
+
+    def __init__(self, known: dict[str, str]):
+        self.known, self.found = known, dict[str, str]()
+        self.local: list[set[str]] = []
+
+    def note(self, kind: str, what: str = "") -> None:
+        self.found.setdefault(kind, what[:60])
+
+    def names(self) -> dict[str, str]:
+        """What is imported, without what a function around has as its own variables."""
+        hidden = set().union(*self.local)
+        return {k: v for k, v in self.known.items() if k not in hidden} if hidden & set(self.known) else self.known
+
+    def name(self, node: ast.AST) -> str:
+        return dotted(node, self.names())
+
+    # names
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self.used(node)
+        elif node.id in CHECKS and not self.local:
+            self.note("redefines a name of the tests", node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self.changed(node)
+        self.attribute(node.attr)
+        self.used(node)
+        self.visit(node.value)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self.change(self.name(node.value), "[…]")
+        self.used(node)
+        self.generic_visit(node)
+
+    def used(self, node: ast.AST) -> None:
+        name = self.name(node)
+        if name and (kind := kind_of(name)):
+            self.note(kind, name)
+
+    def attribute(self, name: str) -> None:
+        for kind, names in ATTRIBUTES.items():
+            if name in names.split():
+                self.note(kind, name)
+
+    def change(self, base: str, what: str) -> None:
+        if base and not f"{base}{what}".startswith(SETTINGS):
+            self.note("changes a library for everyone", f"{base}{what}")
+
+    def changed(self, node: ast.Attribute) -> None:
+        """An attribute is set or deleted: of a module, of a class in it, or one that makes an object another's."""
+        if node.attr in ("__class__", "__bases__", "__code__", "__defaults__"):
+            self.note("changes what an object is", node.attr)
+        self.change(self.name(node.value), f".{node.attr}")
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for a in node.names:
+            if kind := kind_of(a.name):
+                self.note(kind, a.name)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        for a in node.names:
+            for name in (str(node.module), f"{node.module}.{a.name}"):
+                if kind := kind_of(name):
+                    self.note(kind, name)
+            if (a.asname or a.name) in CHECKS and node.module != "bonsai.testing":
+                self.note("redefines a name of the tests", a.asname or a.name)
+
+    # calls
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = self.name(node.func)
+        last = name.rpartition(".")[2] or getattr(node.func, "attr", "")
+        if name in ("setattr", "delattr") and node.args:
+            self.change(self.name(node.args[0]), ".…")
+        if name == "getattr" and len(node.args) > 1:
+            base, wanted = self.name(node.args[0]), text(node.args[1])
+            if wanted is None and base.split(".")[0] in SECRETIVE:
+                self.note("fetches something by a name that it builds", base)
+        if name in ("__import__", "importlib.import_module") and node.args and text(node.args[0]) is None:
+            self.note("fetches something by a name that it builds", name)
+        if name == "get_ipython":
+            self.note("reaches into the notebook's machinery", "get_ipython")
+        if name == "type" and len(node.args) == 3:
+            self.note("makes a class that can lie in a comparison", "type")
+        if last == "display" and any(k.arg == "raw" for k in node.keywords):
+            self.note("displays data of its own making", "raw=True")
+        if last in MAKERS:
+            sizes = [n for a in node.args for e in getattr(a, "elts", [a]) if (n := number(e)) is not None]
+            self.sized(max([*sizes, 0]))
+        for path in [text(a) or "" for a in node.args] if name.startswith(OPENERS) else []:
+            if path in ("/", ".."):
+                self.note("names a path outside its folder", path)
+            if path.endswith((".py", ".pth", ".so", ".ipynb")):
+                self.note("opens a program or notebook file", path)
+        self.used(node)
+        if self.machinery(node):
+            return
+        for argument in node.args[:1] if name in ("exec", "eval", "compile") else ():
+            if code := text(argument):
+                self.visit(parse(code) or ast.Module([], []))
+        self.generic_visit(node)
+
+    def machinery(self, node: ast.Call) -> bool:
+        """`get_ipython().run_line_magic("time", "f()")` and so on: whether that is all of the call."""
+        match node.func:
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython")), attr=attr):
+                pass
+            case _:
+                return False
+        if attr in PROGRAMS:
+            self.note("starts another program", "!")
+        elif attr not in ("run_line_magic", "run_cell_magic") or not node.args:
+            return False
+        elif (magic := text(node.args[0])) not in HARMLESS_MAGICS:
+            kind = "opens a program or notebook file" if magic == "writefile" else "starts another program"
+            self.note(kind, f"%{magic}")
+        for argument in node.args[1:]:
+            self.visit(parse(text(argument) or "") or ast.Module([], []))
+        return True
+
+    def sized(self, size: int) -> None:
+        if size >= LARGE:
+            self.note("makes something very large")
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.Mult):
+            for one, other in ((node.left, node.right), (node.right, node.left)):
+                if isinstance(one, ast.List) or (isinstance(one, ast.Constant) and isinstance(one.value, (str, bytes))):
+                    self.sized(number(other) or 0)
+        if number(node) == COLLIDING:
+            self.note("uses the number that makes hashes collide", "2**61 - 1")
+        if (whole := text(node)) is not None:
+            self.words(whole)
+        self.generic_visit(node)
+
+    # words
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):  # text that stands for itself is a comment
+            self.visit(node.value)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            self.words(node.value)
+        if node.value == COLLIDING:
+            self.note("uses the number that makes hashes collide", "2**61 - 1")
+
+    def words(self, said: str) -> None:
+        if OUTSIDE.match(said) and "\n" not in said:
+            self.note("names a path outside its folder", said)
+        if PAGE.search(said):
+            self.note("holds text that a web page would run", "script")
+        if RESULT.search(said):
+            self.note("holds what looks like a result of the grader")
+        if re.fullmatch(r"\w+", said):
+            self.attribute(said)
+
+    # definitions
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        methods = {d.name for d in node.body if isinstance(d, ast.FunctionDef | ast.AsyncFunctionDef)}
+        methods |= {t.id for d in node.body if isinstance(d, ast.Assign) for t in d.targets if isinstance(t, ast.Name)}
+        bases = {self.name(base) for base in node.bases}
+        lying = sorted(methods & LYING) + sorted(bases & BASES) + [b for b in bases if b.endswith(MODES)]
+        if lying:
+            self.note("makes a class that can lie in a comparison", lying[0])
+        if node.name in CHECKS:
+            self.note("redefines a name of the tests", node.name)
+        self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        if node.name in CHECKS and not self.local:
+            self.note("redefines a name of the tests", node.name)
+        for outside in (*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)):
+            self.visit(outside)
+        self.local.append(set(own_names(node, self.known)))
+        for statement in node.body:
+            self.visit(statement)
+        self.local.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        if isinstance(raised, ast.Name) and raised.id == "StopIteration":
+            self.note("raises StopIteration, which would end a loop of the tests")
+        self.generic_visit(node)
+
+
+def own_names(node: ast.FunctionDef | ast.AsyncFunctionDef, known: dict[str, str]) -> Iterator[str]:
+    """Parameters and variables of a function, but for those that it gives something imported."""
+    for one in ast.walk(node):
+        match one:
+            case ast.arg(arg=name):
+                yield name
+            case ast.Assign(targets=targets, value=value) if dotted(value, known) not in known.values():
+                yield from (t.id for t in targets if isinstance(t, ast.Name))
+            case ast.For(target=ast.Name(id=name)) | ast.comprehension(target=ast.Name(id=name)):
+                yield name

@@ -1,0 +1,127 @@
+"""What the teacher is told of a submission's code: every trick by its name, and nothing of honest work."""
+
+import time
+
+import pytest
+import test_answers
+import test_split
+
+from autograder.source import sources, teacher_notebook
+from autograder.suspicion import LONGEST, MOST, suspicions
+
+SETUP = "import torch\nimport numpy as np\nimport torch.nn as nn\nfrom bonsai.testing import expect"
+
+
+def said(source: str) -> str:
+    return " ".join(suspicions([("Code cell 4", source)], SETUP))
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("import subprocess", "Code cell 4 starts another program (subprocess)."),
+        ("!curl example.org", "starts another program (!)"),
+        ("%%bash\nls", "starts another program (%bash)"),
+        ("%time import subprocess", "starts another program"),
+        ("from os import system as s\ns('ls')", "os.system"),
+        ("import os\nrun = getattr(os, 'sys' + 'tem')\nrun('ls')", "os.system"),
+        ("__import__('os').kill(1, 9)", "os.kill"),
+        ("import importlib\nimportlib.import_module('socket')", "opens network connections (socket)"),
+        ("import os as o\no._exit(0)", "os._exit"),
+        ("import os\ndef f(os):\n    return os.path\nos.fork()", "os.fork"),
+        ("import sys\nsys.modules['torch'].equal = print", "changes"),
+        ("torch.Tensor.__eq__ = lambda a, b: True", "changes a library for everyone (torch.Tensor.__eq__)"),
+        ("setattr(torch, 'equal', print)", "changes a library"),
+        ("vars(torch)['equal'] = print", "changes a library"),
+        ("del np.ndarray.sum", "changes a library"),
+        ("import threading\nthreading.Thread(target=print).start()", "leaves work for later"),
+        ("class T(torch.Tensor):\n    pass", "lie in a comparison (torch.Tensor)"),
+        ("class P(nn.Parameter):\n    pass", "lie in a comparison"),
+        ("type('I', (int,), {'__eq__': lambda a, b: True})", "lie in a comparison"),
+        ("f = lambda: 0\nf.__globals__['expect'] = print", "looks into the running program (__globals__)"),
+        ("[c for c in ().__class__.__base__.__subclasses__()]", "__subclasses__"),
+        ("import gc\ngc.get_objects()", "gc.get_objects"),
+        ("exec('import pickle')", "runs code when it is read"),
+        ("exec(chr(105) + 'mport os')", "runs code that it builds (exec)"),
+        ("open('/proc/self/mem')", "names a path outside its folder (/proc/self/mem)"),
+        ("from pathlib import Path\nPath('..').resolve()", "outside its folder"),
+        ("open('../../gradebook.db')", "outside its folder"),
+        ("open('lesson01.py', 'w')", "opens a program"),
+        ("%%writefile torch.py\nx = 1", "opens a program"),
+        ("import os\nos.environ", "reads the environment"),
+        ("import resource\nresource.setrlimit(resource.RLIMIT_AS, (1, 1))", "changes limits"),
+        ("def expect(*a): pass", "redefines a name of the tests (expect)"),
+        ("expect = print", "redefines a name of the tests"),
+        ("get_ipython().events.register('x', print)", "notebook's machinery"),
+        ("ip = get_ipython()", "notebook's machinery"),
+        ("import autograder.wire", "reaches for the grader"),
+        ("print('{\"score\": 100}')", "result of the grader"),
+        ("x = 'a' * 10**9", "very large"),
+        ("(" * 150 + ")" * 150, ""),
+        ("+".join("1" * 5000), "nested too deeply"),
+        ("# " + "x" * LONGEST, "too long"),
+    ],
+)  # fmt: skip
+def test_what_is_named(source, sentence):
+    assert sentence in said(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "signal = x.pow(2).sum()\nsignal.sqrt()",  # a variable, not the module
+        "model.eval()\ntorch.manual_seed(0)\nnp.random.seed(0)",
+        "torch.backends.quantized.engine = 'qnnpack'",
+        "def f(np):\n    np.x = 1",
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.scale = 2**61",
+        "import tempfile, os, time, gc\nos.path.getsize('a.bin')\ntime.perf_counter()\ngc.collect()",
+        "%matplotlib inline\n%timeit f(3)",
+        "print(f'score: {3}, [0..1], a/b, 3 ~ 4')",
+        "# see /etc/passwd\n'''open('/etc/passwd')'''",
+        "def f(:",
+        "import re, torch\nre.compile('a')\ntorch.compile(f)",
+        "x = torch.zeros(1000, 1000)\nrange(10**6)\n2**31 - 1",
+    ],
+)
+def test_what_is_not_named(source):
+    assert said(source) == ""
+
+
+def test_no_remark_on_right_answers_and_solutions():
+    for row in test_answers.ROWS:
+        if row.kind == "right":
+            found = suspicions([(row.id, row.source)], test_answers.LESSON[row.lesson].setup)
+            assert not found, found
+    for source in sources():
+        cells = [c for c in teacher_notebook(source).cells if c.cell_type == "code"]
+        answers = [(c.metadata.nbgrader.grade_id, c.source) for c in cells if "nbgrader" in c.metadata]
+        assert suspicions([a for a in answers if not a[0].startswith("test_")]) == []
+
+
+def test_few_remarks_on_wrong_answers():
+    wrong = [row for row in test_answers.ROWS if row.kind != "right"]
+    noted = [r for r in wrong if suspicions([(r.id, r.source)], test_answers.LESSON[r.lesson].setup)]
+    assert len(noted) <= 0.05 * len(wrong), [r.id for r in noted]
+
+
+def test_one_sentence_a_kind_and_cell_and_not_too_many():
+    assert len(suspicions([("C", "import os\nos.kill(1, 9)\nos.fork()\nos.abort()")])) == 1
+    many = suspicions([(f"Code cell {n}", "import subprocess, socket") for n in range(100)])
+    assert len(many) == MOST and many[-1] == "There are 181 more remarks of this sort."
+
+
+def test_it_is_read_beside_the_tests_and_never_run():
+    grader = test_split.shared()
+    run = test_split.grade(grader, before=["import socket"], after=["x = 1", "import os\nif False: os.kill(1, 9)"])
+    assert run.flags == [
+        "Code cell 2 opens network connections (socket).",
+        "Code cell 10 starts, signals or ends processes (os.kill).",
+    ]
+    assert test_split.points(run) == test_split.POINTS
+    same = grader.run(test_split.notebook(before=["import  socket"]), None, test_split.TEACHER, None, ["import socket"])
+    assert same.flags == []  # the teacher's own cell
+    began = time.monotonic()
+    deep = test_split.grade(
+        grader, before=["x = " + "(" * 90 + "1" + ")" * 90, "if False:\n    y = " + "-" * 20_000 + "1"]
+    )
+    assert time.monotonic() - began < 30 and test_split.points(deep) == test_split.POINTS
