@@ -213,7 +213,8 @@ for _parts in (_mixed, _tied, _plain, _many):
 # What is in the file of `small_cnn`? It is a zip archive, so Python can list its entries.
 
 # %%
-import io, zipfile
+import io
+import zipfile
 file = io.BytesIO()
 torch.save(networks["small_cnn"].state_dict(), file)
 entries = zipfile.ZipFile(file).infolist()

@@ -1,0 +1,673 @@
+"""Pictures, small networks and checks of lesson 03. They look at what they are given: nothing here prunes."""
+
+import copy
+import json
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from torch import Tensor
+
+from bonsai import models, plot
+from bonsai.testing import difference, require, show
+
+# Small networks for tests ---------------------------------------------------------------------------------------------
+
+
+class Scaled(nn.Linear):
+    """A module that is nearly, but not exactly, `nn.Linear`: not a layer in the course's sense."""
+
+
+class Mixed(nn.Module):
+    """A convolution, BatchNorm, dropout and linear layers at several depths; input [N, 1, 6, 6], 3 classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+        self.drop = nn.Dropout(0.5)
+        self.wide = nn.Linear(64, 12)
+        self.scaled = Scaled(12, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drop(self.block(x)).flatten(1)
+        return self.head(F.relu(self.scaled(F.relu(self.wide(x)))))
+
+
+NETS: dict[str, Callable[[], nn.Module]] = {
+    "linear": lambda: nn.Sequential(nn.Linear(2, 2, bias=False)),
+    "chain": lambda: nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 1, bias=False)),
+    "two layers": lambda: nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4)),
+    "mixed": Mixed,
+    "batch norm": lambda: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)),
+}
+INPUTS = {"linear": ((2,), 2), "two layers": ((4,), 4), "mixed": ((1, 6, 6), 3), "batch norm": ((3,), 2)}
+OPTIMIZERS: dict[str, Callable] = {
+    "SGD": lambda p: torch.optim.SGD(p, lr=0.5),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.5, momentum=0.5),
+    "small steps": lambda p: torch.optim.SGD(p, lr=0.02, momentum=0.9),
+    "Nesterov, weight decay": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.1, nesterov=True),
+    "Adam": lambda p: torch.optim.Adam(p, lr=0.01),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.5),
+}
+
+
+def net(kind: str, state: dict[str, Tensor]) -> nn.Module:
+    """One of the small networks with these weights, in train mode."""
+    model = NETS[kind]()
+    model.load_state_dict(state)
+    return model
+
+
+def prepare(kind: str, state: dict[str, Tensor], gradients: dict[str, Tensor]) -> nn.Module:
+    """A small network that already has some gradients, every second module in train mode."""
+    model = net(kind, state)
+    for name, p in model.named_parameters():
+        p.grad = gradients[name].clone() if name in gradients else None
+    for i, module in enumerate(model.modules()):
+        module.training = i % 2 == 0
+    return model
+
+
+def random_state(kind: str, seed: int, **scales: float) -> dict[str, Tensor]:
+    """Normally distributed weights for a small network; a first name (`wide`) may have a scale of its own."""
+    rng = torch.Generator().manual_seed(seed)
+    state = {}
+    for name, t in NETS[kind]().state_dict().items():
+        drawn = torch.randn(t.shape, generator=rng) * 0.5
+        state[name] = drawn.abs() + 0.5 if name.endswith("var") else drawn * scales.get(name.split(".")[0], 1.0)
+        if not t.is_floating_point():
+            state[name] = torch.full_like(t, 3)
+    return state
+
+
+def random_batches(kind: str, seed: int, count: int, size: int = 8) -> list[tuple[Tensor, Tensor]]:
+    """Batches that the small network can read."""
+    rng = torch.Generator().manual_seed(seed)
+    shape, classes = INPUTS[kind]
+    draw = lambda: torch.randn(size, *shape, generator=rng) * 2  # noqa: E731
+    return [(draw(), torch.randint(classes, (size,), generator=rng)) for _ in range(count)]
+
+
+def draw_batches(count: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
+    """For `count` batches of `size` training images: their numbers, and which of them are mirrored."""
+    rng = torch.Generator().manual_seed(seed)
+    order = torch.cat([torch.randperm(55_000, generator=rng) for _ in range(-(-count * size // 55_000))])
+    return order[: count * size].reshape(count, size), torch.rand(count, size, generator=rng) < 0.5
+
+
+def read_batches(images: Tensor, labels: Tensor, order: Tensor, mirrored: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The batches that `draw_batches` has drawn."""
+    pick = lambda i, flip: torch.where(flip.view(-1, 1, 1, 1), images[i].flip(-1), images[i])  # noqa: E731
+    return [(pick(i, flip), labels[i]) for i, flip in zip(order, mirrored, strict=True)]
+
+
+def copy_state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: t.detach().clone() for name, t in model.state_dict().items()}
+
+
+def loss_of(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy; where y are floats, the sum of y * output, whose gradients can be found by hand."""
+    return (model(x) * y).sum() if y.is_floating_point() else F.cross_entropy(model(x), y)
+
+
+def plain_steps(model: nn.Module, batches: list, optimizer: torch.optim.Optimizer) -> list[float]:
+    """Ordinary training: one step a batch. Returns the losses."""
+    losses = []
+    for x, y in batches:
+        loss = loss_of(model, x, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def what_is_left(model: nn.Module) -> dict:
+    """All that a function which restores a model has to restore, as plain data."""
+    hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()]
+    return {
+        "state": copy_state(model),
+        "gradients": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
+        "training": {name: m.training for name, m in model.named_modules()},
+        "hooks": hooks,
+    }
+
+
+def total(model: nn.Module) -> float:
+    """A number that stands for an accuracy in tests: sum of k * |p| over all parameters, the first with k = 1."""
+    return sum(k * p.detach().double().abs().sum().item() for k, p in enumerate(model.parameters(), 1))
+
+
+def watch(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, list]:
+    """What is seen at each optimizer step: zeros in each layer's weight, training mode, and the last input."""
+    seen: dict[str, list] = {"zeros": [], "training": [], "inputs": []}
+    last = [0.0]
+    weights = [m.weight for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d)) and type(m) is not Scaled]
+
+    def before(module, args):
+        last[0] = args[0].double().sum().item()
+
+    def step(*_):
+        seen["zeros"].append([w.numel() - int(w.count_nonzero()) for w in weights])
+        seen["training"].append(all(m.training for m in model.modules()))
+        seen["inputs"].append(last[0])
+
+    model.register_forward_pre_hook(before)
+    optimizer.register_step_pre_hook(step)
+    return seen
+
+
+# Checks ---------------------------------------------------------------------------------------------------------------
+
+INVERTED = "the mask is inverted: True marks a weight that is kept"
+
+
+def _judge(mask, importance: Tensor, signed: Tensor, removed: int, what: str) -> None:
+    """Whether a mask removes exactly `removed` weights and none of them is larger than one that stays."""
+    require(isinstance(mask, Tensor), f"{what}: expected a torch.Tensor, yours a {type(mask).__name__}")
+    require(mask.dtype == torch.bool, f"{what}: expected a bool mask (True = kept), yours has dtype {mask.dtype}")
+    right = mask.shape == importance.shape
+    require(right, f"{what}: expected a mask of shape {tuple(importance.shape)}, yours {tuple(mask.shape)}")
+    kept, gone = importance[mask], importance[~mask]
+    found = f"\n  expected {removed} of {mask.numel()} removed\n  yours    {len(gone)} removed"
+    if removed == 0:
+        require(len(gone) == 0, f"{what}: it fails at sparsity 0, where nothing is to be removed{found}")
+    upside = len(kept) > 0 and len(gone) > 0 and kept.max() < gone.min()
+    require(not upside, f"{what}: {INVERTED}{found}")
+    if len(gone) != removed:
+        order = importance.flatten().sort().values
+        tied = removed > 0 and (order == order[removed - 1]).sum() > 1
+        ties = "a threshold takes all ties with it, or leaves them all; remove exactly as many as asked for"
+        require(not tied, f"{what}: {ties}{found}")
+        raise_count = (
+            "the number was not rounded as round() does"
+            if abs(len(gone) - removed) == 1
+            else "the wrong number of weights"
+        )
+        require(False, f"{what}: {raise_count}{found}")
+    if len(kept) and len(gone) and gone.max() > kept.min():
+        value = signed[~mask].max() <= signed[mask].min()
+        why = (
+            "sorted by value: large negative weights matter, too"
+            if value
+            else "a removed weight is larger than a kept one"
+        )
+        require(False, f"{what}: {why}\n  largest removed {gone.max():.5g}, smallest kept {kept.min():.5g}")
+
+
+def _call(exercise: Callable, first: Tensor | dict[str, Tensor], *more):
+    """The result of a call on a copy, or its exception; and the call in words."""
+    what = f"{exercise.__name__}({', '.join(show(a, 40) for a in (first, *more))})"
+    try:
+        return exercise(copy.deepcopy(first), *more), what
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        return error, what
+
+
+def check_mask(exercise: Callable, cases: list[tuple[Tensor, float, int]]) -> None:
+    """Cases of (weights, sparsity, how many are to be removed); any choice among equals is right."""
+    for w, sparsity, removed in cases:
+        mask, what = _call(exercise, w, sparsity)
+        if isinstance(mask, Exception):
+            why = "it fails at sparsity 0, where nothing is to be removed: " if removed == 0 else ""
+            require(False, f"{what}: {why}expected a mask, yours raised {type(mask).__name__}: {mask!s:.120}")
+        _judge(mask, w.abs(), w, removed, what)
+    print(f"✓ {exercise.__name__}: {len(cases)} cases")
+
+
+def check_global(exercise: Callable, cases: list[tuple[dict[str, Tensor], float, int]]) -> None:
+    """The same for masks over several tensors together."""
+    for weights, sparsity, removed in cases:
+        masks, _ = _call(exercise, weights, sparsity)
+        what = (
+            f"{exercise.__name__}({{{', '.join(f'{n!r}: {tuple(w.shape)}' for n, w in weights.items())}}}, {sparsity})"
+        )
+        if isinstance(masks, Exception):
+            require(False, f"{what}: expected masks, yours raised {type(masks).__name__}: {masks!s:.120}")
+        names = isinstance(masks, dict) and set(masks) == set(weights)
+        require(names, f"{what}: expected a dict with the keys {sorted(weights)}, yours {show(masks)}")
+        for name, w in weights.items():
+            mask = masks[name]
+            require(isinstance(mask, Tensor), f"{what}: expected a tensor for {name!r}, yours a {type(mask).__name__}")
+            require(
+                mask.dtype == torch.bool, f"{what}: expected a bool mask for {name!r}, yours has dtype {mask.dtype}"
+            )
+            require(mask.shape == w.shape, f"{what}: {name!r} needs shape {tuple(w.shape)}, yours {tuple(mask.shape)}")
+        gone = {n: int((~m).sum()) for n, m in masks.items()}
+        alone = all(abs(gone[n] - sparsity * w.numel()) <= 1 for n, w in weights.items())
+        flat, mask = (
+            torch.cat([w.flatten() for w in weights.values()]),
+            torch.cat([masks[n].flatten() for n in weights]),
+        )
+        try:
+            _judge(mask, flat.abs(), flat, removed, what)
+        except AssertionError:
+            own = "pruned per layer: each tensor lost the same share; sort the weights of all tensors together"
+            require(not (alone and len(weights) > 1), f"{what}: {own}\n  yours removed {gone}")
+            raise
+    print(f"✓ {exercise.__name__}: {len(cases)} cases")
+
+
+def _groups_hold(mask: Tensor, importance: Tensor, n: int, m: int) -> bool:
+    if importance.shape != mask.shape or importance.shape[1] % m:
+        return False
+    mask, importance = mask.reshape(-1, m), importance.reshape(-1, m)
+    smallest = importance.masked_fill(~mask, torch.inf).amin(1)
+    largest = importance.masked_fill(mask, -torch.inf).amax(1)
+    return bool((mask.sum(1) == n).all() and (largest <= smallest).all())
+
+
+def check_nm(exercise: Callable, cases: list[tuple[Tensor, int, int]]) -> None:
+    """Cases of (weights [out, in], n, m) for n:m masks; any choice among equals is right."""
+    for w, n, m in cases:
+        mask, what = _call(exercise, w, n, m)
+        axis = "the groups run along the wrong axis; they are m neighbours along `in`, the last axis"
+        if isinstance(mask, Exception):
+            why = f"{axis}: " if w.shape[0] % m and w.shape[1] % m == 0 else ""
+            require(False, f"{what}: {why}expected a mask, yours raised {type(mask).__name__}: {mask!s:.120}")
+        require(isinstance(mask, Tensor), f"{what}: expected a torch.Tensor, yours a {type(mask).__name__}")
+        require(mask.dtype == torch.bool, f"{what}: expected a bool mask (True = kept), yours has dtype {mask.dtype}")
+        require(mask.shape == w.shape, f"{what}: expected shape {tuple(w.shape)}, yours {tuple(mask.shape)}")
+        if _groups_hold(mask, w.abs(), n, m):
+            continue
+        groups = mask.reshape(-1, m)
+        runs = w.reshape(-1, m)
+        at = next((i for i in range(len(runs)) if not _groups_hold(groups[i : i + 1], runs[i : i + 1].abs(), n, m)), 0)
+        row, column = divmod(at * m, w.shape[1])
+        place = f"row {row}, columns {column} to {column + m - 1}"
+        found = f"\n  {place}: {show(runs[at])}\n  yours keeps {groups[at].tolist()}"
+        strided = w.reshape(w.shape[0], m, -1).transpose(1, 2).reshape(w.shape)
+        spread = mask.reshape(w.shape[0], m, -1).transpose(1, 2).reshape(w.shape)
+        blocks, sizes = mask.reshape(m, -1).T, w.abs().reshape(m, -1).T
+        turned = (
+            _groups_hold(mask.T, w.T.abs(), n, m)
+            or _groups_hold(spread, strided.abs(), n, m)
+            or _groups_hold(blocks, sizes, n, m)
+        )
+        require(not turned, f"{what}: {axis}{found}")
+        gone = (
+            _groups_hold(~mask, w.abs(), n, m)
+            or _groups_hold(mask, w.abs(), m - n, m)
+            or _groups_hold(mask, -w.abs(), m - n, m)
+        )
+        require(not gone, f"{what}: n of the m weights are kept, yours prunes n (or prunes the largest){found}")
+        require(not _groups_hold(mask, w, n, m), f"{what}: sorted by value; the magnitude decides{found}")
+        require((groups.sum(1) == n).all(), f"{what}: expected exactly {n} kept in each group, ties too{found}")
+        require(False, f"{what}: a removed weight is larger than a kept one of its group{found}")
+    print(f"✓ {exercise.__name__}: {len(cases)} cases")
+
+
+def check_gradual(got: dict, case: str, sizes: dict[str, int], batches: list, wants: list[int], every: int) -> None:
+    """The run of gradual_prune: steps, modes, batches, zeros at every step, and masks that agree with the model."""
+    steps = len(wants)
+    what = f"gradual_prune, {case}, {steps} steps, every {every}"
+    require(len(got["zeros"]) == steps, f"{what}: expected {steps} optimizer steps, yours {len(got['zeros'])}")
+    eval_steps = [t for t, mode in enumerate(got["training"]) if not mode]
+    require(not eval_steps, f"{what}: the model was not in train mode at step {eval_steps[:1]}")
+    inputs = [batches[t % len(batches)][0].double().sum().item() for t in range(steps)]
+    found = difference(got["inputs"], inputs, 1e-6)
+    require(found is None, f"{what}: the batches did not come in turn (step t takes batch t % {len(batches)})\n{found}")
+
+    zeros, last = [sum(z) for z in got["zeros"]], (steps - 1) // every * every
+    seen = f"\n  expected zeros before each step {wants}\n  yours                          {zeros}"
+    masks = got["masks"]
+    require(isinstance(masks, dict), f"{what}: expected a dict of masks, yours a {type(masks).__name__}")
+    removed = sum(int((~m).sum()) for m in masks.values() if isinstance(m, Tensor) and m.dtype == torch.bool)
+    own = "pruned per layer, each lost the same share; use one ranking over all layers"
+    require(not _same_shares(got["zeros"][-1], sizes), f"{what}: {own}\n  zeros {got['zeros'][-1]} of {sizes}")
+    if zeros != wants:
+        at = next(t for t in range(steps) if zeros[t] != wants[t])
+        jump, late = last > 0 and zeros[0] == wants[-1], zeros[-1] < wants[-1]
+        loose = any(z < zeros[t - t % every] for t, z in enumerate(zeros))
+        for mistake, sentence in (
+            (jump, "the sparsity jumps to its final value at once; it grows with cubic_sparsity"),
+            (zeros == [0, *wants[:-1]], "the masks come a step too late: recompute before that step's forward pass"),
+            (loose, "the masks were not held between the recomputations, pruned weights came back"),
+            (late and removed == wants[-1], "the last mask came after the last step; training has to follow it"),
+            (late, f"the last recomputation, at step {last}, has to reach the final sparsity"),
+        ):
+            require(not mistake, f"{what}: {sentence}{seen}")
+        require(False, f"{what}: the sparsity is wrong at step {at}{seen}")
+
+    require(set(masks) == set(sizes), f"{what}: expected masks for {list(sizes)}, yours for {list(masks)}")
+    for name in sizes:
+        m, w = masks[name], got["state"][name]
+        require(isinstance(m, Tensor) and m.dtype == torch.bool, f"{what}: the mask of {name} should be a bool tensor")
+        shapes = f"should have shape {tuple(w.shape)}, yours {tuple(m.shape)}"
+        require(m.shape == w.shape, f"{what}: the mask of {name} {shapes}")
+        alive = int(w[~m].count_nonzero())
+        require(alive == 0, f"{what}: model and masks disagree: {alive} pruned weights of {name} are not 0")
+    found = f"expected masks that remove {wants[-1]} weights, yours remove {removed}"
+    require(removed == wants[-1], f"{what}: {found}")
+    print(f"✓ {what}")
+
+
+def _same_shares(zeros: list[int], sizes: dict[str, int]) -> bool:
+    """Whether each layer lost the same share; not if that share is nothing or everything."""
+    share = sum(zeros) / sum(sizes.values())
+    return 0 < share < 1 and all(abs(z - share * n) <= 1 for z, n in zip(zeros, sizes.values(), strict=True))
+
+
+def check_round_trip(encode: Callable, decode: Callable, w: Tensor, what: str, limit: float | None = None) -> None:
+    """encode, decode, equal by value and shape; `limit`: bytes allowed as a share of the dense tensor's."""
+    blob = encode(w)
+    require(isinstance(blob, bytes), f"{what}: encode_sparse should return bytes, yours a {type(blob).__name__}")
+    back = decode(blob)
+    require(isinstance(back, Tensor), f"{what}: decode_sparse should return a tensor, yours a {type(back).__name__}")
+    found = f"expected shape {tuple(w.shape)}, yours {tuple(back.shape)}"
+    require(back.shape == w.shape, f"{what}: the shape was lost: {found}")
+    require(back.dtype == torch.float32, f"{what}: expected float32, yours {back.dtype}")
+    wrong = difference(back, w)
+    require(wrong is None, f"{what}: what comes back is not what went in\n{wrong}")
+    if limit is not None:
+        share, dense = len(blob) / (4 * w.numel()), (w != 0).float().mean().item()
+        if dense > 0.5:
+            why = "the dense form, when that is smaller, was forgotten: with few zeros, store the values as they are"
+        elif share > 0.9:
+            why = "the zeros are stored as well"
+        else:
+            why = "the indices take 16 bits or more for each kept weight; a bitmap takes 1 bit for every weight"
+        seen = f"expected at most {limit} of the dense bytes at {100 * dense:.0f} % kept, yours {share:.4f}"
+        require(share <= limit, f"{what}: {why}\n  {seen}")
+
+
+def _pruned(state: dict[str, Tensor], masks: dict[str, Tensor]) -> bool:
+    """Whether a pruned weight is not 0."""
+    return any(bool(state[n][~m].any()) for n, m in masks.items())
+
+
+def _still_trained(got: list, part: str, state: dict[str, Tensor], initial: dict, masks: dict) -> bool:
+    """Whether an entry with `part` in its name kept its value after rewinding."""
+    names = [n for n in state if n not in masks and part in n]
+    return any(torch.equal(got[0][n], state[n]) and not torch.equal(state[n], initial[n]) for n in names)
+
+
+# Pictures -------------------------------------------------------------------------------------------------------------
+
+
+def _plain_ticks(ax: Axes, values: list[float], axis: str) -> None:
+    """These values, written as people do, on a logarithmic axis."""
+    ticks = ax.xaxis if axis == "x" else ax.yaxis
+    ticks.set_major_locator(FixedLocator(values))
+    ticks.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.4g}" if v >= 1000 else f"{v:.3g}"))
+    ticks.set_minor_locator(NullLocator())
+
+
+def draw_weights(weights: dict[str, Tensor], threshold: float) -> Figure:
+    """Left: histogram of all weights, those below the threshold in another colour. Right: sorted magnitudes."""
+    fig, (counts, order) = plot.figure(2)
+    flat = torch.cat([w.flatten() for w in weights.values()])
+    bins = torch.linspace(-0.25, 0.25, 151)
+    for part, colour, name in (
+        (flat[flat.abs() >= threshold], plot.BLUE, "kept"),
+        (flat[flat.abs() < threshold], plot.ORANGE, "pruned"),
+    ):
+        counts.hist(part.numpy(), bins=bins.tolist(), color=colour, label=name)
+    counts.set(xlabel="weight", ylabel="how many")
+    counts.legend(frameon=False)
+    sizes = flat.abs().sort(descending=True).values[::200]
+    order.plot([100 * i / len(sizes) for i in range(len(sizes))], sizes, color=plot.BLUE)
+    order.axhline(threshold, color=plot.RED, linestyle="--")
+    order.set(xlabel="weights in order of magnitude (%)", ylabel="magnitude", yscale="log", ylim=(1e-4, 1.5))
+    return fig
+
+
+def draw_pixels(mask: Tensor, images: Tensor) -> Figure:
+    """Left: how bright each pixel is on average. Right: how many weights each pixel kept in the first layer."""
+    fig, axes = plot.figure(2, width=4.2, height=3.4)
+    for ax, image, name in zip(
+        axes,
+        (images.mean((0, 1)), mask.sum(0).reshape(28, 28)),
+        ("mean brightness of each pixel", "weights kept for each pixel"),
+        strict=True,
+    ):
+        shown = ax.imshow(image, cmap="viridis")
+        ax.set(xticks=[], yticks=[], title=name)
+        ax.spines[:].set_visible(False)
+        fig.colorbar(shown, ax=ax, shrink=0.85)
+    return fig
+
+
+def draw_layers(removed: dict[str, dict[str, float]]) -> Figure:
+    """Bars: the share of each layer's weights that is kept, for several criteria."""
+    fig, (ax,) = plot.figure(1, width=7, height=3.4)
+    width = 0.8 / len(removed)
+    for i, (criterion, shares) in enumerate(removed.items()):
+        at = [k + (i - (len(removed) - 1) / 2) * width for k in range(len(shares))]
+        bars = ax.bar(at, [100 * s for s in shares.values()], width * 0.95, color=plot.PALETTE[i], label=criterion)
+        ax.bar_label(bars, fmt="%.0f", padding=1)
+        ax.set(xticks=range(len(shares)), xticklabels=list(shares))
+    ax.set(ylabel="weights kept (%)")
+    ax.legend(frameon=False)
+    return fig
+
+
+def draw_taylor(w: Tensor, saliency: Tensor, masks: dict[str, Tensor]) -> Figure:
+    """One panel a mask: a sample of weights by magnitude and gradient, kept or pruned."""
+    fig, axes = plot.figure(len(masks), width=4.6)
+    some = torch.randperm(w.numel(), generator=torch.Generator().manual_seed(0))[:4000]
+    size = w.flatten()[some].abs()
+    slope = saliency.flatten()[some].sqrt() / size
+    seen = slope > 0
+    for ax, (name, mask) in zip(axes, masks.items(), strict=True):
+        kept = mask.flatten()[some]
+        for part, colour, label in ((~kept & seen, plot.ORANGE, "pruned"), (kept & seen, plot.BLUE, "kept")):
+            ax.plot(size[part], slope[part], ".", markersize=2.5, color=colour, label=label)
+        ax.set(xscale="log", yscale="log", xlabel="magnitude |w|", ylabel="gradient |g|", title=name, xlim=(1e-5, 1))
+        ax.legend(frameon=False, markerscale=4)
+    return fig
+
+
+def draw_curves(
+    percent: list[int],
+    curves: dict[str, list[float]],
+    dense: float,
+    high: list[int] | None = None,
+    trained: dict[str, list[float]] | None = None,
+) -> Figure:
+    """Accuracy over sparsity without training, and beside it with training if there is any."""
+    fig, axes = plot.figure(2 if trained else 1, width=5.4, height=3.8)
+    for ax in axes:
+        ax.axhline(dense, color=plot.BLACK, linewidth=0.8, linestyle="--")
+    plot.lines(axes[0], percent, curves, "weights removed (%)", "validation accuracy (%)")
+    axes[0].set(ylim=(0, 95))
+    if trained and high:
+        axes[0].set(title="pruned at once, not trained (dashed: dense)")
+        for (name, y), colour, marker in zip(trained.items(), plot.PALETTE[4:], plot.MARKERS[4:], strict=False):
+            axes[1].plot(high, y, color=colour, marker=marker, markersize=5, label=name)
+        axes[1].set(title="and trained for one epoch", xlabel="weights removed (%)", xticks=high)
+        axes[1].legend(frameon=False)
+    return fig
+
+
+def draw_sensitivity(percent: list[float], scans: dict[str, list[float]], sizes: dict[str, int]) -> Figure:
+    """Accuracy when one layer alone is pruned."""
+    fig, (ax,) = plot.figure(1, width=6.4, height=3.6)
+    named = {f"{n}: {sizes[n]:,} weights": y for n, y in scans.items()}
+    plot.lines(ax, percent, named, "weights of this layer removed (%)", "validation accuracy (%)")
+    return fig
+
+
+def draw_revival(curves: dict[str, list[float]]) -> Figure:
+    """Mean magnitude of the weights that were pruned, over the steps after pruning."""
+    fig, (ax,) = plot.figure(1, width=6.4, height=3.4)
+    for (name, y), colour, marker in zip(curves.items(), plot.PALETTE, plot.MARKERS, strict=False):
+        ax.plot(range(len(y)), y, color=colour, marker=marker, markersize=3, label=name)
+    ax.set(xlabel="steps after pruning", ylabel="mean magnitude of pruned weights")
+    ax.legend(frameon=False)
+    return fig
+
+
+def draw_schedules(steps: list[int], schedules: dict[str, list[float]]) -> Figure:
+    """Left: sparsity over steps. Right: how many weights are removed at each of twenty stages."""
+    fig, (ax, removed) = plot.figure(2)
+    for (name, y), colour in zip(schedules.items(), plot.PALETTE, strict=False):
+        ax.plot(steps, [100 * s for s in y], color=colour, label=name)
+        stages = [100 * y[i] for i in range(0, len(y), len(y) // 20)]
+        removed.plot([b - a for a, b in pairwise(stages)], color=colour, marker="o", markersize=3)
+    ax.set(xlabel="step", ylabel="sparsity (%)")
+    ax.legend(frameon=False)
+    removed.set(xlabel="stage", ylabel="removed in this stage (% of all)", ylim=(0, None), xticks=range(0, 20, 5))
+    return fig
+
+
+def load_results() -> dict:
+    """What data/make_lesson03.py recorded."""
+    return json.loads((models.CHECKPOINTS.parent / "lesson03.json").read_text())
+
+
+def draw_tickets(kept: list[float], accuracy: dict[str, list[list[float]]]) -> Figure:
+    """Mean over seeds, and the range from the worst to the best seed as a band."""
+    fig, (ax,) = plot.figure(1, width=6.6, height=4)
+    x = [100 * k for k in kept]
+    for (name, seeds), colour, marker in zip(accuracy.items(), plot.PALETTE, plot.MARKERS, strict=False):
+        runs = torch.tensor(seeds)
+        ax.fill_between(x, runs.amin(0), runs.amax(0), color=colour, alpha=0.2, linewidth=0)
+        ax.plot(x, runs.mean(0), color=colour, marker=marker, markersize=5, label=name)
+    ax.set(xscale="log", xlabel="weights kept (%)", ylabel="validation accuracy (%)")
+    _plain_ticks(ax, x, "x")
+    ax.invert_xaxis()
+    ax.legend(frameon=False)
+    return fig
+
+
+def draw_pattern(patterns: dict[str, Tensor]) -> Figure:
+    """Masks as black and white cells, with a line between groups of four columns."""
+    fig, axes = plot.figure(len(patterns), width=4.4, height=2.6)
+    for ax, (name, mask) in zip(axes, patterns.items(), strict=True):
+        ax.pcolormesh(mask.flip(0).float(), cmap="Blues", vmin=0, vmax=1.3, edgecolors="lightgrey", linewidth=0.5)
+        ax.vlines(range(0, mask.shape[1] + 1, 4), 0, mask.shape[0], color=plot.RED, linewidth=1.2)
+        ax.set(xticks=[], yticks=[], aspect="equal", title=name)
+        ax.spines[:].set_visible(False)
+    return fig
+
+
+def draw_movement(before: Tensor, after: dict[str, tuple[Tensor, Tensor]]) -> Figure:
+    """One panel a criterion: the weight before and after fine-tuning, kept ones in blue."""
+    fig, axes = plot.figure(len(after), width=4.4, height=3.6)
+    some = torch.randperm(before.numel(), generator=torch.Generator().manual_seed(0))[:20_000]
+    x = before.flatten()[some]
+    for ax, (name, (weights, mask)) in zip(axes, after.items(), strict=True):
+        y, kept = weights.flatten()[some], mask.flatten()[some]
+        ax.plot(x[~kept], y[~kept], ".", markersize=1, color=plot.ORANGE, label="pruned", rasterized=True)
+        ax.plot(x[kept], y[kept], ".", markersize=3, color=plot.BLUE, label="kept", rasterized=True)
+        reach = 0.4
+        ax.set(xlabel="weight before", ylabel="weight after", title=name, xlim=(-reach, reach), ylim=(-reach, reach))
+        ax.legend(frameon=False, markerscale=4, loc="upper left")
+    return fig
+
+
+def draw_bytes(density: list[float], formats: dict[str, list[float]], points: dict[str, tuple[list, list]]) -> Figure:
+    """Bytes a weight over the share of kept weights, on logarithmic axes; points are files really written."""
+    fig, (ax,) = plot.figure(1, width=6.8, height=4.2)
+    for (name, y), colour in zip(formats.items(), plot.PALETTE, strict=False):
+        ax.plot([100 * d for d in density], y, color=colour, label=name)
+    for name, (x, y) in points.items():
+        ax.plot([100 * d for d in x], y, "o", color=plot.BLACK, markersize=5, label=name)
+    ax.set(xscale="log", yscale="log", xlabel="weights kept (%)", ylabel="bytes for each weight of the dense tensor")
+    _plain_ticks(ax, [0.1, 1, 10, 100], "x")
+    _plain_ticks(ax, [0.01, 0.1, 1, 4, 10], "y")
+    ax.legend(frameon=False)
+    return fig
+
+
+def draw_speed(
+    kept: list[float], ratios: dict[str, list[tuple[float, float, float]]], crossing: float | None
+) -> Figure:
+    """Dense time over sparse time; above the line the sparse product is faster. Bars: quartiles of the rounds."""
+    fig, (ax,) = plot.figure(1, width=6.4, height=3.8)
+    x = [100 * k for k in kept]
+    for (name, r), colour, marker in zip(ratios.items(), plot.PALETTE, plot.MARKERS, strict=False):
+        low, mid, high = (torch.tensor([q[i] for q in r]) for i in range(3))
+        ax.errorbar(x, mid, [mid - low, high - mid], color=colour, marker=marker, markersize=5, capsize=3, label=name)
+    ax.axhline(1, color=plot.BLACK, linewidth=0.8, linestyle="--")
+    if crossing is not None:
+        ax.axvline(100 * crossing, color=plot.RED, linewidth=0.8, linestyle=":")
+    ax.set(xscale="log", yscale="log", xlabel="weights kept (%)", ylabel="times faster than dense")
+    _plain_ticks(ax, x, "x")
+    _plain_ticks(ax, [0.2, 0.5, 1, 2, 5, 10, 20], "y")
+    ax.invert_xaxis()
+    ax.legend(frameon=False)
+    return fig
+
+
+def draw_view(
+    weights: dict[str, Tensor], masks: dict[str, Tensor], percent: list[float], curve: list[float], here: tuple
+) -> Figure:
+    """The interactive figure. Left: kept weights of each layer. Right: accuracy curve and the point of the slider."""
+    fig, (counts, ax) = plot.figure(2)
+    bins = torch.linspace(-0.3, 0.3, 81).tolist()
+    everything = torch.cat([w.flatten() for w in weights.values()])
+    counts.hist(everything.numpy(), bins=bins, color="lightgrey", log=True, label="before")
+    kept = [w[masks[n]].flatten().numpy() for n, w in weights.items()]
+    labels = [f"{n}: {100 * len(k) / weights[n].numel():.0f} % kept" for n, k in zip(weights, kept, strict=True)]
+    counts.hist(kept, bins=bins, stacked=True, color=plot.PALETTE[: len(kept)], label=labels)
+    counts.set(xlabel="weight", ylabel="how many")
+    counts.set_ylim(top=counts.get_ylim()[1] * 40)
+    counts.legend(frameon=False, fontsize=8, loc="upper center", ncols=2)
+    ax.plot(percent, curve, color=plot.BLUE, marker="o", markersize=4)
+    ax.plot(*here, "D", color=plot.RED, markersize=9)
+    ax.set(xlabel="weights removed (%)", ylabel="validation accuracy (%)", ylim=(0, 95), xlim=(-2, 101))
+    return fig
+
+
+def draw_table(rows: dict[str, tuple[float, float]]) -> Figure:
+    """Accuracy over bytes, one labelled point a file."""
+    fig, (ax,) = plot.figure(1, width=6.8, height=3.6)
+    for (name, (size, accuracy)), colour, marker in zip(rows.items(), plot.PALETTE, plot.MARKERS, strict=False):
+        ax.plot(size / 1000, accuracy, marker, color=colour, markersize=9, label=name)
+    low, high = (pick(accuracy for _, accuracy in rows.values()) for pick in (min, max))
+    ax.set(xlabel="file size (kB)", ylabel="test accuracy (%)", xscale="log", ylim=(low - 1.5, high + 0.5))
+    _plain_ticks(ax, [100, 200, 500, 1000, 2000], "x")
+    ax.legend(frameon=False, loc="lower left", ncols=2)
+    return fig
+
+
+# How mistakes show in a result, for `check`: functions of the result, the right value and the arguments.
+SYMPTOMS: dict[str, dict] = {
+    "cubic_sparsity": {
+        "Not clamped: before `begin` the sparsity is `initial`, from `end` on it is `final`.": (
+            lambda got, want, step, begin, end, initial, final: step < begin or step >= end
+        ),
+    },
+    "MaskedTrainer": {
+        "The masks were not applied by __init__.": lambda got, want, kind, state, masks, *_: _pruned(got[0], masks),
+        "Pruned weights came back: momentum moves a weight whose gradient is 0; mask the weights after the step.": (
+            lambda got, want, kind, state, masks, *_: any(_pruned(s, masks) for s in got[1:])
+        ),
+    },
+    "rewind": {
+        "initial_state was changed, or the model shares its tensors; copy values, do not hand them over.": (
+            lambda got, want, kind, state, initial, masks: difference(got[2], initial) is not None
+        ),
+        "The masks were not applied after rewinding.": lambda got, want, kind, state, initial, masks: _pruned(
+            got[0], masks
+        ),
+        "The statistics of BatchNorm were forgotten: every entry of the state goes back, buffers too.": (
+            lambda got, want, *args: any(_still_trained(got, p, *args[1:]) for p in ("running", "tracked"))
+        ),
+        "The biases were forgotten: every entry of the state goes back.": (
+            lambda got, want, *args: _still_trained(got, "bias", *args[1:])
+        ),
+        "An entry was not put back: every entry of the state goes back, also what is not pruned.": (
+            lambda got, want, *args: _still_trained(got, "", *args[1:])
+        ),
+        "The parameters were replaced by new ones, so an optimizer made before no longer moves them; copy in place.": (
+            lambda got, want, *_: difference(got[0], want[0]) is None
+        ),
+    },
+    "taylor_saliency": {
+        "Only layers have a saliency: one entry for each nn.Linear and nn.Conv2d, under the name of its weight.": (
+            lambda got, want, *_: set(got) != set(want)
+        ),
+    },
+}
