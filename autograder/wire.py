@@ -230,7 +230,7 @@ class _Writer:
             if value.numel() * value.element_size() > self.room:
                 raise ValueError("too many bytes")
             flat = value.detach().as_subclass(torch.Tensor).cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-            raw = flat.view(torch.uint8).numpy().tobytes()
+            raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""  # NumPy gives empty ones stride 0
             self._shaped(b"X", dtype, tuple(value.shape), raw)
 
     def _array(self, numpy: Any, tag: bytes, value: Any) -> None:
