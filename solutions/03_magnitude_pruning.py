@@ -530,6 +530,8 @@ class MaskedTrainer:
 
     `step(loss, optimizer)` clears the gradients, runs backward, takes one optimizer step, and applies the masks again.
     After it every pruned weight equals 0, whatever first-order optimizer is used (momentum, weight decay, Adam, …).
+
+    Source: Zhu and Gupta 2017, arXiv:1710.01878, section 3 (masked weights are not updated).
     """
 
     def __init__(self, model: nn.Module, masks: dict[str, torch.Tensor]):

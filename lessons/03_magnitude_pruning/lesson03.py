@@ -405,16 +405,16 @@ def _plain_ticks(ax: Axes, values: list[float], axis: str) -> None:
 def draw_weights(weights: dict[str, Tensor], threshold: float) -> Figure:
     """Left: histogram of all weights, those below the threshold in another colour. Right: sorted magnitudes."""
     fig, (counts, order) = plot.figure(2)
-    flat = torch.cat([w.flatten() for w in weights.values()])
+    together = torch.cat([w.flatten() for w in weights.values()])
     bins = torch.linspace(-0.25, 0.25, 151)
     for part, colour, name in (
-        (flat[flat.abs() >= threshold], plot.BLUE, "kept"),
-        (flat[flat.abs() < threshold], plot.ORANGE, "pruned"),
+        (together[together.abs() >= threshold], plot.BLUE, "kept"),
+        (together[together.abs() < threshold], plot.ORANGE, "pruned"),
     ):
         counts.hist(part.numpy(), bins=bins.tolist(), color=colour, label=name)
     counts.set(xlabel="weight", ylabel="how many")
     counts.legend(frameon=False)
-    sizes = flat.abs().sort(descending=True).values[::200]
+    sizes = together.abs().sort(descending=True).values[::200]
     order.plot([100 * i / len(sizes) for i in range(len(sizes))], sizes, color=plot.BLUE)
     order.axhline(threshold, color=plot.RED, linestyle="--")
     order.set(xlabel="weights in order of magnitude (%)", ylabel="magnitude", yscale="log", ylim=(1e-4, 1.5))

@@ -247,7 +247,8 @@ def check_heads(
 ) -> None:
     """Keys, shapes, where the rows come from, and the output, against the attention whose heads are zeroed."""
     keys = {"q_weight", "k_weight", "v_weight", "out_weight"}
-    if attn.in_proj_bias is not None:
+    biased = attn.in_proj_bias is not None
+    if biased:
         keys |= {"q_bias", "k_bias", "v_bias", "out_bias"}
     got = sorted(map(str, weights)) if isinstance(weights, dict) else type(weights).__name__
     require(
@@ -255,7 +256,7 @@ def check_heads(
     )
     d, embed = attn.head_dim, attn.embed_dim
     left, gone = (attn.num_heads - len(heads)) * d, len(heads) * d
-    if attn.in_proj_bias is not None:
+    if biased:
         n = len(weights["out_bias"])
         require(
             n == embed, f"{what}: the out bias was shrunk: it belongs to the {embed} outputs, yours has {n} entries"
