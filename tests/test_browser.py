@@ -1,5 +1,6 @@
 """One journey in a real browser: a learner opens lesson 01, a teacher opens the formgrader."""
 
+import json
 import os
 import shutil
 import socket
@@ -37,8 +38,12 @@ def jupyter(folder: Path, home: Path):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1"]
     command += ["--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.news_url="]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    settings = home / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"windowingMode": "none"}))  # else a cell out of sight is not on the page
     env = os.environ | {
         "JUPYTER_CONFIG_DIR": str(home),
+        "JUPYTERLAB_SETTINGS_DIR": str(home),
         "JUPYTERLAB_WORKSPACES_DIR": str(home),
         "IPYTHONDIR": str(home),
     }
@@ -77,12 +82,13 @@ def test_a_learner_opens_the_lesson_runs_it_and_stops_at_the_first_exercise(page
     with jupyter(tmp_path / "lessons", tmp_path) as url:
         page.goto(f"{url}/lab/tree/{LESSON}/{LESSON}.ipynb")
         expect(page.get_by_role("heading", name="The mathematics of quantization")).to_be_visible(timeout=120_000)
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=120_000)  # before, nothing runs
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         stopped = page.locator(".jp-OutputArea-output", has_text="NotImplementedError")
-        stopped.first.scroll_into_view_if_needed(timeout=120_000)
+        expect(stopped.first).to_be_attached(timeout=300_000)
+        stopped.first.scroll_into_view_if_needed()
         page.screenshot(path=shots / "learner-stop.png")
-        page.locator(".jp-WindowedPanel-outer").first.evaluate("panel => panel.scrollTop = 900")
         page.locator(".jp-OutputArea-output img").first.scroll_into_view_if_needed()  # the number formats
         page.screenshot(path=shots / "learner.png")
 
