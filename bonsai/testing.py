@@ -16,6 +16,8 @@ from torch import Tensor
 
 from bonsai.scratch import find_shortcuts
 
+NOT_WRITTEN = "NotImplementedError: not written yet. Write the answer in place of `raise NotImplementedError()`."
+
 
 class CheckFailed(AssertionError):
     """A check did not hold; the message is for the learner."""
@@ -110,6 +112,7 @@ def _outcome(fn: Callable, args: tuple) -> object:
         return fn(*args)
     except Exception as error:
         if isinstance(error, NotImplementedError) and not error.args:  # torch's own have a text
+            vars(error)["_render_traceback_"] = lambda: [NOT_WRITTEN]
             raise
         return error
 
