@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from autograder import course
-from autograder.source import LESSONS, SOLUTIONS, find_source, helpers, sources, teacher_notebook  # noqa: F401
+from autograder.source import LESSONS, SOLUTIONS, helpers, teacher_notebook
 
 
 def release_notebook(source: Path) -> NotebookNode:

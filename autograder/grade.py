@@ -21,7 +21,7 @@ from traitlets.config import Config
 
 from autograder import course
 from autograder.sandbox import Limits, SandboxMissing
-from autograder.source import SourceError, find_source, helpers, sources, teacher_notebook
+from autograder.source import SourceError, find_source, sources, teacher_notebook
 
 MAX_BYTES = 8 << 20  # of a submitted notebook without its outputs
 MAX_FILE_BYTES = 256 << 20  # with them
@@ -153,8 +153,6 @@ class _Course:
         target = self.folder / "submitted" / submission / lesson
         target.mkdir(parents=True)
         nbformat.write(notebook, target / f"{lesson}.ipynb")
-        for helper in helpers(source):
-            shutil.copy(helper, target)
         done = self.api.autograde(lesson, submission)
         graded = self.folder / "autograded" / submission / lesson / f"{lesson}.ipynb"
         if not done["success"] or not graded.exists():

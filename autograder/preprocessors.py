@@ -36,9 +36,8 @@ from traitlets import Bool, Dict, Enum
 
 from autograder.pages import FeedbackExporter, Formulas, ResultsFirst, fenced, harmless_markdown
 from autograder.sandbox import Limits
-from autograder.split import Grader, Run, error_output, words
+from autograder.split import FILES_BYTES, Grader, Run, error_output, words
 
-FILES_BYTES = 50 << 20  # of a submission's other files
 KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
 
 _graders: dict[tuple, Grader] = {}
@@ -305,7 +304,6 @@ def without_hidden(source: str) -> str:
 def configure(c: Any, sandbox: str = "bubblewrap") -> None:
     """Plug everything into nbgrader's configuration object."""
     c.SplitExecute.sandbox = sandbox
-    c.OverwriteCells.add_missing_cells = True
     c.SanitizeHTML.enabled = c.CleanForReaders.enabled = True
     restore = [DropDuplicates, ClearOutput, OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
     run = [SplitExecute, LimitOutput, SaveStructuredGrades, AssignLatePenalties, CheckCellMetadata, CleanForReaders]

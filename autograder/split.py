@@ -44,7 +44,7 @@ OUTPUTS = 1000  # of a cell
 PICTURES = 20  # of a cell; matplotlib itself warns when so many are open
 READ_S = 10  # to look through the learner's code for the teacher
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
-FILES_BYTES = 50 << 20
+FILES_BYTES = 50 << 20  # of a submission's other files
 DECODER_BYTES = 64 << 10  # of the learner's code that a fresh process gets: code can hold what should be in the file
 MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
 
@@ -491,7 +491,7 @@ class _Grading:
                 kind, _, body = b.channel.receive(3 * wire.MAX_BYTES, deadline)
                 if kind == trusted.RESULT:
                     break
-                answer, reply, gone = self._ask(cell, body, deadline)
+                answer, reply, gone = self._ask(cell, body)
                 b.channel.send(answer, 0, reply, deadline)
             said = wire.decode(body)
         except TimeoutError:
@@ -516,16 +516,14 @@ class _Grading:
         if self.b is not None:
             self.b.kill()
 
-    def _ask(self, cell: _Cell, body: bytes, deadline: float) -> tuple[int, bytes, Gone | None]:
+    def _ask(self, cell: _Cell, body: bytes) -> tuple[int, bytes, Gone | None]:
         """Pass one question on to A, or to a new A', and its answer back."""
         name, kind, fresh, inner = wire.decode(body)
-        deadline = min(deadline, self.until(self.limits.call_s))
         other: Worker | None = None
         try:
             worker = other = self._decoder_process() if fresh else None
             worker = worker or self._process()
-            deadline = min(self.until(self.limits.call_s), self.deadline)
-            _, reply = worker.request(kind, inner, deadline)
+            _, reply = worker.request(kind, inner, self.until(self.limits.call_s))
             return trusted.ANSWER, reply, None
         except Gone as gone:
             why = self._why(gone, self.limits.call_s)

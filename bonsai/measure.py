@@ -4,7 +4,7 @@ import io
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -77,14 +77,9 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
 @torch.no_grad()
 def accuracy(model: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, batch: int = 500) -> float:
     """Top-1 accuracy in percent; a module is put in eval mode for it and back afterwards."""
-    was_training = isinstance(model, nn.Module) and model.training
-    if isinstance(model, nn.Module):
-        model.eval()
-    right = sum(
-        (model(x).argmax(-1) == y).sum().item() for x, y in zip(images.split(batch), labels.split(batch), strict=True)
-    )
-    if was_training and isinstance(model, nn.Module):
-        model.train()
+    batches = zip(images.split(batch), labels.split(batch), strict=True)
+    with _eval_mode(model) if isinstance(model, nn.Module) else nullcontext():
+        right = sum((model(x).argmax(-1) == y).sum().item() for x, y in batches)
     return 100 * right / len(images)
 
 
@@ -143,8 +138,6 @@ def report(
     finally:
         torch.set_num_threads(threads_before)
     p50, p95, p99 = np.percentile(times, [50, 95, 99]).tolist()
-    with _eval_mode(model):
-        right = accuracy(model, images, labels)
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "bytes": size_bytes(model),
@@ -157,7 +150,7 @@ def report(
         "p95_ms": p95,
         "p99_ms": p99,
         "images_per_second": 1000 * batch / statistics.fmean(times),
-        "accuracy": right,
+        "accuracy": accuracy(model, images, labels),
     }
 
 

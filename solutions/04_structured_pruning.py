@@ -746,7 +746,7 @@ _macs = measure.macs(_dense, (1, 1, 28, 28)) / measure.macs(_small, (1, 1, 28, 2
 require(_macs >= 3.9, f"expected at least 3.9 times fewer MACs than dense, yours {_macs:.2f} times")
 _bytes = measure.size_bytes(_dense) / measure.size_bytes(_small)
 require(_bytes >= 5, f"expected a file at least 5 times smaller, yours {_bytes:.2f} times")
-lesson04.fit_quietly(_small, _x, _y, epochs=2, lr=5e-3)
+train.fit(_small, _x, _y, epochs=2, lr=5e-3, progress=False)
 _drop = measure.accuracy(_dense, _val_x, _val_y) - measure.accuracy(_small, _val_x, _val_y)
 with torch.no_grad():
     _times = measure.latency_ms({"dense": lambda: _dense(_val_x[:64]), "pruned": lambda: _small(_val_x[:64])}, rounds=20)

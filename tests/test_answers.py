@@ -26,7 +26,7 @@ import jupytext
 import pytest
 import torch
 
-from autograder.build import LESSONS, find_source, teacher_notebook
+from autograder.source import LESSONS, find_source, teacher_notebook
 from bonsai import data
 from bonsai.scratch import find_shortcuts
 from bonsai.testing import CheckFailed, report_shortcuts

@@ -4,7 +4,6 @@ import itertools
 import operator
 from collections import OrderedDict
 from collections.abc import Callable
-from unittest import mock
 
 import torch
 import torch.fx
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from bonsai import measure, plot, train
+from bonsai import measure, plot
 from bonsai.testing import expect, require
 
 # Chains as plain data ------------------------------------------------------------------------------------------------
@@ -136,12 +135,6 @@ def lenet_5_of(first: int, second: int, hidden: int) -> nn.Sequential:
         nn.Conv2d(1, first, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(16 * second, hidden), nn.ReLU(), nn.Linear(hidden, 10),
     ).eval()  # fmt: skip
-
-
-def fit_quietly(model: nn.Module, images: Tensor, labels: Tensor, epochs: float, lr: float) -> None:
-    """`bonsai.train.fit` without its progress bar, for test cells."""
-    with mock.patch.object(train, "tqdm", lambda steps, **_: steps):
-        train.fit(model, images, labels, epochs=epochs, lr=lr)
 
 
 def speedup(
