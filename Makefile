@@ -29,11 +29,11 @@ types: .venv/dev
 		{ echo "Bonsai needs Python 3.11 to 3.13; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable .
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy]'
 	@touch $@
 
 .venv/dev: .venv/core
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,dev]'
 	@touch $@
 
 # System packages, where we may install them; elsewhere the programs that need them say so themselves.
@@ -45,4 +45,4 @@ browser:
 
 # Resolve the lock again after a change to pyproject.toml.
 lock: .venv/dev
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev --no-header --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra deploy --extra text --extra dev --no-header --output-file requirements.lock
