@@ -6,6 +6,7 @@ finds them too. The environment variable `BONSAI_DATA` names another folder.
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch import Tensor
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 MEAN, STD = 0.2860, 0.3530  # of the 60,000 training images, pixels in 0..1
 SPLITS = {"train": ("train", 0, 55_000), "validation": ("train", 55_000, 60_000), "test": ("t10k", 0, 10_000)}
+
+SNIPPETS = Path(__file__).resolve().parent.parent / "data" / "MovieSnippets" / "movie-snippets.tsv.gz"
 
 
 def root() -> Path:
@@ -44,6 +47,30 @@ def load(split: str) -> tuple[Tensor, Tensor]:
     labels = _read_idx(f"{prefix}-labels-idx1-ubyte", dims=1)[start:stop]
     images = torch.from_numpy(pixels).unsqueeze(1).float().div_(255).sub_(MEAN).div_(STD)
     return images, torch.from_numpy(labels).long()
+
+
+def load_snippets(split: str) -> tuple[list[str], Tensor]:
+    """Sentences from film reviews, positive or negative (Hutto and Gilbert 2014, doi:10.1609/icwsm.v8i1.14550).
+
+    About 20 people rated each sentence from -4 to 4; those with a mean of -0.5 to 0.5 are left out.
+
+    Args:
+        split: `"test"` (15 in 100, by a checksum of the sentence), `"validation"` (10 in 100) or `"train"`.
+
+    Returns:
+        the sentences, and int64 labels `[N]`: 1 for positive, 0 for negative.
+
+    Raises:
+        ValueError: unknown split.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"no split {split!r}: choose one of {', '.join(SPLITS)}")
+    with gzip.open(SNIPPETS, "rt", encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t", 1) for line in file]
+    part = {"test": range(0, 3), "validation": range(3, 5), "train": range(5, 20)}[split]
+    rated = [(float(score), text) for score, text in rows if zlib.crc32(text.encode()) % 20 in part]
+    kept = [(score, text) for score, text in rated if abs(score) > 0.5]
+    return [text for _, text in kept], torch.tensor([score > 0 for score, _ in kept]).long()
 
 
 def _read_idx(name: str, dims: int) -> np.ndarray:

@@ -1,0 +1,1217 @@
+# %% [markdown]
+# # 09 · Deployment
+#
+# **The idea in two sentences.** A compressed model is worth something only where it runs: in a runtime, behind a service, on a chip. This lesson takes a real text model from PyTorch to ONNX, makes it int8, serves it over HTTP under load, and then squeezes a small CNN into a microcontroller's budget, with a measurement at every step.
+#
+# After this lesson you can
+#
+# - export a model to ONNX, prove that the file computes the same, and quantize it for ONNX Runtime,
+# - say what p50, p95 and p99 are under load, and decide with a service-level agreement instead of a feeling,
+# - put a model behind HTTP so that requests share batches, errors stay errors, and nothing leaks,
+# - compute whether a network fits the flash and the memory of a microcontroller, and hand it over as a C array.
+#
+# **Why it matters.** Dean and Barroso (2013) count what a slow tail costs: when one server answers in more than a second once in 100 times, and a page needs 100 such servers, 63 % of all pages take more than a second. A mean would not have shown it.
+#
+# You need lessons 00 and 02. Plan three hours. The exercises need the extra `deploy`; the text model needs `text` as well. Both come with `.venv/bin/pip install -e '.[deploy,text]'`. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+
+# %% setup
+import asyncio
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from bonsai import data, measure, models, plot, widgets
+from bonsai.testing import check, check_errors, expect, probe, record, require
+import lesson09
+from lesson09 import SYMPTOMS
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+lesson09.be_quiet()  # the exporters and quantizers talk a lot
+# In this lesson calling the library is the exercise: nothing is forbidden.
+
+# %% [markdown]
+# ## 1. The patient: a text model
+#
+# The task is the classic one: is a sentence from a film review positive or negative? The sentences come from rottentomatoes.com; about 20 people rated each (Hutto and Gilbert 2014). We leave out those that the raters could not agree on (a mean within ±0.5), and split the rest by a checksum of the text.
+
+# %%
+train_texts, train_labels = data.load_snippets("train")
+val_texts, val_labels = data.load_snippets("validation")
+print(f"{len(train_texts)} sentences to learn from, {len(val_texts)} for choices")
+for text, label in list(zip(val_texts, val_labels.tolist()))[:4]:
+    print(f"{lesson09.LABELS[label]:9} {text[:100]}")
+
+# %% [markdown]
+# Before a large model, a small one: a weight for each word and each pair of neighbours, averaged. It is the price that everything below has to justify.
+
+# %% tags=["nbval-ignore-output"]
+words = lesson09.WordModel(train_texts, train_labels)
+words_accuracy = words.accuracy(val_texts, val_labels)
+print(f"a weight a word: {words.size_bytes:,} bytes, {words_accuracy:.1f} % of the validation sentences right")
+
+# %% [markdown]
+# The large model is MiniLM, a distilled BERT of six layers (Wang et al. 2020), which comes inside a Python package. `data/make_lesson09.py` has taught it our task: the published weights stay as they are, and each linear layer of the encoder got a difference of rank 16 (LoRA, Hu et al. 2021). So this course ships only the differences and a head; the helper checks the checksum of the published weights and adds the differences to them.
+
+# %% tags=["nbval-ignore-output"]
+text_missing = lesson09.why_no_text()  # "" if the text model can run here, else the reason in one sentence
+if text_missing:
+    print(text_missing)
+    picture = None
+else:
+    text_model, tokenizer = lesson09.load_sentiment_model(), lesson09.load_tokenizer()
+    print(f"{sum(p.numel() for p in text_model.parameters()):,} parameters; the shipped difference takes {lesson09.ADAPTER.stat().st_size:,} bytes")
+    picture = lesson09.draw_parameters(text_model)
+picture
+
+# %% [markdown]
+# *Picture: one horizontal bar of the model's bytes by part: the table of word vectors takes about half of them, the linear layers the other half, everything else is hardly visible.*
+#
+# Remember the left half of that bar. A tool that quantizes "the linear layers" to a quarter leaves the table of words as it is, and the file cannot come near a quarter.
+#
+# ## 2. Out of Python: ONNX
+#
+# A server or a phone has no use for Python classes. **ONNX** is a file format for the computation itself: a graph of operators with the weights inside. `torch.onnx.export` runs the model once on an example, notes what it computes, and writes that down. Three things go wrong there in practice.
+#
+# - What was *constant* in the example becomes constant in the file: export with a batch of 2, and the file may take batches of 2 only. The batch axis must be declared **dynamic**.
+# - What the model did *in that mode* is written down: a model in training mode puts its dropout and batch statistics into the file.
+# - The export must leave the model as it was. Setting it to eval mode and forgetting to set it back ends somebody's training.
+
+# %% [markdown]
+# ### Exercise 1 · `export_onnx`
+#
+# <details><summary>Hint 1</summary>Note the mode of every submodule, call <code>model.eval()</code>, export, and set the modes back in a <code>finally</code>. The names go in through <code>input_names</code> and <code>output_names</code>.</details>
+#
+# <details><summary>Hint 2</summary><code>torch.onnx.export(model, (example,), path, input_names=[...], output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)</code>. An axis of length 1 may be taken for a constant: repeat a single example.</details>
+
+# %% exercise="export_onnx" minutes=15 difficulty=2
+def export_onnx(model: nn.Module, example: torch.Tensor, path: str) -> None:
+    """Write the model as one ONNX file: what it computes in eval mode, for any batch.
+
+    The graph's input is called "input", its output "logits", and the first axis of both is dynamic. The model keeps its
+    parameters, its buffers, and the mode (train or eval) of every submodule.
+
+    Args:
+        model: takes one float32 tensor `[N, ...]` and returns the logits `[N, C]`.
+        example: one batch, N >= 1.
+        path: the file to write (`external_data=False` keeps the weights inside it).
+
+    Example: export_onnx(models.load("small_cnn"), torch.zeros(1, 1, 28, 28), "cnn.onnx")
+
+    Source: https://docs.pytorch.org/docs/stable/onnx_export.html
+    """
+    ### BEGIN SOLUTION
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        if len(example) == 1:
+            example = torch.cat([example, example])
+        batch = torch.export.Dim("batch")
+        torch.onnx.export(
+            model, (example,), path, input_names=["input"], output_names=["logits"],
+            dynamic_shapes=({0: batch},), external_data=False, verbose=False,
+        )
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    ### END SOLUTION
+
+# %% test="export_onnx" points=4
+@probe
+def exported(spec, state, training, n, batches):
+    """What export_onnx writes for a network, what the file computes, and what is left of the network."""
+    import os
+    import tempfile
+
+    model = lesson09.build(spec, state, training)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.onnx")
+        export_onnx(model, batches[0][:1].repeat(n, *[1] * (batches[0].dim() - 1)), path)
+        said = lesson09.describe_onnx(path) if os.path.exists(path) else {"files": os.listdir(folder)}
+        said["logits"] = [lesson09.try_onnx(path, x) for x in batches]
+    said["training"] = [m.training for m in model.modules()]
+    said["state"] = {k: v.detach() for k, v in model.state_dict().items()}
+    return said
+
+def check_exported(spec, training, n, shape, seed):
+    """A network of `spec` with modes `training`, exported with an example of n."""
+    rng = torch.Generator().manual_seed(seed)
+    model = lesson09.build(spec, None, training)
+    state = {k: torch.randn(v.shape, generator=rng).abs() + 0.1 if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    batches = [torch.randn(size, *shape, generator=rng) for size in (n, 1, 5)]
+    said = exported(spec, state, training, n, batches)
+    what = f"{'-'.join(name for name, *_ in spec)}, example of {n}"
+    with torch.no_grad():
+        want = [lesson09.build(spec, state, [False] * len(training))(x) for x in batches]
+    lesson09.check_export(said, state, training, want, what)
+
+# two layers of the helper show the mode plainly: HandDropout draws a mask in training, BatchCentre subtracts the batch's mean
+_block = [("Conv2d", (1, 4, 3), {"bias": False}), ("BatchNorm2d", (4,), {}), ("HandDropout", (0.5,), {}), ("BatchCentre", (), {}), ("Flatten", (), {}), ("Linear", (64, 3), {})]
+check_exported(_block, [True, True, False, True, True, True, True], 2, (1, 6, 6), 91)
+### BEGIN HIDDEN TESTS
+check_exported([("Linear", (7, 9), {}), ("BatchCentre", (), {}), ("BatchNorm1d", (9,), {}), ("HandDropout", (0.8,), {}), ("Linear", (9, 4), {})], [True, False, True, True, True, False], 1, (7,), 92)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Does the file compute the same as the model? Not bit for bit: another runtime adds in another order, and fuses operators. The honest number is the *largest* difference of any logit. A mean hides the one input that went wrong, and equal classes hide that the logits moved.
+
+# %% [markdown]
+# ### Exercise 2 · `parity`
+#
+# <details><summary>Hint 1</summary>A session takes and gives NumPy arrays: <code>session.run(["logits"], {"input": x.numpy()})</code> returns a list of one array.</details>
+#
+# <details><summary>Hint 2</summary>Compute the model's logits without gradient, subtract, and take <code>.abs().max().item()</code>.</details>
+
+# %% exercise="parity" minutes=6 difficulty=1
+def parity(model: nn.Module, session, x: torch.Tensor) -> float:
+    """The largest absolute difference between the model's logits and the session's, over all of x.
+
+    Args:
+        model: in eval mode; takes x and returns the logits `[N, C]`.
+        session: an `onnxruntime.InferenceSession` with input "input" and output "logits".
+        x: float32 `[N, ...]`.
+
+    Returns:
+        a float; 0.0 if every logit is equal.
+
+    Example: logits [[1.0, 2.0]] and [[1.0, 2.5]] differ by 0.5.
+
+    Source: https://onnxruntime.ai/docs/api/python/api_summary.html
+    """
+    ### BEGIN SOLUTION
+    with torch.no_grad():
+        ours = model(x)
+    (theirs,) = session.run(["logits"], {"input": x.numpy()})
+    return (ours - torch.from_numpy(theirs)).abs().max().item()
+    ### END SOLUTION
+
+# %% test="parity" points=2
+@probe
+def parity_of(weight, file_weight, x):
+    """parity of a linear layer and an ONNX file of another linear layer."""
+    model = nn.Linear(weight.shape[1], len(weight), bias=False).eval()
+    model.weight.data = weight
+    return parity(model, lesson09.linear_session(file_weight), x)
+
+_t = torch.tensor
+_eye, _x = torch.eye(2), _t([[1.0, 0.0], [0.0, 2.0], [1.0, -4.0]])
+check(parity_of, [(_eye, _eye, _x), (_eye, _t([[1.0, 0.0], [0.0, 0.75]]), _x), (_eye, _t([[1.5, 0.0], [0.0, 1.0]]), _x)], [0.0, 1.0, 0.5],
+      {"This is a mean: one logit that is far off would hide in it. Take the largest.": ([0.0, 0.25, 1 / 6], [0.0, 1.25 / 6, 0.5 / 6], [0.0, (1.25 / 6) ** 0.5, (0.5 / 6) ** 0.5]),
+       "This looks at the winning class (argmax) only; the logits themselves may have moved.": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
+       "Take absolute differences before the maximum: a logit may be too small as well as too large.": ([0.0, 0.5, 0.0], [0.0, 1.0, 0.5])},
+      SYMPTOMS["parity"], tol=1e-5)
+### BEGIN HIDDEN TESTS
+_rng = torch.Generator().manual_seed(93)
+_cases = [(torch.randn(c, d, generator=_rng), torch.randn(c, d, generator=_rng), torch.randn(n, d, generator=_rng)) for c, d, n in ((3, 5, 7), (10, 4, 1), (2, 8, 40), (1, 3, 6))]
+_cases += [(_eye, _eye + _t([[0.0, 0.0], [0.0, s]]), torch.eye(2)) for s in (-0.25, 0.25, 1e-2)]
+_gap = lambda w, f, x: x @ w.T - x @ f.T
+check(parity_of, _cases, lambda *c: max(abs(v) for v in _gap(*c).flatten().tolist()), {
+    "This is a mean: one logit that is far off would hide in it. Take the largest.": (lambda *c: _gap(*c).abs().mean().item(), lambda *c: _gap(*c).square().mean().item(), lambda *c: _gap(*c).square().mean().sqrt().item()),
+    "This looks at the winning class (argmax) only; the logits themselves may have moved.": (
+        lambda w, f, x: ((x @ w.T).argmax(1) == (x @ f.T).argmax(1)).float().mean().item(), lambda w, f, x: ((x @ w.T).argmax(1) != (x @ f.T).argmax(1)).float().mean().item()),
+    "Take absolute differences before the maximum: a logit may be too small as well as too large.": (lambda *c: _gap(*c).max().item(), lambda *c: (-_gap(*c)).max().item()),
+}, SYMPTOMS["parity"], tol=1e-4)  # another order of the additions moves the sixth digit
+### END HIDDEN TESTS
+
+# %% [markdown]
+# The shipped CNN through your exporter and your check. The tolerance that people use for FP32 is 1e-4 or so: rounding, not behaviour.
+
+# %%
+import tempfile
+from pathlib import Path
+
+folder = tempfile.TemporaryDirectory()
+here = Path(folder.name)
+cnn = models.load("small_cnn")
+val_x, val_y = data.load("validation")
+export_onnx(cnn, val_x[:1], str(here / "cnn.onnx"))
+cnn_session = lesson09.session(here / "cnn.onnx")
+gap = parity(cnn, cnn_session, val_x[:500])
+print(f"largest difference of a logit on 500 images: {'below 0.0001' if gap < 1e-4 else gap}")
+
+# %% [markdown]
+# ## 3. int8 in ONNX Runtime
+#
+# ONNX Runtime knows two ways to int8.
+#
+# - **Dynamic**: weights are int8 in the file, the range of the activations is looked up anew in every call. No calibration data, but each call pays for the looking up. Convolutions get *slower* with it.
+# - **Static**: the ranges are measured once on a few batches, and stored. The file holds pairs of `QuantizeLinear` and `DequantizeLinear` nodes (**QDQ**) around each operator; at load time the runtime fuses them into integer kernels.
+#
+# For the CNN we want static, with one scale for each output channel of a weight (lesson 01). A `CalibrationDataReader` hands over one dictionary after the other, input name to NumPy array, and then None.
+
+# %%
+lesson09.draw_qdq()
+
+# %% [markdown]
+# *Picture: three rows of boxes. Dynamic: each call finds the range of the input, quantizes, multiplies with int8 weights, and goes back to float. Static, as stored: QuantizeLinear and DequantizeLinear around the operator. Static, as it runs: quantize with the stored scale, int8 times int8, rescale, int8 output.*
+
+# %% [markdown]
+# ### Exercise 3 · `quantize_onnx`
+#
+# The tests quantize the shipped CNN: the file must shrink to at most 0.35 of its size and lose at most 1 point.
+#
+# <details><summary>Hint 1</summary>Write a small class that inherits from <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
+#
+# <details><summary>Hint 2</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for.</details>
+
+# %% exercise="quantize_onnx" minutes=20 difficulty=3
+def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
+    """Write a static int8 copy of an ONNX file: QDQ, weights per channel, activation ranges from `batches`.
+
+    Args:
+        path_in: an FP32 file with one input, "input".
+        path_out: the file to write.
+        batches: list of (x, y): x float32 `[N, ...]` for calibration; the labels y are not used.
+
+    Example: quantize_onnx("cnn.onnx", "cnn_int8.onnx", [(images[:100], labels[:100])])
+
+    Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    """
+    ### BEGIN SOLUTION
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Images(CalibrationDataReader):
+        def __init__(self):
+            self.feeds = iter([{"input": x.numpy()} for x, _ in batches])
+
+        def get_next(self):
+            return next(self.feeds, None)
+
+    quantize_static(
+        path_in, path_out, Images(), quant_format=QuantFormat.QDQ, per_channel=True,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+    )
+    ### END SOLUTION
+
+# %% test="quantize_onnx" points=6
+# NBVAL_IGNORE_OUTPUT
+@probe
+def quantized(name, state, batches, x):
+    """What quantize_onnx makes of a network's file, and what that computes."""
+    import os
+    import tempfile
+
+    model = models.MODELS[name]()
+    model.load_state_dict(state)
+    with tempfile.TemporaryDirectory() as folder:
+        path_in, path_out = os.path.join(folder, "in.onnx"), os.path.join(folder, "out.onnx")
+        lesson09.write_onnx(model.eval(), path_in)
+        quantize_onnx(path_in, path_out, batches)
+        said = lesson09.describe_onnx(path_out) if os.path.exists(path_out) else {"files": os.listdir(folder)}
+        said["ratio"] = said.get("bytes", 0) / os.path.getsize(path_in)
+        said["logits"] = lesson09.try_onnx(path_out, x)
+    return said
+
+def judge_int8(name, batches, x, y):
+    """A shipped model, quantized with these batches, on other images."""
+    model = models.load(name)
+    said = lesson09.called(quantized, name, dict(model.state_dict()), batches, x)
+    lesson09.check_int8(said, model, batches[0][0], f"int8 {name}")
+    drop = measure.accuracy(model, x, y) - 100 * (said["logits"].argmax(1) == y).double().mean().item()
+    return said, drop
+
+_x, _y = data.load("validation")
+_said, _drop = judge_int8("small_cnn", [(_x[i : i + 50], _y[i : i + 50]) for i in (0, 50, 100, 150)], _x[1000:3000], _y[1000:3000])
+record(ratio=1 / _said["ratio"], accuracy_drop=_drop)
+require(_drop <= 1, f"expected accuracy within 1 point of FP32, yours loses {_drop:.2f}", "within 1 point of FP32")
+### BEGIN HIDDEN TESTS
+_x, _y = (t[6000:8000] for t in data.load("test"))
+_x = _x.flip(-1)
+_cal = data.load("train")
+_said, _drop = judge_int8("small_cnn", [(3 * _cal[0][i : i + 40], _cal[1][i : i + 40]) for i in (0, 40)], 3 * _x, _y)
+_said, _drop = judge_int8("small_cnn", [(_cal[0][i : i + 40], _cal[1][i : i + 40]) for i in range(0, 200, 40)], _x, _y)
+record(held_back_accuracy_drop=_drop)
+require(_drop <= 1, f"expected accuracy within 1 point of FP32 on unseen images, yours loses {_drop:.2f}")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Your two files in one table with PyTorch itself. The validation images are for looking around; the latency is measured in turns, one thread, one image and 64 images at a time.
+
+# %% tags=["nbval-ignore-output"]
+train_x, train_y = data.load("train")
+quantize_onnx(str(here / "cnn.onnx"), str(here / "cnn_int8.onnx"), [(train_x[i : i + 50], train_y[i : i + 50]) for i in range(0, 400, 50)])
+cnn_int8 = lesson09.session(here / "cnn_int8.onnx")
+runs = {"PyTorch FP32": lambda x: cnn(x), "ONNX Runtime FP32": lambda x: lesson09.logits_of(cnn_session, x), "ONNX Runtime int8": lambda x: lesson09.logits_of(cnn_int8, x)}
+cnn_bytes = {"PyTorch FP32": measure.size_bytes(cnn), **{n: (here / f).stat().st_size for n, f in (("ONNX Runtime FP32", "cnn.onnx"), ("ONNX Runtime int8", "cnn_int8.onnx"))}}
+with torch.no_grad():
+    cnn_ms = {b: measure.latency_ms({n: lambda run=run, x=val_x[:b]: run(x) for n, run in runs.items()}, rounds=20) for b in (1, 64)}
+print("runtime                bytes   validation   against PyTorch: 1 image   64 images   against FP32 in the same runtime: 1 image   64 images")
+for name, run in runs.items():
+    torch_ratio = [measure.speedup(cnn_ms[b], "PyTorch FP32")[name][1] for b in (1, 64)]
+    ort_ratio = [measure.speedup(cnn_ms[b], "ONNX Runtime FP32")[name][1] for b in (1, 64)]
+    print(f"{name:18} {cnn_bytes[name]:9,} {measure.accuracy(run, val_x, val_y):10.2f} % {torch_ratio[0]:26.2f} {torch_ratio[1]:11.2f} {ort_ratio[0]:43.2f} {ort_ratio[1]:11.2f}")
+
+# %% [markdown]
+# Read the last two columns and the two before them together. Part of a "speed-up by int8" is often the change of the runtime, which FP32 would have got as well. The fair ratio compares int8 with FP32 *in the same runtime*.
+#
+# ## 4. The text model: "4 times smaller, 2 times faster"?
+#
+# That is what people promise for int8 on CPUs. We check it with the real model. Its two inputs, token ids and mask, need an export of their own (`lesson09.text_onnx`: it calls the same exporter with two dynamic axes), and from there on it is ONNX Runtime's quantizer as in your exercise, dynamic and static.
+#
+# Static int8 has a choice to make: which operators? Quantizing everything includes the additions inside layer norm and attention, where single values are far larger than the rest (outliers, as in lesson 02 and 08). We try three settings and choose **on the validation sentences**: the smallest file that loses at most one point there.
+
+# %% tags=["nbval-ignore-output"]
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+class Sentences(CalibrationDataReader):
+    """128 training sentences as feeds of the text model."""
+
+    def __init__(self):
+        self.feeds = iter([lesson09.encode(tokenizer, train_texts[i : i + 16]) for i in range(0, 128, 16)])
+
+    def get_next(self):
+        return next(self.feeds, None)
+
+text_files, val_accuracy, chosen = {}, {}, ""
+if text_missing:
+    print(text_missing)
+else:
+    names = ("FP32", "dynamic int8", "static int8, everything", "static int8, products with weights", "static int8, without the second feed-forward product")
+    text_files = {n: str(here / f"text{i}.onnx") for i, n in enumerate(names)}
+    fp32_file, dynamic_file, *static_files = text_files.values()
+    Path(fp32_file).write_bytes(lesson09.text_onnx(text_model))
+    quantize_dynamic(fp32_file, dynamic_file, per_channel=True, weight_type=QuantType.QInt8)
+    common = dict(quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    # products of two activations (in attention), additions and norms stay in float; tables and products with weights become int8
+    products = dict(op_types_to_quantize=["MatMul", "Gemm", "Gather"], extra_options={"MatMulConstBOnly": True})
+    second = lesson09.products_with(fp32_file, (1536, 384))  # their inputs come from GELU and have the widest outliers
+    for path, more in zip(static_files, ({}, products, {**products, "nodes_to_exclude": second})):
+        quantize_static(fp32_file, path, Sentences(), **common, **more)
+    print(", ".join(sorted(p.name for p in here.iterdir())))
+
+# %% [markdown]
+# Bytes, and the share of the validation sentences that is right:
+
+# %% tags=["nbval-ignore-output"]
+if text_files:
+    text_sessions, text_bytes = {n: lesson09.session(path) for n, path in text_files.items()}, {n: Path(path).stat().st_size for n, path in text_files.items()}
+    print(f"{'file':52}       bytes   ratio   validation sentences right")
+    for name, running in text_sessions.items():
+        val_accuracy[name] = 100 * (lesson09.text_logits(running, tokenizer, val_texts).argmax(1) == val_labels).double().mean().item()
+        print(f"{name:52} {text_bytes[name]:11,} {text_bytes['FP32'] / text_bytes[name]:7.2f} {val_accuracy[name]:8.1f} %")
+    good = [n for n in names[2:] if val_accuracy["FP32"] - val_accuracy[n] <= 1]
+    chosen = min(good, key=text_bytes.get) if good else max(names[2:], key=val_accuracy.get)
+    print(f"chosen: {chosen}")
+    words_only = str(here / "linear.onnx")
+    quantize_dynamic(fp32_file, words_only, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
+    print(f"{'dynamic int8, linear layers alone':52} {Path(words_only).stat().st_size:11,} {text_bytes['FP32'] / Path(words_only).stat().st_size:7.2f}")
+
+# %% [markdown]
+# Three things to see. "Four times smaller" holds only for what is quantized: with the linear layers alone the table of words stays, and the ratio falls to less than half of that. Dynamic int8 looks at each input anew, so outliers of one sentence do not spoil another. And "static int8" is not one thing: quantizing everything can ruin the model, with a file of the same size, and the last points are bought back by leaving one kind of product in float, with bytes.
+#
+# Now the held-out sentences, which no choice above has seen.
+
+# %% tags=["nbval-ignore-output"]
+if text_files:
+    test_texts, test_labels = data.load_snippets("test")
+    rows = {"FP32": fp32_file, "dynamic int8": dynamic_file, "static int8": text_files[chosen]}
+    rows |= lesson09.openvino_files(fp32_file, Sentences().feeds, here)  # nothing where it is not installed
+    sessions = {n: lesson09.text_session(n, path) for n, path in rows.items()}
+    test_right = {n: (lesson09.text_logits(running, tokenizer, test_texts).argmax(1) == test_labels).double() for n, running in sessions.items()}
+    for name, right in test_right.items():
+        moved = right - test_right["FP32"]
+        print(f"{name:13} {100 * right.mean():5.1f} % of {len(right)}   {100 * moved.mean():+.2f} points against FP32 (standard error {100 * moved.std() / len(moved) ** 0.5:.2f}): {int((moved < 0).sum())} sentences lost, {int((moved > 0).sum())} won")
+    print(f"{'a weight a word':13} {words.accuracy(test_texts, test_labels):4.1f} %")
+else:
+    print(text_missing)
+
+# %% [markdown]
+# And the clock: 16 and 128 tokens, one sentence at a time, one and two threads, all in turns. Above 1 means faster than FP32 in ONNX Runtime with the same number of threads.
+
+# %% tags=["nbval-ignore-output"]
+if text_files:
+    ratios = {}
+    for threads in (1, 2):
+        running = {n: lesson09.text_session(n, path, threads) for n, path in rows.items()}
+        for tokens in (16, 128):
+            ids = torch.randint(1000, 20000, (1, tokens), generator=torch.Generator().manual_seed(0))
+            feed = {"ids": ids.numpy(), "mask": np.ones((1, tokens), dtype=np.int64)}
+            calls = {n: lambda r=r: r.run(None, feed) for n, r in running.items()}
+            if threads == 1:  # with two, PyTorch's threads spin, and on busy cores that would last
+                calls["PyTorch FP32"] = lambda: text_model(ids, torch.ones_like(ids))
+            with torch.no_grad():
+                ratios[threads, tokens] = measure.speedup(measure.latency_ms(calls, rounds=30 if tokens == 16 else 15), "FP32")
+    print("                    bytes   " + "   ".join(f"{tokens} tokens, {threads} thread{'s' * (threads > 1)}".ljust(20) for threads, tokens in ratios))
+    for name in ratios[1, 16]:
+        size = f"{lesson09.stored_bytes(rows[name]):11,}" if name in rows else " " * 11
+        print(f"{name:13} {size}   " + "   ".join(f"{r[name][1]:.2f} ({r[name][0]:.2f}–{r[name][2]:.2f})".ljust(20) for r in ratios.values() if name in r))
+    print(lesson09.openvino_note())
+else:
+    print(text_missing)
+
+# %% [markdown]
+# How far your numbers are from "4 and 2" has reasons that you can now name.
+#
+# - **Bytes.** Nearly 4, because the table of words is quantized too. Scales and the float parts take the rest.
+# - **Two threads.** FP32 gains more from a second thread, since it has more arithmetic to share; int8 is sooner limited by what is not arithmetic. On a machine with busy cores both gain less.
+# - **Short and long sentences.** With 16 tokens a call consists of many small operators, and the runtime's fusing of operators matters; with 128 tokens attention, which stays in float, takes a larger share.
+# - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes around operators that could not be fused.
+# - **The processor.** Chips with integer dot products (VNNI or AMX on x86, SDOT on ARM) gain most, older ones less.
+# - **Accuracy.** A difference of less than about two standard errors is no difference. On our sentences FP32 and dynamic int8 disagree about few of them, in both directions.
+
+# %% [markdown]
+# ## 5. What "fast" means under load
+#
+# One call at a time tells how fast a model is. Users come at the same time. They wait for each other, and what they feel is the slow end of the distribution: the 95th or 99th **percentile** of the latency. Throughput is another number again: answered requests divided by the time *on the wall*. With $c$ clients that each wait for an answer before they send the next request, Little's law (1961) connects the two:
+#
+# $$\text{throughput} = \frac{c}{\text{mean latency}}.$$
+
+# %%
+lesson09.draw_load()
+
+# %% [markdown]
+# *Picture: three clients as rows over time. Their calls overlap; the wall-clock time is the length of the whole picture, the sum of the latencies is about three times as long. One call failed and is marked as an error: it counts, but not as a latency.*
+
+# %% [markdown]
+# ### Exercise 4 · `percentiles_under_load`
+#
+# <details><summary>Hint 1</summary><code>ThreadPoolExecutor(max_workers=clients)</code> runs the calls; the clock must stand around the call itself, inside the worker, so that waiting for a free worker does not count.</details>
+#
+# <details><summary>Hint 2</summary>A worker function <code>one(i)</code> reads <code>time.perf_counter()</code>, calls inside <code>try</code>, and returns the milliseconds, or None after <code>except Exception</code>. The wall clock is read before the first and after the last call. <code>np.percentile</code> does the rest.</details>
+
+# %% exercise="percentiles_under_load" minutes=20 difficulty=3
+def percentiles_under_load(call, clients: int, requests: int) -> dict:
+    """Latency and throughput of a function that several clients call at the same time.
+
+    Calls `call(i)` once for each i in 0 .. requests - 1, from `clients` threads at once: each thread takes the next i as
+    soon as its last call has come back. A call that raises an exception counts as an error and ends nothing.
+
+    Returns:
+        p50_ms, p95_ms, p99_ms: percentiles (linear interpolation) of the successful calls' latencies in milliseconds,
+            each measured around its own call; nan if no call succeeds.
+        per_second: calls per second of wall-clock time, from the first start to the last end.
+        errors: how many calls raised (int).
+
+    Example: four clients, 40 calls that sleep 0.1 s: p50_ms about 100, per_second about 40, errors 0.
+
+    Source: Dean and Barroso 2013, doi:10.1145/2408776.2408794.
+    """
+    ### BEGIN SOLUTION
+    def one(i):
+        start = time.perf_counter()
+        try:
+            call(i)
+        except Exception:
+            return None
+        return 1000 * (time.perf_counter() - start)
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(max_workers=clients) as pool:
+        taken = list(pool.map(one, range(requests)))
+    wall = time.perf_counter() - start
+    good = [ms for ms in taken if ms is not None]
+    p50, p95, p99 = np.percentile(good, [50, 95, 99]).tolist() if good else [math.nan] * 3
+    return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "per_second": requests / wall, "errors": requests - len(good)}
+    ### END SOLUTION
+
+# %% test="percentiles_under_load" points=5
+@probe
+def meeting(clients, requests):
+    """Calls that come back only when all clients are in a call at the same time; which calls there were."""
+    import threading
+
+    gate, lock, seen, most, inside = threading.Barrier(clients, timeout=3.0), threading.Lock(), [], [0], [0]
+
+    def call(i):
+        with lock:
+            seen.append(int(i))
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        try:
+            gate.wait()
+        finally:
+            with lock:
+                inside[0] -= 1
+
+    stats = percentiles_under_load(call, clients, requests)
+    return {"stats": stats, "calls": sorted(seen), "most": most[0]}
+
+@probe
+def sleeping(clients, seconds):
+    """Calls that sleep; negative times end in an exception after the sleep. How long it all took."""
+    done = []
+
+    def call(i):
+        time.sleep(abs(seconds[i]))
+        done.append(i)
+        if seconds[i] < 0:
+            raise ConnectionError("refused")
+
+    start = time.perf_counter()
+    stats = percentiles_under_load(call, clients, len(seconds))
+    return {"stats": stats, "wall": time.perf_counter() - start, "calls": sorted(done)}
+
+lesson09.check_meeting(meeting, 4, 12)
+lesson09.check_sleeping(sleeping, 8, [0.04] * 32, "32 calls of 40 ms from 8 clients")
+lesson09.check_sleeping(sleeping, 4, [0.01] * 12 + [-0.6] * 4 + [0.01] * 4, "4 of 20 calls fail")
+### BEGIN HIDDEN TESTS
+lesson09.check_meeting(meeting, 7, 21)
+lesson09.check_meeting(meeting, 1, 5)
+lesson09.check_sleeping(sleeping, 16, [0.005] * 90 + [0.25] * 10, "90 short calls, then 10 of 250 ms")
+lesson09.check_sleeping(sleeping, 2, [0.05] * 24, "24 calls of 50 ms from 2 clients")
+lesson09.check_sleeping(sleeping, 6, [-0.8, 0.02, 0.02, -0.8, 0.02] + [0.02] * 20 + [-0.8], "3 of 26 calls fail, the first and the last among them")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Numbers alone decide nothing. A **service-level agreement** says beforehand what will be accepted: a p95 of at most so much, a throughput of at least so much. As code, it cannot be argued with. It must be strict about one thing: a limit for a number that was never measured is a mistake, not a pass. (A well-known lab spells a limit `millonMACs`, and silently ignores it.)
+
+# %% [markdown]
+# ### Exercise 5 · `meets_sla`
+#
+# <details><summary>Hint 1</summary>Each limit's name has two parts. Take the prefix off at the front only: a key may contain <code>max_</code> itself.</details>
+#
+# <details><summary>Hint 2</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
+
+# %% exercise="meets_sla" minutes=10 difficulty=1
+def meets_sla(stats: dict, limits: dict) -> list[str]:
+    """What is wrong with these measurements, one sentence for each limit that is not kept; [] if all are.
+
+    Args:
+        stats: name -> measured number, such as `{"p95_ms": 31.5, "errors": 0}`.
+        limits: `max_<name>` or `min_<name>` -> number. A value equal to its limit is accepted.
+
+    Returns:
+        sentences that contain the name, the measured value and the limit.
+
+    Raises:
+        ValueError: a limit with another prefix, or for a name that is not in stats.
+
+    >>> meets_sla({"p95_ms": 31.5, "errors": 0}, {"max_p95_ms": 25, "max_errors": 0})
+    ['p95_ms is 31.5; at most 25 was agreed']
+
+    Source: Beyer et al. 2016, Site Reliability Engineering, chapter 4.
+    """
+    ### BEGIN SOLUTION
+    broken = []
+    for name, limit in limits.items():
+        kind, _, key = name.partition("_")
+        if kind not in ("max", "min") or key not in stats:
+            raise ValueError(f"no such limit: {name!r}")
+        value = stats[key]
+        if kind == "max" and not value <= limit:  # so that nan is not accepted
+            broken.append(f"{key} is {value}; at most {limit} was agreed")
+        if kind == "min" and not value >= limit:
+            broken.append(f"{key} is {value}; at least {limit} was agreed")
+    return broken
+    ### END SOLUTION
+
+# %% test="meets_sla" points=2
+_stats = {"p50_ms": 12.5, "p95_ms": 310.0, "per_second": 72.5, "errors": 0}
+lesson09.check_sla(meets_sla, _stats, {"max_p95_ms": 250.0, "min_per_second": 50.0}, ["max_p95_ms"])
+lesson09.check_sla(meets_sla, _stats, {"max_p95_ms": 310.0, "min_per_second": 72.5, "max_errors": 0}, [])
+lesson09.check_sla(meets_sla, _stats, {"min_per_second": 100, "max_p50_ms": 11.0, "max_p95_ms": 400}, ["min_per_second", "max_p50_ms"])
+lesson09.check_unknown(meets_sla, (_stats, {"max_p999_ms": 400.0}), (_stats, {"p95_ms": 400.0}), (_stats, {"maximum_p95_ms": 400.0}))
+### BEGIN HIDDEN TESTS
+_other = {"max_ms": 640.0, "min_free_mb": 12.0, "p99_ms": 87.25, "accuracy": 83.75}
+lesson09.check_sla(meets_sla, _other, {"max_max_ms": 500.0, "min_min_free_mb": 12.0, "min_accuracy": 84.0, "max_p99_ms": 87.25}, ["max_max_ms", "min_accuracy"])
+lesson09.check_sla(meets_sla, _other, {"min_max_ms": 640.0, "max_min_free_mb": 11.0, "max_p99_ms": 87.0}, ["max_min_free_mb", "max_p99_ms"])
+lesson09.check_sla(meets_sla, _other, {}, [])
+lesson09.check_unknown(meets_sla, (_other, {"max_p99_ms": 10.0, "min_throughput": 1.0}), (_other, {"at_most_p99_ms": 400.0}), (_other, {"mean_p99_ms": 400.0}), ({}, {"max_p99_ms": 1.0}))
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. Batches from single requests
+#
+# A model works better on eight sentences at once than on eight one after the other. But requests come one by one. **Micro-batching** makes them wait a little for company: the first request of a batch starts a clock, those that come in the meantime join it, and the batch leaves when it is full *or when the clock runs out*. Waiting for a full batch without a clock is the classic mistake: at night, when one user is awake, nobody gets an answer. (Crankshaw et al. 2017 describe this in the serving system Clipper.)
+
+# %%
+lesson09.draw_microbatch()
+
+# %% [markdown]
+# *Picture: arrival times of requests as points on a line, grouped into batches by boxes: one box closes because four requests are in it, another one because the waiting time of its first request is over with two in it.*
+
+# %% [markdown]
+# ### Exercise 6 · `MicroBatcher`
+#
+# The web framework runs everything in one thread with an **event loop**: `async` functions give way at every `await`. A future (`loop.create_future()`) is a result that comes later; `await` on it waits without blocking the others.
+#
+# <details><summary>Hint 1</summary>Keep a list of pairs (item, future). <code>submit</code> appends one and awaits its future. If the list is now full, the batch leaves; if this was the first item, <code>loop.call_later(seconds, ...)</code> starts the clock.</details>
+#
+# <details><summary>Hint 2</summary>When a batch leaves, take its items out of the list, cancel the clock, and start a task that awaits <code>asyncio.to_thread(self.run, items)</code>: a thread, so that the loop stays free. Then give each future its own result with <code>set_result</code>, or, in <code>except Exception</code>, each one <code>set_exception</code>.</details>
+
+# %% exercise="MicroBatcher" minutes=35 difficulty=5
+class MicroBatcher:
+    """Collects single items into batches for a function that is better at many at once.
+
+    Args (of __init__):
+        run: takes a list of 1 to max_batch items and returns the list of their results, in the same order. It blocks.
+        max_batch: largest batch.
+        max_wait_ms: a batch leaves at the latest this many milliseconds after its first item came.
+
+    Method `async submit(x)` returns the result of x alone. An exception that `run` raises reaches every caller of that
+    batch, and no other; later batches work as before. Items that come together share a batch.
+
+    Example: with max_batch 4, four submits at the same time are one call of run; a lonely submit is a call after
+    max_wait_ms.
+
+    Source: Crankshaw et al. 2017, arXiv:1612.03079, section 4.3.
+    """
+
+    def __init__(self, run, max_batch: int = 8, max_wait_ms: float = 5.0):
+        ### BEGIN SOLUTION
+        self.run, self.max_batch, self.max_wait_s = run, max_batch, max_wait_ms / 1000
+        self.waiting, self.clock, self.tasks = [], None, set()
+        ### END SOLUTION
+
+    async def submit(self, x):
+        """The result for x."""
+        ### BEGIN SOLUTION
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self.waiting.append((x, future))
+        if len(self.waiting) == self.max_batch:
+            self._leave(loop)
+        elif len(self.waiting) == 1:
+            self.clock = loop.call_later(self.max_wait_s, self._leave, loop)
+        return await future
+
+    def _leave(self, loop):
+        batch, self.waiting = self.waiting, []
+        if self.clock:
+            self.clock.cancel()
+            self.clock = None
+        task = loop.create_task(self._work(batch))
+        self.tasks.add(task)  # the loop itself keeps no strong reference
+        task.add_done_callback(self.tasks.discard)
+
+    async def _work(self, batch):
+        try:
+            results = await asyncio.to_thread(self.run, [x for x, _ in batch])
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():  # its caller may have given up
+                    future.set_result(result)
+        except Exception as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+        ### END SOLUTION
+
+# %% test="MicroBatcher" points=6
+@probe
+def batches_of(waves, max_batch, max_wait_ms, bad, slow_s):
+    """Submit the items of one wave after the other: what came back to each, and which batches `run` saw.
+
+    An item in `bad` makes its batch fail. Each call of run takes slow_s seconds, one with an odd first item twice that.
+    """
+    seen, came = [], []
+
+    def run(items):
+        began = time.perf_counter()
+        seen.append({"items": list(items), "type": type(items).__name__, "start": began})
+        time.sleep(slow_s * (1 + items[0] % 2))
+        if any(x in bad for x in items):
+            raise ValueError(f"no result for {sorted(items)}")
+        return [10 * x for x in items]
+
+    async def one(batcher, x):
+        try:
+            return await asyncio.wait_for(batcher.submit(x), 2.5)
+        except TimeoutError:
+            return "no answer"
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    async def everything():
+        batcher = MicroBatcher(run, max_batch, max_wait_ms)
+        for wave in waves:
+            start = time.perf_counter()
+            results = await asyncio.gather(*(one(batcher, x) for x in wave))
+            came.append({"results": results, "start": start})
+
+    lesson09.in_thread(everything)
+    return {"waves": came, "seen": seen}
+
+lesson09.check_batches(batches_of, [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]], 4, 20.0, [], 0.02, "ten items at once, batches of up to 4")
+lesson09.check_batches(batches_of, [[3], [4, 5, 6]], 8, 20.0, [], 0.0, "one item alone, then three: a batch need not be full")
+lesson09.check_batches(batches_of, [[1, 2], [3, 4], [5]], 2, 20.0, [2], 0.01, "the first batch fails, the later ones do not")
+### BEGIN HIDDEN TESTS
+lesson09.check_batches(batches_of, [[2, 9, 9, 4, 7, 7, 7, 1, 30, 12, 11]], 3, 15.0, [], 0.03, "slow and quick batches at the same time, equal items")
+lesson09.check_batches(batches_of, [[6], [8], [1, 2, 3, 4, 5]], 16, 10.0, [8], 0.0, "three waves, the second fails")
+lesson09.check_batches(batches_of, [[5, 3, 1]], 1, 10.0, [3], 0.01, "batches of one")
+lesson09.check_batches(batches_of, [[1, 2, 3, 4, 5, 6, 7, 8, 9], [20, 21]], 4, 15.0, [7], 0.02, "one of three batches fails at the same time as the others run")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7. Behind HTTP
+#
+# A service is a contract about failures as much as about answers. The status code is what the caller's program reads: 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake (413), so is a missing one (422); a model that fails is ours (503: try again later). And the text of an exception belongs into our log, not into the answer: it names files, versions, sometimes data of other users.
+#
+# Operations also need to see inside: `/health` says that the process lives, and `/metrics` gives the counts as text that a Prometheus server collects every few seconds.
+
+# %% [markdown]
+# ### Exercise 7 · `create_app`
+#
+# <details><summary>Hint 1</summary>A pydantic model <code>class Request(BaseModel): text: str = Field(min_length=1)</code> as the argument of the route gives 422 by itself. The other codes are <code>raise HTTPException(413, "...")</code>. For the metrics: <code>prometheus_client.Counter</code>, <code>Histogram</code>, <code>generate_latest</code>.</details>
+#
+# <details><summary>Hint 2</summary>Give each app its own <code>CollectorRegistry()</code>, else a second app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> with your MicroBatcher (or <code>predict([text])</code>) stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the model is not available")</code>.</details>
+
+# %% exercise="create_app" minutes=30 difficulty=4
+def create_app(predict, max_chars: int = 2000):
+    """A FastAPI application around a model.
+
+    Args:
+        predict: takes a list of texts, returns a list of (label, score), str and float. It blocks, and may raise.
+        max_chars: longest text.
+
+    Returns:
+        a `fastapi.FastAPI` with
+        POST /predict, JSON `{"text": "..."}`: 200 and `{"label": ..., "score": ...}`; 422 if the text is empty, missing
+            or not a string; 413 if it is longer than max_chars; 503 if predict raises, without the exception's text.
+        GET /health: 200.
+        GET /metrics: 200 and Prometheus text with the number of requests, the number of errors, and the latency.
+
+        Several apps can live in one process.
+
+    Example: app = create_app(lambda texts: [("positive", 0.9) for _ in texts])
+
+    Source: https://fastapi.tiangolo.com, https://prometheus.io/docs/instrumenting/exposition_formats
+    """
+    ### BEGIN SOLUTION
+    from fastapi import FastAPI, HTTPException, Response
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+    from pydantic import BaseModel, Field
+
+    class Request(BaseModel):
+        text: str = Field(min_length=1)
+
+    app, registry, batcher = FastAPI(), CollectorRegistry(), MicroBatcher(predict)
+    requests = Counter("requests", "requests to /predict with a valid body", registry=registry)
+    errors = Counter("errors", "requests that were refused or failed", registry=registry)
+    latency = Histogram("latency_seconds", "from request to answer", registry=registry)
+
+    @app.post("/predict")
+    async def answer(request: Request):
+        requests.inc()
+        if len(request.text) > max_chars:
+            errors.inc()
+            raise HTTPException(413, f"a text may have at most {max_chars} characters")
+        start = time.perf_counter()
+        try:
+            label, score = await batcher.submit(request.text)
+        except Exception:
+            errors.inc()
+            raise HTTPException(503, "the model is not available, try again later") from None
+        latency.observe(time.perf_counter() - start)
+        return {"label": label, "score": score}
+
+    @app.get("/health")
+    async def health():
+        return {"status": "ok"}
+
+    @app.get("/metrics")
+    async def metrics():
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+    ### END SOLUTION
+
+# %% test="create_app" points=6
+@probe
+def conversation(requests, max_chars):
+    """The replies of an app, one request after the other. Its model fails on texts with "boom"."""
+    def predict(texts):
+        if any("boom" in t for t in texts):
+            raise RuntimeError("cannot open /srv/secret/weights.bin")
+        return [("positive" if "good" in t else "negative", len(t) / 1000) for t in texts]
+
+    app = create_app(predict) if max_chars is None else create_app(predict, max_chars)
+    return lesson09.talk(app, requests)
+
+_post = lambda text: ("POST", "/predict", {"text": text})
+_scrape = ("GET", "/metrics", None)
+lesson09.check_replies(conversation, [(_post("a good film"), 200, {"label": "positive", "score": 0.011}), (_post("dull"), 200, {"label": "negative", "score": 0.004}),
+                                      (("GET", "/health", None), 200, None)], None)
+lesson09.check_replies(conversation, [(_post(""), 422, None), (("POST", "/predict", {}), 422, None), (_post(7), 422, None), (_post("x" * 2001), 413, None),
+                                      (_post("x" * 2000), 200, {"label": "negative", "score": 2.0})], None)
+lesson09.check_replies(conversation, [(_post("boom"), 503, None), (_post("good again"), 200, {"label": "positive", "score": 0.01})], None)
+lesson09.check_metrics(conversation, _scrape, _post("good"), _post("boom"))
+### BEGIN HIDDEN TESTS
+lesson09.check_replies(conversation, [(_post(None), 422, None), (("POST", "/predict", {"text": ["good"]}), 422, None), (("POST", "/predict", {"txt": "good"}), 422, None),
+                                      (_post(True), 422, None), (_post("123456"), 413, None), (_post("12345"), 200, {"label": "negative", "score": 0.005}), (_post("goodé"), 200, {"label": "positive", "score": 0.005})], 5)
+lesson09.check_replies(conversation, [(_post("boom boom"), 503, None), (_post("boom"), 503, None), (("GET", "/health", None), 200, None), (_post("z"), 200, {"label": "negative", "score": 0.001}),
+                                      (_post("boomx" * 500), 413, None)], 100)
+lesson09.check_metrics(conversation, _scrape, _post("quite good"), _post("kaboom"))
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 8. The service under load
+#
+# Now everything together: your `create_app` around the model under uvicorn, on a free port of this machine only; a **second process** runs your `percentiles_under_load` against it, so that clients and server do not share one Python interpreter. First one client, then 8, then 32. Server and clients are stopped when their `with` blocks end, also if you interrupt the cell. (Without the text model, the word model is served.)
+
+# %% tags=["nbval-ignore-output"]
+services = {"word model": words.predict} if text_missing else {n: lesson09.text_predict(text_sessions[f], tokenizer) for n, f in (("FP32", "FP32"), ("int8", "dynamic int8"))}
+served = {}
+no_server = lesson09.why_no_server()
+if no_server:
+    print(no_server)
+else:
+    print("service      clients   p50 ms   p95 ms   p99 ms   per second   errors")
+    with lesson09.load_from_outside(percentiles_under_load) as load:
+        for name, predict in services.items():
+            with lesson09.serve(create_app(predict)) as url:
+                load(url, val_texts, 2, 10)  # warm up
+                served[name] = {clients: load(url, val_texts, clients, requests) for clients, requests in ((1, 60), (8, 240), (32, 480))}
+            for clients, s in served[name].items():
+                print(f"{name:11} {clients:8} {s['p50_ms']:8.1f} {s['p95_ms']:8.1f} {s['p99_ms']:8.1f} {s['per_second']:12.1f} {s['errors']:8}")
+
+# %% tags=["nbval-ignore-output"]
+lesson09.draw_served(served) if served else no_server
+
+# %% [markdown]
+# *Picture: left, p50 and p99 latency over the number of clients for each service; both rise with the load, and p99 more than p50. Right, answers per second: they rise as long as batches can grow; where a curve becomes flat, the machine is busy, and more clients only wait longer.*
+#
+# With one client, each request waits `max_wait_ms` for company that does not come: that is the price of batching at night. With 32 clients the batches are full. Check Little's law on a row: clients divided by p50 in seconds is about the throughput.
+#
+# Who decides whether that is good enough? Not the picture. The agreement does:
+
+# %% tags=["nbval-ignore-output"]
+agreement = {"max_p95_ms": 150.0, "min_per_second": 100.0, "max_errors": 0}
+for name, rows_of in served.items():
+    for clients, stats in rows_of.items():
+        broken = meets_sla({k: round(v, 1) for k, v in stats.items()}, agreement)
+        print(f"{name}, {clients} clients: {'kept' if not broken else '; '.join(broken)}")
+
+# %% [markdown]
+# Micro-batching trades one wait against another. The figure simulates a single worker that needs 4 ms for a call and 1 ms for each item in it. Move the load, the batch and the wait: when is a batch of 1 better, and at which load does it break down?
+
+# %% tags=["nbval-ignore-output"]
+widgets.explore(lesson09.draw_queue, arrivals_per_second=(20, 600, 150), max_batch=(1, 32, 8), max_wait_ms=(0.0, 20.0, 5.0))
+
+# %% [markdown]
+# *Picture: left, two histograms of simulated latencies, one by one and in batches; right, p99 over the load on a logarithmic axis. One by one is quicker at light load and collapses when requests come faster than 200 per second; batches stay flat much longer.*
+
+# %% [markdown]
+# ## 9. Small: a microcontroller
+#
+# Now the other end of the range. The reference board of MLPerf Tiny (Banbury et al. 2021) has an STM32L4R5 with 640 kB of memory and 2 MB of flash; we take a tighter budget, 256 kB of memory and 1 MB of flash. There is no file system and no `malloc` to speak of. The weights lie in **flash**, as a constant array in the program. The activations live in **RAM**, and the program needs to know beforehand how much of it.
+#
+# While a layer runs, its input and its output must both exist. Before and after that, neither need to. So for a chain of layers the peak is the largest *pair*, not the sum of everything:
+#
+# $$\text{peak} = \max_{\ell}\,\bigl(\text{elements in} + \text{elements out}\bigr)\cdot \tfrac{\text{bits}}{8}.$$
+#
+# Some layers write into their own input: an activation with `inplace=True`, and in inference also Flatten and Dropout, which change nothing. They need one buffer, not two.
+
+# %% [markdown]
+# ### Exercise 8 · `peak_activation_bytes`
+#
+# <details><summary>Hint 1</summary>Run the children of the model one after the other by hand on <code>torch.zeros(input_shape)</code>, in eval mode, and look at <code>numel()</code> before and after each.</details>
+#
+# <details><summary>Hint 2</summary>For a child that reuses its input (<code>isinstance(child, (nn.Flatten, nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>) count the input only. Keep the largest count, times bits, divided by 8. Set the modes back at the end.</details>
+
+# %% exercise="peak_activation_bytes" minutes=12 difficulty=2
+def peak_activation_bytes(model: nn.Sequential, input_shape: tuple, bits: int = 8) -> int:
+    """Bytes of the largest input plus output of one child, when the children run one after the other.
+
+    Flatten, Dropout and children with `inplace=True` write into their input, which then counts once. The model is left
+    as it was.
+
+    Args:
+        input_shape: with the batch.
+        bits: of one activation.
+
+    >>> peak_activation_bytes(nn.Sequential(nn.Linear(10, 4), nn.ReLU(), nn.Linear(4, 2)), (1, 10))     # 10 + 4
+    14
+
+    Source: Lin et al. 2020, MCUNet, arXiv:2007.10319.
+    """
+    ### BEGIN SOLUTION
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    peak, x = 0, torch.zeros(input_shape)
+    try:
+        with torch.no_grad():
+            for child in model:
+                elements = x.numel()
+                x = child(x)
+                if not (isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False)):
+                    elements += x.numel()
+                peak = max(peak, elements)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return -(-peak * bits // 8)
+    ### END SOLUTION
+
+# %% test="peak_activation_bytes" points=4
+@probe
+def peak_of(spec, input_shape, bits=8):
+    return peak_activation_bytes(lesson09.build(spec), tuple(input_shape), bits)
+
+@probe
+def after_peak(spec, training, input_shape):
+    """Modes and buffers after a call."""
+    model = lesson09.build(spec, None, training)
+    peak_activation_bytes(model, tuple(input_shape))
+    return [m.training for m in model.modules()], {n: b.detach() for n, b in model.named_buffers()}
+
+_mlp = [("Linear", (10, 4), {}), ("ReLU", (), {}), ("Linear", (4, 6), {})]
+_conv = [("Conv2d", (1, 8, 3), {"padding": 1}), ("ReLU", (), {"inplace": True}), ("MaxPool2d", (2,), {}), ("Flatten", (), {}), ("Linear", (128, 10), {})]
+_flat = [("Flatten", (), {}), ("Dropout", (0.5,), {}), ("Linear", (64, 2), {})]
+_sum, _only, _twice, _no_batch, _units = (
+    "This is a sum over layers; buffers of finished layers are free again, so the largest layer counts.", "Only outputs were counted; the input must exist as well while the layer runs.",
+    "Flatten, Dropout and inplace children reuse their input: count it once.", "The batch is part of input_shape and counts.", "An activation takes bits / 8 bytes.",
+)
+check(peak_of, [(_mlp, (1, 10)), (_conv, (1, 1, 8, 8)), (_flat, (3, 1, 8, 8)), (_mlp, (4, 10), 16)], [14, 640, 198, 112], {
+    _sum: [14 + 8 + 10, 64 + 512 + 512 + 640 + 128 + 138, 192 + 192 + 198, 2 * 4 * 32], _only: [6, 512, 192, 48],
+    _twice: [..., 1024, 384, ...], _no_batch: [14, 640, 66, 28], _units: [14, 640, 198, 56],
+}, SYMPTOMS["peak_activation_bytes"])
+_bn = [("Conv2d", (2, 3, 1), {}), ("BatchNorm2d", (3,), {}), ("ReLU", (), {})]
+expect(after_peak(_bn, [True, False, True, True], (2, 2, 4, 4)), ([True, False, True, True], {k: v for k, v in lesson09.build(_bn).named_buffers()}),
+       "the model after peak_activation_bytes: modes and buffers")
+### BEGIN HIDDEN TESTS
+def _slow(spec, shape, bits=8, how="peak"):
+    x, found = torch.zeros(shape), []
+    for layer in lesson09.build(spec).eval():
+        y = layer(x.clone()).detach()
+        once = type(layer).__name__ in ("Flatten", "Dropout") or getattr(layer, "inplace", False)
+        before, after = x.numel(), y.numel()
+        if how == "nobatch":
+            before, after = before // len(x), after // len(y)
+        if once and how != "twice":
+            found.append(before)
+        else:
+            found.append(after if how == "only" else before + after)
+        x = y
+    return (sum(found) if how == "sum" else max(found)) * (8 if how == "units" else bits) // 8
+_cases = [(_conv, (5, 1, 8, 8), 32), (_conv, (2, 1, 8, 8), 4),
+          ([("Conv2d", (3, 4, 3), {"stride": 2}), ("BatchNorm2d", (4,), {}), ("ReLU6", (), {"inplace": True}), ("Conv2d", (4, 16, 1), {}), ("AdaptiveAvgPool2d", (1,), {}), ("Flatten", (), {}), ("Linear", (16, 200), {})], (2, 3, 9, 9)),
+          ([("Linear", (6, 40), {}), ("ReLU", (), {"inplace": True}), ("Dropout", (0.1,), {}), ("Linear", (40, 2), {})], (2, 6), 16),
+          ([("Linear", (6, 40), {}), ("Tanh", (), {}), ("Linear", (40, 2), {})], (2, 6)), ([("Flatten", (), {}), ("Linear", (8, 2), {})], (2, 2, 2, 2), 32),
+          ([("ReLU", (), {"inplace": True})], (3, 4)), ([("MaxPool2d", (2,), {})], (1, 1, 8, 8))]
+check(peak_of, _cases, _slow, {_sum: lambda *c: _slow(*c, how="sum") if len(c) > 2 else _slow(*c, 8, "sum"), _only: lambda *c: _slow(*c, how="only"), _twice: lambda *c: _slow(*c, how="twice"),
+                              _no_batch: lambda *c: _slow(*c, how="nobatch"), _units: lambda *c: _slow(*c, how="units")}, SYMPTOMS["peak_activation_bytes"])
+_bn = [("BatchNorm2d", (2,), {}), ("Dropout", (0.3,), {}), ("ReLU", (), {})]
+expect(after_peak(_bn, [False, True, False, True], (2, 2, 4, 4)), ([False, True, False, True], {k: v for k, v in lesson09.build(_bn).named_buffers()}),
+       "the model after peak_activation_bytes: modes and buffers")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Flash is the easy part: a constant array in the program's source. In C, `const` data of a global stays in flash. The type matters: a plain `char` may be signed, and then 200 does not fit. `uint8_t` comes from a header that must be included.
+
+# %% [markdown]
+# ### Exercise 9 · `to_c_array`
+#
+# <details><summary>Hint 1</summary>The text has three parts: the include, the array with the numbers between braces, the length. Check the name with a regular expression and a list of C's keywords (Python's keyword list is another one).</details>
+#
+# <details><summary>Hint 2</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>", ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to <code>_Imaginary</code>.</details>
+
+# %% exercise="to_c_array" minutes=12 difficulty=2
+def to_c_array(blob: bytes, name: str) -> str:
+    """C99 source with the bytes as `const uint8_t NAME[]` and their number as `const uint32_t NAME_len`.
+
+    The source compiles alone, with -Wall -Wextra -Werror.
+
+    Raises:
+        ValueError: no bytes, or a name that is not a C identifier (ASCII letters, digits, underscores, no digit first,
+            no keyword of C).
+
+    Example: the text for (b"\\x01\\xff", "model") holds the numbers 1 and 255 and the length 2.
+
+    Source: ISO/IEC 9899:1999, sections 6.4.1, 6.4.2 and 7.18.
+    """
+    ### BEGIN SOLUTION
+    import re
+
+    keywords = """auto break case char const continue default do double else enum extern float for goto if inline int long
+        register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+        _Bool _Complex _Imaginary""".split()
+    if not blob or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name in keywords:
+        raise ValueError(f"no bytes, or no name for C: {name!r}")
+    lines = [", ".join(map(str, blob[i : i + 16])) + "," for i in range(0, len(blob), 16)]
+    return "\n".join([
+        "#include <stdint.h>", "", f"const uint8_t {name}[] = {{", *lines, "};", f"const uint32_t {name}_len = {len(blob)};", "",
+    ])
+    ### END SOLUTION
+
+# %% test="to_c_array" points=3
+# NBVAL_IGNORE_OUTPUT
+lesson09.check_c(to_c_array, b"\x00\x01\x7f\x80\xff", "model")
+lesson09.check_c(to_c_array, bytes(range(256)) * 3, "weights_2")
+check_errors(ValueError, to_c_array, (b"", "model"), (b"\x01", "2fast"), (b"\x01", "my model"), (b"\x01", "static"), (b"\x01", ""))
+### BEGIN HIDDEN TESTS
+_rng = torch.Generator().manual_seed(99)
+for _size, _name in ((1, "x"), (17, "_m"), (4099, "class"), (16, "lambda_"), (255, "INT")):
+    lesson09.check_c(to_c_array, bytes(torch.randint(0, 256, (_size,), generator=_rng).tolist()), _name)
+check_errors(ValueError, to_c_array, (b"", "x"), (b"\x01", "int"), (b"\x01", "restrict"), (b"\x01", "a-b"), (b"\x01", "a\n"), (b"\x01", "x;"), (b"\x01", "_Bool"), (b"\x01", "typedef"))
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Does the compiler agree? The array of a small blob, compiled into a program that writes its bytes out again:
+
+# %%
+blob = bytes(range(0, 256, 5))
+back = lesson09.compiled_bytes(to_c_array(blob, "sample"), "sample")
+print("no C compiler here: the array was read by its grammar only" if back is None else f"compiled, run and read back: {'equal' if back == blob else 'DIFFERENT'}")
+
+# %% [markdown]
+# ### Does the CNN fit?
+#
+# We remove a quarter of the shipped CNN's channels with Torch-Pruning (lesson 04), fine-tune it briefly, fold batch norm into the convolutions, and let the activations work in place, as an engine for microcontrollers does. Then flash and RAM are computed for it and for its relatives, in FP32 and in int8.
+
+# %% tags=["nbval-ignore-output"]
+import copy
+
+import torch_pruning as tp
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from bonsai import train
+
+torch.manual_seed(0)
+small = copy.deepcopy(cnn)
+tp.pruner.MagnitudePruner(small, torch.zeros(1, 1, 28, 28), importance=tp.importance.GroupMagnitudeImportance(p=1), pruning_ratio=0.25, ignored_layers=[small[-1]]).step()
+train.fit(small, train_x[:40000], train_y[:40000], epochs=1, lr=4e-3, progress=False)
+
+def folded(model):
+    """Batch norm folded into the convolutions, ReLU in place: what an engine runs."""
+    layers = []
+    for layer in copy.deepcopy(model).eval():
+        if isinstance(layer, nn.BatchNorm2d):
+            layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+        else:
+            layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
+    return nn.Sequential(*layers).eval()
+
+budget = {"flash": 1 << 20, "ram": 256 << 10}
+points, candidates = {}, {"LeNet-5": models.load("lenet_5"), "small CNN": cnn, "small CNN, pruned": small}
+print("network             format     flash       RAM   fits 1 MB and 256 kB?")
+for name, model in candidates.items():
+    engine = folded(model)
+    weights, channels = sum(p.numel() for p in engine.parameters() if p.dim() > 1), sum(p.numel() for p in engine.parameters() if p.dim() == 1)
+    for bits in (32, 8):
+        flash = weights * bits // 8 + channels * (4 if bits == 32 else 8)  # int8: a bias and a scale of 4 bytes a channel
+        ram = peak_activation_bytes(engine, (1, 1, 28, 28), bits)
+        points[f"{name}, {'FP32' if bits == 32 else 'int8'}"] = (flash, ram)
+        print(f"{name:17} {'FP32' if bits == 32 else 'int8':>8} {flash:10,} {ram:9,}   {'yes' if flash <= budget['flash'] and ram <= budget['ram'] else 'no'}")
+lesson09.draw_budget(points, **budget)
+
+# %% [markdown]
+# *Picture: flash over RAM on logarithmic axes, six points, and the budget as a green box. LeNet-5 in FP32 lies above the box; all the others are inside, int8 four times below and to the left of FP32.*
+#
+# The engine itself, the stack and the input buffer come on top: leave a third of the RAM free. Now the real bytes: the pruned network through your exporter and quantizer, its file as a C array, compiled, and read back. On a board the blob would be a `.tflite` or `.pte` file; to the array it makes no difference.
+
+# %% tags=["nbval-ignore-output"]
+export_onnx(small, val_x[:1], str(here / "small.onnx"))
+quantize_onnx(str(here / "small.onnx"), str(here / "small_int8.onnx"), [(train_x[i : i + 50], train_y[i : i + 50]) for i in range(0, 400, 50)])
+blob = (here / "small_int8.onnx").read_bytes()
+source = to_c_array(blob, "small_cnn_int8")
+back = lesson09.compiled_bytes(source, "small_cnn_int8")
+print(f"{len(blob):,} bytes, {len(source):,} characters of C; " + ("not compiled: no C compiler here" if back is None else f"compiled and read back: {'equal' if back == blob else 'DIFFERENT'}"))
+test_x, test_y = data.load("test")
+small_session = lesson09.session(back or blob)
+print(f"test accuracy: {measure.accuracy(cnn, test_x, test_y):.2f} % for the FP32 network, {measure.accuracy(lambda x: lesson09.logits_of(small_session, x), test_x, test_y):.2f} % for the pruned int8 one, run from the bytes that came back from C")
+
+# %% [markdown]
+# ## 10. Which platform?
+#
+# | you deploy to | take | int8 there | status in this course |
+# |---|---|---|---|
+# | any CPU, any language | ONNX Runtime | static QDQ for CNNs, dynamic for text | run above |
+# | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` | run below where installed |
+# | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers | run below where installed |
+# | Apple devices | Core ML | `coremltools.optimize` | converted below where installed; predicts on macOS only |
+# | NVIDIA GPUs | TensorRT | from a QDQ file as yours | **not run here**: needs an NVIDIA GPU |
+# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel | **not run here**: needs the vendor's SDK and a phone |
+# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C by hand | int8 only, static | the C array above |
+#
+# The cell tries what is installed, on the CNN, and says of each tool what was done.
+
+# %% tags=["nbval-ignore-output"]
+for tool, outcome in lesson09.try_platforms(cnn, val_x[:200], here).items():
+    print(f"{tool:14} {outcome}")
+
+# %% [markdown]
+# Not run here, as a practitioner would call them (check the current manual of your version):
+#
+# ```
+# trtexec --onnx=cnn_int8.onnx --saveEngine=cnn.plan --int8          # TensorRT, on a machine with an NVIDIA GPU
+# ```
+#
+# ```python
+# session = ort.InferenceSession("cnn_int8.onnx", providers=[("QNNExecutionProvider", {"backend_path": "libQnnHtp.so"})])   # Snapdragon
+# ```
+#
+# ## 11. The success checklist
+#
+# Lesson 00 ended with a table of six questions. Here it is with all six answered for a served model: size and accuracy of the file, latency and throughput from the second process, memory of a fresh process, and the cost of a million requests at full load (assumed: a machine at 0.10 USD an hour). As in lesson 00, the goals stand there before the numbers. (Without the text model it is the CNN, timed in this process.)
+
+# %% tags=["nbval-ignore-output"]
+reports = {}
+if text_missing or not served:
+    pair = {"FP32": ("ONNX Runtime FP32", here / "cnn.onnx"), "int8": ("ONNX Runtime int8", here / "cnn_int8.onnx")}
+    for name, (run, path) in pair.items():
+        p50 = float(np.median(cnn_ms[1][run]))
+        reports[name] = {"bytes": path.stat().st_size, "accuracy": measure.accuracy(runs[run], test_x, test_y), "p50_ms": p50, "p95_ms": float(np.percentile(cnn_ms[1][run], 95)), "answers_per_second": 64e3 / float(np.median(cnn_ms[64][run]))}
+        reports[name]["memory_bytes"] = lesson09.session_memory(path, {"input": [1, 1, 28, 28]})
+else:
+    for name, key in (("FP32", "FP32"), ("int8", "dynamic int8")):
+        s = served[name]
+        reports[name] = {"bytes": Path(rows[key]).stat().st_size, "accuracy": 100 * test_right[key].mean().item(), "p50_ms": s[1]["p50_ms"], "p95_ms": s[8]["p95_ms"], "answers_per_second": s[32]["per_second"]}
+        reports[name]["memory_bytes"] = lesson09.session_memory(rows[key], {"ids": [1, 32], "mask": [1, 32]})
+for r in reports.values():
+    r["usd"] = 1e6 / r["answers_per_second"] / 3600 * 0.10
+goals = {"bytes": 3.5, "accuracy": 1.0, "p50_ms": 1.0, "p95_ms": 1.0, "answers_per_second": 1.2, "memory_bytes": 1.5, "usd": 1.2}
+print("number                   before          after    change   goal   reached")
+for key, row in measure.checklist(reports["FP32"], reports["int8"], goals).items():
+    unit = "pts" if key == "accuracy" else "×"
+    print(f"{key:20} {row['before']:12,.2f} {row['after']:14,.2f} {row['change']:6.2f} {unit:3} {row['goal']:5.2f}   {'yes' if row['reached'] else 'no'}")
+folder.cleanup()  # the files above, about 250 MB with the text model
+
+# %% [markdown]
+# A "no" in this table is a result. p50 with one client, for instance, contains the waiting time of the micro-batcher, which int8 cannot shorten.
+#
+# ## Pitfalls
+#
+# - **One tensor for two inputs.** An exporter traces *objects*. Give it the same tensor as ids and as mask in the example, and the file may read both from one input, without any error. Only a parity check on real data shows it.
+# - **Exporting in train mode.** Dropout in the file makes answers random; batch statistics make them depend on the neighbours.
+# - **"int8" without saying which.** Dynamic, static with everything, static with matrix products alone: same size, very different accuracy.
+# - **A speed-up against another runtime.** Compare int8 with FP32 in the same runtime, with the same threads and the same lengths.
+# - **Client and server in one Python process.** They take turns, and the latency you measure is your own.
+# - **Closed-loop load.** Our clients wait for an answer before they ask again; real users do not. When the server stalls, such clients stop asking, and the worst moments are measured too rarely (Tene's "coordinated omission").
+# - **Status 200 with an error text.** Load balancers, retries and alarms read the status.
+# - **RAM is not flash.** A network can fit one and not the other.
+#
+# ## Questions
+#
+# <details><summary>Dynamic int8 made the text model faster but would make the CNN slower. Why?</summary>In the text model nearly all time is spent in large matrix products, and finding the range of a small input is cheap beside them. A convolution's activations are large compared with its arithmetic, the range must be found over all of them, and ONNX Runtime's integer convolution without stored scales is not a fast kernel.</details>
+#
+# <details><summary>Your service keeps its agreement with 8 clients and breaks it with 32. Name three remedies and what each costs.</summary>A second process or machine (money); a larger batch (latency at light load, memory); refusing requests above a queue length with 429 or 503 (some users get no answer, but those who do get it in time). A smaller model is a fourth: accuracy.</details>
+#
+# <details><summary>p99 of 60 requests was reported. What is wrong with it?</summary>It is decided by the slowest one or two calls. A p99 that deserves the name needs many hundreds of calls, and a repetition on another day.</details>
+#
+# <details><summary>Why does the peak of a residual block exceed the formula of this lesson?</summary>The shortcut keeps the block's input alive while the inner layers run: three tensors exist at the same time. The formula is for chains. MCUNet and its relatives choose architectures with this peak in mind.</details>
+
+# %% [markdown] question="question_ship_it" points=4
+# ### For your teacher
+#
+# A colleague reports: "The int8 model is 4 times smaller and 3 times faster, I measured 100 sentences in the notebook against PyTorch. Accuracy is the same, 86 % on the validation set that I used to pick the settings. Let us replace the service tonight." In at most ten sentences: what do these numbers not show, what would you measure before you agree, and how would you put the new model into service? Write your answer in the cell below.
+#
+# === BEGIN MARK SCHEME ===
+# 4 points: the baseline is another runtime (int8 against FP32 in the same one is fair); a notebook loop is not load: p95 or p99 and throughput with several clients from another process, realistic lengths and threads; validation data were used for the choice, so held-out data are needed, with the uncertainty of the difference; an agreement written beforehand decides; a staged roll-out with metrics and a way back (canary, shadow traffic), errors watched.
+#
+# 2 points: sees two of these (for instance the runtime and the held-out data) and proposes a load test, but no agreement or no way back.
+#
+# 0 or 1 point: asks only for more sentences, or accepts the numbers.
+# === END MARK SCHEME ===
+
+# %% [markdown]
+# *Your answer:*
+
+# %% [markdown]
+# ## References
+#
+# - J. Dean, L. A. Barroso (2013). *The Tail at Scale.* Communications of the ACM 56(2). doi:10.1145/2408776.2408794
+# - D. Crankshaw, X. Wang, G. Zhou, M. J. Franklin, J. E. Gonzalez, I. Stoica (2017). *Clipper: A Low-Latency Online Prediction Serving System.* arXiv:1612.03079
+# - W. Wang, F. Wei, L. Dong, H. Bao, N. Yang, M. Zhou (2020). *MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained Transformers.* arXiv:2002.10957
+# - N. Reimers, I. Gurevych (2019). *Sentence-BERT.* arXiv:1908.10084
+# - E. J. Hu, Y. Shen, P. Wallis, Z. Allen-Zhu, Y. Li, S. Wang, L. Wang, W. Chen (2021). *LoRA: Low-Rank Adaptation of Large Language Models.* arXiv:2106.09685
+# - C. J. Hutto, E. Gilbert (2014). *VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text.* ICWSM. doi:10.1609/icwsm.v8i1.14550
+# - C. Banbury et al. (2021). *MLPerf Tiny Benchmark.* arXiv:2106.07597
+# - J. Lin, W.-M. Chen, Y. Lin, J. Cohn, C. Gan, S. Han (2020). *MCUNet: Tiny Deep Learning on IoT Devices.* arXiv:2007.10319
+# - J. D. C. Little (1961). *A Proof for the Queuing Formula: L = λW.* Operations Research 9(3). doi:10.1287/opre.9.3.383
+# - B. Beyer, C. Jones, J. Petoff, N. R. Murphy (2016). *Site Reliability Engineering.* O'Reilly, chapter 4.
