@@ -81,10 +81,12 @@ def suspicions(cells: list[tuple[str, str]], setup: str = "") -> list[str]:
 
     Args:
         cells: what a cell is called ("Code cell 4"), and its source.
-        setup: the teacher's set-up code, for the names that it imports.
+        setup: the teacher's set-up code, for the names that it imports. What it imports on purpose, such as
+            `threading.Thread` in a lesson on servers, is no cause for a remark.
     """
     aliases = Aliases()
     aliases.visit(parse(setup) or ast.Module([], []))
+    expected = {name for name in aliases.known.values() if kind_of(name)} - BUILTINS
     trees, found = [], []
     for name, source in cells:
         if len(source) > LONGEST:
@@ -100,7 +102,7 @@ def suspicions(cells: list[tuple[str, str]], setup: str = "") -> list[str]:
         else:
             trees.append((name, tree))
     for name, tree in trees:
-        reader = Reader(aliases.known)
+        reader = Reader(aliases.known, expected)
         try:
             reader.visit(tree)
         except RecursionError:
@@ -210,8 +212,8 @@ def kind_of(name: str) -> str | None:
 class Reader(ast.NodeVisitor):
     """Reads one cell; `found` maps a sentence to what it was found by."""
 
-    def __init__(self, known: dict[str, str]):
-        self.known, self.found = known, dict[str, str]()
+    def __init__(self, known: dict[str, str], expected: set[str]):
+        self.known, self.expected, self.found = known, expected, dict[str, str]()
         self.local: list[set[str]] = []
 
     def note(self, kind: str, what: str = "") -> None:
@@ -247,8 +249,10 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def used(self, node: ast.AST) -> None:
-        name = self.name(node)
-        if name and (kind := kind_of(name)):
+        self.imported(self.name(node))
+
+    def imported(self, name: str) -> None:
+        if (kind := kind_of(name)) and not any(f"{name}.".startswith(f"{e}.") for e in self.expected):
             self.note(kind, name)
 
     def attribute(self, name: str) -> None:
@@ -268,14 +272,12 @@ class Reader(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         for a in node.names:
-            if kind := kind_of(a.name):
-                self.note(kind, a.name)
+            self.imported(a.name)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for a in node.names:
-            for name in (str(node.module), f"{node.module}.{a.name}"):
-                if kind := kind_of(name):
-                    self.note(kind, name)
+            self.imported(str(node.module))
+            self.imported(f"{node.module}.{a.name}")
             if (a.asname or a.name) in CHECKS and node.module != "bonsai.testing":
                 self.note("redefines a name of the tests", a.asname or a.name)
 

@@ -94,8 +94,16 @@ def test_no_remark_on_right_answers_and_solutions():
             assert not found, found
     for source in sources():
         cells = [c for c in teacher_notebook(source).cells if c.cell_type == "code"]
-        answers = [(c.metadata.nbgrader.grade_id, c.source) for c in cells if "nbgrader" in c.metadata]
-        assert suspicions([a for a in answers if not a[0].startswith("test_")]) == []
+        own = {c.metadata.nbgrader.grade_id: c.source for c in cells if "nbgrader" in c.metadata}
+        answers = [(name, code) for name, code in own.items() if not name.startswith("test_")]
+        assert suspicions(answers, own["setup"]) == []
+
+
+def test_what_the_set_up_imports_is_expected_and_nothing_beside_it():
+    setup = "import os, asyncio\nfrom threading import Thread"
+    assert suspicions([("C", "import asyncio, threading\nasyncio.run(f())\nthreading.Thread(target=f)")], setup) == []
+    for code in ("import threading\nthreading.Timer(1, f)", "os.fork()", "import asyncio_server, socket", "exec('')"):
+        assert len(suspicions([("C", code)], setup)) == 1, code
 
 
 def test_few_remarks_on_wrong_answers():
