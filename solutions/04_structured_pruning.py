@@ -750,7 +750,7 @@ train.fit(_small, _x, _y, epochs=2, lr=5e-3, progress=False)
 _drop = measure.accuracy(_dense, _val_x, _val_y) - measure.accuracy(_small, _val_x, _val_y)
 with torch.no_grad():
     _times = measure.latency_ms({"dense": lambda: _dense(_val_x[:64]), "pruned": lambda: _small(_val_x[:64])}, rounds=20)
-record(macs_ratio=_macs, bytes_ratio=_bytes, accuracy_drop=_drop)
+record(macs_ratio=_macs, ratio=_bytes, accuracy_drop=_drop)
 with contextlib.redirect_stdout(io.StringIO()):  # noted, not graded: the machine decides it
     record(latency_ratio=measure.speedup(_times, "dense")["pruned"][1])
 require(_drop <= 2, f"expected accuracy within 2 points of dense after fine-tuning, yours fell by {_drop:.2f}")

@@ -40,6 +40,9 @@ CONTRACT = {
         *("soften", "distillation_loss", "distill", "hint_loss", "attention_map", "similarity_loss"),
         *("ensemble_logits", "init_from_layers"),
     ],
+    "06_quantization_aware_training": [
+        *("FakeQuantize", "ema_range", "LSQ", "QATLinear", "prepare_qat", "convert"),
+    ],
     "09_deployment": [
         *("export_onnx", "parity", "quantize_onnx", "percentiles_under_load", "meets_sla", "MicroBatcher"),
         *("create_app", "peak_activation_bytes", "to_c_array"),

@@ -124,6 +124,7 @@ def test_honest_work_gets_what_it_deserves_in_the_sandbox_and_the_same_from_stoc
     ours = {r.student: r for r in grade([solution, *paths.values()])}
     assert ours["solution"].score == ours["solution"].max_score > 0
     assert all(r.status == "graded" for r in ours.values())
+    assert not (found := {who: r.flags for who, r in ours.items() if r.flags and not who.startswith("wrong")}), found
     for who, (_, given) in columns.items():
         for row in ours[who].exercises:
             if who.startswith("right"):
