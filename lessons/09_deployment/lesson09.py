@@ -400,7 +400,7 @@ def serve(app) -> Iterator[str]:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
-            for _ in range(200):
+            for _ in range(1500):  # half a minute
                 if server.started or not thread.is_alive():
                     break
                 time.sleep(0.02)
