@@ -14,6 +14,7 @@ from autograder.preprocessors import configure
 
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "bonsai"
+c.ExecutePreprocessor.timeout = 300  # seconds a cell; a measured one may take more than nbgrader's 30 on a busy machine
 
 # Answers run in a sandbox, apart from the tests, and scores come from what the tests say. Without this line nbgrader
 # grades as it always does: in one process, with your rights.
