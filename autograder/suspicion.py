@@ -249,9 +249,9 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def used(self, node: ast.AST) -> None:
-        self.imported(self.name(node))
+        self.mentioned(self.name(node))
 
-    def imported(self, name: str) -> None:
+    def mentioned(self, name: str) -> None:
         if (kind := kind_of(name)) and not any(f"{name}.".startswith(f"{e}.") for e in self.expected):
             self.note(kind, name)
 
@@ -272,12 +272,12 @@ class Reader(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         for a in node.names:
-            self.imported(a.name)
+            self.mentioned(a.name)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for a in node.names:
-            self.imported(str(node.module))
-            self.imported(f"{node.module}.{a.name}")
+            self.mentioned(str(node.module))
+            self.mentioned(f"{node.module}.{a.name}")
             if (a.asname or a.name) in CHECKS and node.module != "bonsai.testing":
                 self.note("redefines a name of the tests", a.asname or a.name)
 

@@ -1,9 +1,14 @@
-"""The course's four small networks and their shipped weights (28x28 grey images, 10 classes, `[N, 10]` logits)."""
+"""The course's four small networks and their shipped weights (28x28 grey images, 10 classes, `[N, 10]` logits).
+
+And networks that plain data describes, for checks.
+"""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
@@ -93,6 +98,33 @@ def load(name: str) -> nn.Module:
     model = MODELS[name]()
     model.load_state_dict(load_file(CHECKPOINTS / f"{name}.safetensors"))
     return model.eval()
+
+
+def network(spec: list | tuple, own: dict[str, Callable] | None = None) -> nn.Module:
+    """An untrained network that plain data describes: a list makes a Sequential of its items, a tuple one module.
+
+    Args:
+        spec: for example `[("Conv2d", 1, 8, 3, {"padding": 1}), ("ReLU",)]`: a name, arguments, at last keywords.
+        own: makers of modules that `torch.nn` does not have, by name.
+    """
+    if isinstance(spec, list):
+        return nn.Sequential(*[network(item, own) for item in spec])
+    name, *args = spec
+    options = args.pop() if args and isinstance(args[-1], dict) else {}
+    return ((own or {}).get(name) or getattr(nn, name))(*args, **options)
+
+
+def random_state(model: nn.Module, seed: int) -> dict[str, Tensor]:
+    """Other weights for a network, with BatchNorm statistics that are not those of a new layer."""
+    rng = torch.Generator().manual_seed(seed)
+    state = model.state_dict()
+    for name, t in state.items():
+        if "running_var" in name:
+            t.copy_(torch.rand(t.shape, generator=rng) * 0.9 + 0.1)
+        elif t.is_floating_point():
+            spread = 1 / math.sqrt(t[0].numel()) if t.dim() > 1 else 0.5
+            t.copy_(torch.randn(t.shape, generator=rng) * spread + (1.0 if t.dim() == 1 and "weight" in name else 0.0))
+    return state
 
 
 def card(name: str) -> dict:

@@ -301,31 +301,16 @@ class Skip(nn.Module):
 
 
 def network(spec, state: dict[str, Tensor] | None = None) -> nn.Module:
-    """A list makes a Sequential of its items, a tuple `("Conv2d", 1, 8, 3, {"padding": 1})` one module."""
-    if isinstance(spec, list):
-        model: nn.Module = nn.Sequential(*[network(item) for item in spec])
-    elif spec[0] == "Skip":
-        model = Skip(*[network(item) for item in spec[1]])
-    else:
-        name, *args = spec
-        options = args.pop() if args and isinstance(args[-1], dict) else {}
-        model = getattr(nn, name)(*args, **options)
+    """`models.network` with this lesson's own modules, and the weights of `state`."""
+    model = models.network(spec, {"Skip": lambda inner: Skip(*[network(item) for item in inner])})
     if state is not None:
         model.load_state_dict(state)
     return model
 
 
 def random_state(spec, seed: int) -> dict[str, Tensor]:
-    """Weights for `network(spec)`, with batch-norm statistics that are not those of a new layer."""
-    rng = torch.Generator().manual_seed(seed)
-    state = network(spec).state_dict()
-    for name, t in state.items():
-        if "running_var" in name:
-            t.copy_(torch.rand(t.shape, generator=rng) * 0.9 + 0.1)
-        elif t.is_floating_point():
-            spread = 1 / math.sqrt(t[0].numel()) if t.dim() > 1 else 0.5
-            t.copy_(torch.randn(t.shape, generator=rng) * spread + (1.0 if t.dim() == 1 and "weight" in name else 0.0))
-    return state
+    """Weights for `network(spec)`."""
+    return models.random_state(network(spec), seed)
 
 
 def _near_half(value: float) -> bool:
