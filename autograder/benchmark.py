@@ -22,7 +22,9 @@ from rich.console import Console
 from rich.table import Table
 from traitlets.config import Config
 
-from autograder import course, preprocessors, sandbox
+from autograder import course
+from autograder.box import sandbox
+from autograder.grading import preprocessors
 from autograder.source import ROOT, SOLUTIONS, find_source, helpers
 
 # name, sandbox (None: stock nbgrader), whether the parent process that has imported torch is kept
@@ -35,7 +37,7 @@ MODES = [
 ]
 OWN_WORK = """
 import json, sys, time
-from autograder import worker
+from autograder.box import worker
 sys.path.insert(0, ".")
 worker.warm_up()
 shell = worker.make_shell()

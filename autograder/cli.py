@@ -71,9 +71,9 @@ def grade(
     sandbox: Sandbox = "bubblewrap",
 ) -> None:
     """Grade notebooks: exit 0 when all were graded whatever they scored, 1 when some could not be, 2 for bad usage."""
+    from autograder.box.sandbox import SandboxMissing
     from autograder.course import CourseError
-    from autograder.grade import document, grade
-    from autograder.sandbox import SandboxMissing
+    from autograder.grading.grade import document, grade
 
     results = []
     columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -121,8 +121,8 @@ def show(results: list) -> None:
 @app.command(epilog="Example: bonsai check 01")
 def check(lesson: Annotated[str, typer.Argument(help="Number or name.")], sandbox: Sandbox = "bubblewrap") -> None:
     """Grade your own notebook of a lesson, hidden tests included, and say what to look at."""
-    from autograder.grade import grade
-    from autograder.sandbox import SandboxMissing
+    from autograder.box.sandbox import SandboxMissing
+    from autograder.grading.grade import grade
     from autograder.source import LESSONS, find_source
 
     try:

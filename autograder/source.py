@@ -9,6 +9,9 @@ A source is a jupytext percent script. Its cell headers carry these markers and 
     # %% test="affine_qparams" points=4                   locked tests; their nbgrader id is test_affine_qparams
     # %% [markdown] question="why_int8" points=4          a question that a teacher grades by hand
 
+A test cell begins with two comment lines in plain words, `# Checked here: …` and `# Hidden tests: …`. The learner's
+page shows them as text above the cell, which is folded.
+
 Answers stand between `### BEGIN SOLUTION` and `### END SOLUTION`, hidden tests between `### BEGIN HIDDEN TESTS` and
 `### END HIDDEN TESTS`, mark schemes between `=== BEGIN MARK SCHEME ===` and `=== END MARK SCHEME ===`.
 """
@@ -91,6 +94,7 @@ def teacher_notebook(source: Path) -> NotebookNode:
             if name not in exercises or name in tested:
                 raise SourceError(f"{where}: test of {name!r} needs one exercise of that name before it")
             tested[name] = header["points"]
+            cells += summary(cell)
         cells.append(cell)
     untested = sorted(set(exercises) - set(tested))
     if untested:
@@ -152,12 +156,23 @@ def _cell(raw: NotebookNode, kind: str, header: dict) -> NotebookNode:
     elif kind == "test":
         own = {"grade_id": f"test_{header['test']}", "points": header["points"], "grade": True, "locked": True}
         cell.metadata["nbgrader"] = flags | own
+        cell.metadata["jupyter"] = {"source_hidden": True}
     elif kind == "question":
         own = {"grade_id": header["question"], "points": header["points"], "task": True, "locked": True}
         cell.metadata["nbgrader"] = flags | own
     if "tags" in header:
         cell.metadata["tags"] = header["tags"]
     return cell
+
+
+def summary(test: NotebookNode) -> list[NotebookNode]:
+    """The text cell above a test, made of its two comment lines; the test cell loses them. Without them: none."""
+    said = re.match(r"# Checked here: (.+)\n# Hidden tests: (.+)\n", test.source)
+    if not said:
+        return []
+    test.source = test.source[said.end() :]
+    text = f"**Checked here:** {said[1]}  \n**Hidden tests:** {said[2]}"
+    return [nbformat.v4.new_markdown_cell(text)]
 
 
 def _number_cells(notebook: NotebookNode) -> None:

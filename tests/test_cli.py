@@ -15,10 +15,10 @@ from make_samples import SAMPLES, samples
 from nbgrader.api import Gradebook
 
 from autograder import course, source
-from autograder import grade as grading
-from autograder.grade import Unreadable, grade, read, which_lesson
-from autograder.preprocessors import without_hidden
-from autograder.sandbox import Limits, SandboxMissing
+from autograder.box.sandbox import Limits, SandboxMissing
+from autograder.grading import grade as grading
+from autograder.grading.grade import Unreadable, grade, read, which_lesson
+from autograder.grading.preprocessors import without_hidden
 from autograder.source import LESSONS, find_source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -459,7 +459,7 @@ def test_a_sandbox_that_fails_in_the_middle_is_no_score(small, monkeypatch):
     def refused(*args):
         raise SandboxMissing("bubblewrap is installed, but this machine refuses")
 
-    monkeypatch.setattr("autograder.split.begin", refused)
+    monkeypatch.setattr("autograder.grading.split.begin", refused)
     with pytest.raises(SandboxMissing, match="refuses"):
         list(grade([path]))
 

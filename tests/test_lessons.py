@@ -12,7 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import course
-from autograder.grade import grade
+from autograder.grading.grade import grade
 from autograder.source import SOLUTIONS, helpers, sources, teacher_notebook
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,9 +15,9 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
-from autograder import preprocessors
-from autograder.pages import Formulas, is_harmless, with_mathml
-from autograder.preprocessors import configure, fenced, harmless_markdown, submitted_files, without_hidden
+from autograder.grading import preprocessors
+from autograder.grading.pages import Formulas, is_harmless, with_mathml
+from autograder.grading.preprocessors import configure, fenced, harmless_markdown, submitted_files, without_hidden
 from autograder.source import LESSONS
 
 EVIL = "<img src=x onerror=alert(1)>"

@@ -54,7 +54,7 @@ def test_conda_installs_python_pip_and_the_project():
 def test_every_import_is_a_declared_dependency(package):
     modules = {canonicalize_name(r.name).replace("-", "_") for r in map(Requirement, PROJECT["dependencies"])}
     own = set(sys.stdlib_module_names) | {"bonsai", "autograder"}
-    for path in (ROOT / package).glob("*.py"):
+    for path in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
@@ -88,7 +88,7 @@ def test_the_readme_names_commands_that_exist():
 
 def test_sources_hold_no_machine_paths():
     here = re.compile(r"(?<![\w.~])/(root|work|home/(?!learner))/?")
-    for pattern in ("bonsai/*.py", "autograder/*", "solutions/*", "lessons/*/*", "data/*.py", "*.md", "Makefile"):
+    for pattern in ("bonsai/*.py", "autograder/**/*", "solutions/*", "lessons/*/*", "data/*.py", "*.md", "Makefile"):
         for path in ROOT.glob(pattern):
             if path.is_file():
                 found = here.search(path.read_text(encoding="utf-8"))

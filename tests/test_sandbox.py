@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import test_split
 
-from autograder import sandbox, wire, worker
-from autograder.sandbox import (
+from autograder.box import sandbox, wire, worker
+from autograder.box.sandbox import (
     PYTHON,
     ROOT,
     Gone,
@@ -28,7 +28,7 @@ from autograder.sandbox import (
     container_command,
     open_sandbox,
 )
-from autograder.split import Grader
+from autograder.grading.split import Grader
 
 LIMITS = test_split.LIMITS
 
@@ -62,7 +62,7 @@ def test_bubblewrap_line():
     own = {Path(s).relative_to(ROOT).as_posix() for s in seen if Path(s).is_relative_to(ROOT)} - {".venv"}
     assert own <= {"bonsai", "data", *sandbox.TOOLKIT}  # not solutions, tests, .git, nor the rest of the grader
     assert command.index("--remount-ro") > max(i for i, word in enumerate(command) if word == "--ro-bind")
-    assert command[-3:] == ["-m", "autograder.worker", "enclosed"]
+    assert command[-3:] == ["-m", "autograder.box.worker", "enclosed"]
 
 
 @pytest.mark.parametrize("tool", ["docker", "podman"])
@@ -76,7 +76,7 @@ def test_container_line(tool):
     mounts = [volume for (volume, _) in pairs(command, "-v")]
     assert mounts and all(m.endswith(":ro") for m in mounts)
     assert not any("solutions" in m or "tests" in m or ".git" in m or m.startswith(f"{ROOT}:") for m in mounts)
-    assert command[-3:] == ["-m", "autograder.worker", "once"] and "--privileged" not in text
+    assert command[-3:] == ["-m", "autograder.box.worker", "once"] and "--privileged" not in text
 
 
 FAKE = """#!{python}
@@ -153,7 +153,7 @@ def test_a_child_that_cannot_close_itself_in_runs_nothing(monkeypatch):
 
 
 def test_a_child_that_cannot_mount_runs_nothing(monkeypatch):
-    monkeypatch.setattr("autograder.split.WORK", "/nowhere")
+    monkeypatch.setattr("autograder.grading.split.WORK", "/nowhere")
     with pytest.raises(SandboxMissing, match="mount /nowhere"), Grader(limits=LIMITS) as grader:
         grader.run(test_split.notebook(), None, test_split.TEACHER)
 

@@ -11,10 +11,10 @@ import time
 import nbformat
 import pytest
 
-from autograder import wire
-from autograder.sandbox import Limits
-from autograder.split import Grader, clean, clean_output, kind_of
-from autograder.trusted import AnswerError, defined, global_names, rebuilt
+from autograder.box import wire
+from autograder.box.sandbox import Limits
+from autograder.grading.split import Grader, clean, clean_output, kind_of
+from autograder.grading.trusted import AnswerError, defined, global_names, rebuilt
 
 LIMITS = Limits(cell_s=3, call_s=2, test_s=15, notebook_s=60, memory_mb=1500, processes=40, tmp_mb=64, file_mb=16)
 SECRET = "MARKER_73519"  # stands in every hidden test; must never reach the learner's process or an output
@@ -327,7 +327,7 @@ INTEGRITY = {
     "an error with a long story": "def double(x):\n    raise ValueError('x' * 10**8)",
     "an error that cannot be shown": "class E(Exception):\n    def __str__(self): raise self\ndef double(x):\n    raise E()",
     "overwrites the bridge": "import sys\nm = sys.modules['__main__']\nimport gc\nfor o in gc.get_objects():\n    if type(o).__name__ == 'Session':\n"
-    "        o.call = lambda *a: 1\nimport autograder.wire as w\nw.encode = lambda *a, **k: b'T'\n" + WRONG,
+    "        o.call = lambda *a: 1\nimport autograder.box.wire as w\nw.encode = lambda *a, **k: b'T'\n" + WRONG,
     "a pickle": "import pickle\ndef double(x):\n    return pickle.dumps(x)",
     "deeply nested": "def double(x):\n    y = x\n    for _ in range(100_000):\n        y = [y]\n    return y",
     "refers to itself": "def double(x):\n    y = []\n    y.append(y)\n    return y",
@@ -490,7 +490,7 @@ def names(path):
         return []
 print(json.dumps({
     "env": dict(os.environ), "pids": [p for p in names("/proc") if p.isdigit()], "root": names("/"),
-    "autograder": names("/course/autograder"), "course": names("/course"), "uid": os.getuid(),
+    "autograder": names("/course/autograder"), "box": names("/course/autograder/box"), "course": names("/course"), "uid": os.getuid(),
     "lo": reach(socket.AF_INET, ("127.0.0.1", 22)), "out": reach(socket.AF_INET, ("1.1.1.1", 53)),
     "unix": reach(socket.AF_UNIX, "\\0x"), "repo": [names(p) for p in PATHS],
     "write": {p: write(p) for p in ["/usr/x", "/course/bonsai/x.py", "/course/data/x", "/x", "/dev/x", "/proc/sys/kernel/hostname", "/etc/x"]},
@@ -501,7 +501,7 @@ print(json.dumps({
 
 
 def test_the_box_is_empty_deaf_and_dumb(grader, monkeypatch):
-    from autograder.sandbox import ROOT
+    from autograder.box.sandbox import ROOT
 
     monkeypatch.setenv("GRADER_TOKEN", SECRET)
     paths = [str(ROOT), str(ROOT / "solutions"), str(ROOT / "tests"), str(ROOT / ".git"), str(ROOT / "autograder")]
@@ -511,7 +511,7 @@ def test_the_box_is_empty_deaf_and_dumb(grader, monkeypatch):
     assert not [k for k in seen["env"] if "TOKEN" in k or "SSH" in k or "VIRTUAL" in k]
     assert seen["pids"] == ["1"] and seen["uid"] == 1000
     assert set(seen["course"]) == {"autograder", "bonsai", "data"}
-    assert seen["autograder"] == ["__init__.py", "wire.py", "worker.py"]
+    assert seen["autograder"] == ["__init__.py", "box"] and seen["box"] == ["__init__.py", "wire.py", "worker.py"]
     assert seen["lo"] != "connected" and seen["out"] != "connected" and seen["unix"] != "connected"
     assert all(set(found) <= {".venv"} for found in seen["repo"])
     assert set(seen["write"].values()) == {"refused"} and seen["tmp"] == "written"
@@ -539,10 +539,8 @@ def test_files_cannot_be_placed_outside_the_working_folder(grader):
 
 
 def test_the_driver_stays_small():
-    check = (
-        "import sys, autograder.split; print([m for m in ('torch', 'numpy', 'IPython', 'bonsai') if m in sys.modules])"
-    )
-    from autograder.sandbox import PYTHON, ROOT
+    check = "import sys, autograder.grading.split; print([m for m in ('torch', 'numpy', 'IPython', 'bonsai') if m in sys.modules])"
+    from autograder.box.sandbox import PYTHON, ROOT
 
     assert subprocess.run([PYTHON, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -550,16 +548,16 @@ def test_the_driver_stays_small():
 def test_parents_have_one_thread_and_start_again_when_the_toolkit_changes(grader, monkeypatch):
     import psutil
 
-    import autograder.split
+    import autograder.grading.split
 
     grader.start()
     families = [psutil.Process(s.process.pid) for s in (grader._box, grader._tests)]
     members = [p for f in families for p in (f, *f.children(recursive=True))]
-    assert all(p.num_threads() == 1 for p in members) and any("autograder.worker" in p.cmdline() for p in members)
+    assert all(p.num_threads() == 1 for p in members) and any("autograder.box.worker" in p.cmdline() for p in members)
     before = grader._box.process.pid
     grade(grader)
     assert grader._box.process.pid == before
-    monkeypatch.setattr(autograder.split, "fingerprint", lambda: ("changed",))
+    monkeypatch.setattr(autograder.grading.split, "fingerprint", lambda: ("changed",))
     assert points(grade(grader)) == POINTS and grader._box.process.pid != before
     grader._box.process.kill()
     grader._box.process.wait()

@@ -6,8 +6,8 @@ import pytest
 import test_answers
 import test_split
 
+from autograder.grading.suspicion import LONGEST, MOST, suspicions
 from autograder.source import sources, teacher_notebook
-from autograder.suspicion import LONGEST, MOST, suspicions
 
 SETUP = "import torch\nimport numpy as np\nimport torch.nn as nn\nfrom bonsai.testing import expect"
 
@@ -54,7 +54,7 @@ def said(source: str) -> str:
         ("expect = print", "redefines a name of the tests"),
         ("get_ipython().events.register('x', print)", "notebook's machinery"),
         ("ip = get_ipython()", "notebook's machinery"),
-        ("import autograder.wire", "reaches for the grader"),
+        ("import autograder.box.wire", "reaches for the grader"),
         ("print('{\"score\": 100}')", "result of the grader"),
         ("x = 'a' * 10**9", "very large"),
         ("(" * 150 + ")" * 150, ""),

@@ -21,9 +21,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder import trusted, wire
-from autograder import worker as inside
-from autograder.sandbox import (
+from autograder.box import wire
+from autograder.box import worker as inside
+from autograder.box.sandbox import (
     PYTHON,
     ROOT,
     TOOLKIT,
@@ -38,6 +38,7 @@ from autograder.sandbox import (
     open_sandbox,
     trusted_server,
 )
+from autograder.grading import trusted
 
 REPLY_BYTES = 4 << 20  # of a cell's outputs, and as much again as pictures may take
 OUTPUTS = 1000  # of a cell

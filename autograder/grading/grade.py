@@ -20,7 +20,7 @@ import nbformat
 from traitlets.config import Config
 
 from autograder import course
-from autograder.sandbox import Limits, SandboxMissing
+from autograder.box.sandbox import Limits, SandboxMissing
 from autograder.source import SourceError, find_source, sources, teacher_notebook
 
 MAX_BYTES = 8 << 20  # of a submitted notebook without its outputs
@@ -77,7 +77,7 @@ def grade(
     Args:
         notebooks: files in any folder. In `…/STUDENT/LESSON/LESSON.ipynb`, nbgrader's layout, the student is named.
         feedback: folder that receives an HTML page for each graded notebook.
-        sandbox: see `autograder.sandbox`.
+        sandbox: see `autograder.box.sandbox`.
         lesson: number or name, where the notebook does not say which lesson it is.
         limits: of each submission.
 
@@ -102,7 +102,7 @@ class _Course:
     """A temporary nbgrader course that grades one submission after another."""
 
     def __init__(self, folder: Path, sandbox: str, limits: Limits):
-        from autograder import preprocessors  # imported late: nbgrader takes a second
+        from autograder.grading import preprocessors  # imported late: nbgrader takes a second
 
         self.folder, self.known, self.pages = folder, set[str](), Counter[str]()
         config = Config()

@@ -1,7 +1,7 @@
 """The box that a learner's code runs in: bubblewrap, docker, podman or none, behind one interface.
 
 `open_sandbox(name, limits)` gives something with `start()`, `spawn() -> Worker` and `close()`. With bubblewrap a warm
-parent lives in one box, and each child that it forks closes itself into a box of its own (`autograder.worker`).
+parent lives in one box, and each child that it forks closes itself into a box of its own (`autograder.box.worker`).
 """
 
 import contextlib
@@ -21,16 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder import wire
-from autograder.worker import FAILED, START
+from autograder.box import wire
+from autograder.box.worker import FAILED, START
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PYTHON = os.path.abspath(sys.executable)  # not resolved: the link is what finds the virtual environment
 COURSE = "/course"  # where the toolkit and the data lie inside the box
 WORK = "/home/learner"
 VENV = "/venv"  # and the virtual environment: where it really is may be covered, below /tmp for example
 START_S = 120.0  # to import torch on a slow disk
-TOOLKIT = ("autograder/__init__.py", "autograder/wire.py", "autograder/worker.py")  # of the grader, no more than this
+# Of the grader, no more than this is inside the box.
+TOOLKIT = tuple(f"autograder/{name}.py" for name in ("__init__", "box/__init__", "box/wire", "box/worker"))
 INSTALL = "install it with `apt install bubblewrap` or `dnf install bubblewrap`"
 
 
@@ -336,14 +337,14 @@ def open_sandbox(name: str, limits: Limits) -> ForkServer | Container:
             stacklevel=3,
         )
         environment = os.environ | course_environment(str(ROOT))
-        return ForkServer([PYTHON, "-m", "autograder.worker", "plain"], environment, group=True)
+        return ForkServer([PYTHON, "-m", "autograder.box.worker", "plain"], environment, group=True)
     raise ValueError(f"no sandbox {name!r}: choose bubblewrap, docker, podman or none")
 
 
 def trusted_server() -> ForkServer:
     """The warm parent of the processes that run tests: outside the box, with our rights, none of the learner's code."""
     environment = os.environ | course_environment(str(ROOT)) | {"MPLBACKEND": "agg"}
-    return ForkServer([PYTHON, "-m", "autograder.trusted"], environment, group=True, watch=False)
+    return ForkServer([PYTHON, "-m", "autograder.grading.trusted"], environment, group=True, watch=False)
 
 
 def course_environment(course: str) -> dict[str, str]:
@@ -364,7 +365,7 @@ def inner_environment() -> dict[str, str]:
 def python_homes() -> list[Path]:
     """Folders that Python needs beyond /usr: its base, and the virtual environment."""
     found: list[Path] = []
-    executable = Path(PYTHON).resolve().parent.parent
+    executable = Path(PYTHON).resolve().parents[2]
     for folder in (Path(sys.base_prefix), executable, Path(os.path.abspath(sys.prefix))):
         if folder not in found and not folder.is_relative_to("/usr"):
             found.append(folder)
@@ -413,7 +414,7 @@ def bubblewrap_command(limits: Limits) -> list[str]:
     for name, value in inner_environment().items():
         command += ["--setenv", name, value]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
-    return [*command, python, "-m", "autograder.worker", "enclosed"]
+    return [*command, python, "-m", "autograder.box.worker", "enclosed"]
 
 
 def system_folders() -> list[str]:
@@ -462,7 +463,7 @@ def container_command(tool: str, name: str, limits: Limits) -> list[str]:
     for key, value in inner_environment().items():
         command += ["-e", f"{key}={value}"]
     image = os.environ.get("BONSAI_IMAGE", "debian:stable-slim")
-    return [*command, "--workdir", WORK, image, PYTHON, "-m", "autograder.worker", "once"]
+    return [*command, "--workdir", WORK, image, PYTHON, "-m", "autograder.box.worker", "once"]
 
 
 def begin(worker: Worker, name: str, limits: Limits, files: dict[str, bytes], work: str, hide_data: bool) -> None:

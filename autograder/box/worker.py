@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from autograder import wire
+from autograder.box import wire
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
 START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE = range(1, 7)

@@ -21,8 +21,8 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from autograder import wire
-from autograder.worker import CALL, MESSAGE, NOT_SHOWN, PROBE, serve
+from autograder.box import wire
+from autograder.box.worker import CALL, MESSAGE, NOT_SHOWN, PROBE, serve
 
 # The grader's requests, and this process's questions back.
 SETUP, TEST, BEGIN, READ = 32, 33, 34, 35
@@ -131,7 +131,7 @@ class Bench:
 
     def read(self, cells: list[tuple[str, str]], setup: str) -> dict:
         """What a teacher should look at in the learner's cells, (name, source) each. They are parsed, never run."""
-        from autograder.suspicion import suspicions
+        from autograder.grading.suspicion import suspicions
 
         return {"flags": suspicions(cells, setup)}
 

@@ -1,0 +1,313 @@
+"""What replaces parts of nbgrader: `configure(c)` in a course's `nbgrader_config.py` plugs everything in.
+
+Sanitizing: `DropDuplicates`. Autograding: `SplitExecute`, `SaveStructuredGrades`, `CleanForReaders`. Feedback:
+`HideHiddenTests` and what is in `autograder.grading.pages`. The gradebook, partial credit by hand, late penalties and
+the formgrader stay nbgrader's.
+"""
+
+import atexit
+import os
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+from nbformat import NotebookNode
+from nbgrader import utils
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    ClearHiddenTests,
+    ClearOutput,
+    DeduplicateIds,
+    Execute,
+    GetGrades,
+    LimitOutput,
+    OverwriteCells,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
+from traitlets import Bool, Dict, Enum
+
+from autograder.box.sandbox import Limits
+from autograder.grading.pages import FeedbackExporter, Formulas, ResultsFirst, fenced, harmless_markdown
+from autograder.grading.split import FILES_BYTES, Grader, Run, error_output, words
+
+KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
+
+_graders: dict[tuple, Grader] = {}
+_lock = threading.Lock()
+
+
+def shared_grader(sandbox: str, limits: Limits, warm: bool = True) -> Grader:
+    """One grader a process, so that torch is imported once; ended when the process ends."""
+    key = (os.getpid(), sandbox, limits, warm)
+    if key not in _graders:
+        _graders[key] = Grader(sandbox, limits, warm)
+        atexit.register(_graders[key].close)
+    return _graders[key]
+
+
+class DropDuplicates(DeduplicateIds):
+    """The first cell with an id keeps it; later ones, and those with an id that the teacher does not know, become
+    the learner's plain cells. nbgrader's own version leaves half of the metadata, which stops the whole class."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        known = teacher_cells(resources)
+        flags: list[str] = []
+        present: list[str] = []
+        strangers = 0
+        for cell in nb.cells:
+            meta = cell.metadata.pop("nbgrader", None)
+            name = meta.get("grade_id") if isinstance(meta, dict) else None
+            if not isinstance(name, str) or name not in known:
+                strangers += meta is not None
+            elif name in present:
+                flags.append(f"Cell {name!r} stands there more than once; the first counts.")
+            else:
+                present.append(name)
+                teachers = known[name]
+                own = teachers.metadata.nbgrader
+                if own.locked and not same(cell, teachers):
+                    flags.append(f"The locked cell {name!r} was changed; it has been restored.")
+                if any(bool(meta.get(kind)) != own[kind] for kind in ("grade", "solution", "locked", "task")):
+                    flags.append(f"The label of cell {name!r} was changed; it has been restored.")
+                cell.metadata["nbgrader"] = NotebookNode(own)
+        if strangers and not present:
+            flags.append("None of its cells belongs to this lesson: it seems to be another lesson's notebook.")
+        elif strangers:
+            flags.append(f"{strangers} cells are marked as the teacher's and are not; they count as the learner's own.")
+        flags += [f"Cell {name!r} was missing." for name in known if name not in present]
+        if present != [name for name in known if name in present]:
+            flags.append("The lesson's cells stand in another order than in the lesson.")
+        put_back(nb, known)
+        language = language_of(nb)
+        if language:
+            flags.append(f"The notebook says that it is written in {language}; its cells were run as Python.")
+        counts = [c.get("execution_count") for c in nb.cells if c.get("execution_count")]
+        nb.metadata["bonsai_order"] = counts == sorted(counts)
+        nb.metadata["bonsai_flags"] = flags
+        return nb, resources
+
+
+class SplitExecute(Execute):
+    """Runs the notebook with the learner's code in a sandbox and the tests outside it."""
+
+    sandbox = Enum(
+        ["bubblewrap", "docker", "podman", "none"],
+        "bubblewrap",
+        help="Where a submission's code runs. With none it has your rights: it can read and change all that you can.",
+    ).tag(config=True)
+    limits = Dict(help="Limits of a submission, such as {'cell_s': 30, 'memory_mb': 2048}.").tag(config=True)
+    warm = Bool(True, help="Keep a parent process that has imported torch for the next submission.").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
+        said = [cell.metadata.pop("bonsai_result", None) for cell in nb.cells]  # whatever a submission claims
+        claims = [nb.metadata.pop("bonsai_run", None), *said] != [None] * (len(said) + 1)
+        in_order = nb.metadata.pop("bonsai_order", True)
+        teacher = {name: cell.source for name, cell in teacher_cells(resources).items()}
+        with _lock:
+            grader = shared_grader(self.sandbox, Limits(**self.limits), self.warm)
+            run = grader.run(nb, self._files(resources), teacher, self._helpers(resources), self._known(resources))
+        flags = list(nb.metadata.get("bonsai_flags", []))
+        if claims:
+            flags.append("The notebook brought results of its own; they were dropped.")
+        if not in_order and not all(test.passed for test in run.tests):
+            flags.append("Its cells had last been run in another order; they were graded from top to bottom.")
+        run.flags = [*flags, *run.flags]
+        resources["bonsai"] = run
+        return with_results(run), resources
+
+    def _folder(self, resources: Any, step: str, student: str = ".") -> Path:
+        course = CourseDirectory(config=self.config)
+        return Path(course.format_path(getattr(course, step), student, resources["nbgrader"]["assignment"]))
+
+    def _files(self, resources: Any) -> dict[str, bytes]:
+        """What was handed in beside the notebook, with the teacher's files over it. nbgrader's own copy of it is not
+        used: it follows links, which lead where the teacher may read."""
+        handed_in = self._folder(resources, "submitted_directory", resources["nbgrader"]["student"])
+        here = handed_in if handed_in.is_dir() else Path(resources["metadata"]["path"])
+        return submitted_files(here) | submitted_files(self._folder(resources, "source_directory"))
+
+    def _known(self, resources: Any) -> list[str]:
+        """The code that the teacher's notebook holds."""
+        path = self._folder(resources, "source_directory") / f"{resources['nbgrader']['notebook']}.ipynb"
+        if not path.is_file():
+            return []
+        return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+    def _helpers(self, resources: Any) -> Path | None:
+        """The teacher's own folder of the assignment, for the files that the set-up cell imports."""
+        folder = self._folder(resources, "source_directory")
+        return folder if folder.is_dir() else None
+
+
+class SaveStructuredGrades(SaveAutoGrades):
+    """A test's points come from what the test process said. No output means nothing, and no result means 0 points."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        self.run: Run | None = resources.get("bonsai")
+        return super().preprocess(nb, resources)
+
+    def _add_score(self, cell: NotebookNode, resources: Any) -> None:
+        if utils.is_solution(cell) or cell.cell_type != "code":
+            return super()._add_score(cell, resources)
+        name = cell.metadata["nbgrader"]["grade_id"]
+        grade = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
+        tests = self.run.tests if self.run is not None else []
+        grade.auto_score = grade.max_score if any(t.id == name and t.passed for t in tests) else 0
+        grade.needs_manual_grade = grade.manual_score is not None
+        self.gradebook.db.commit()
+
+
+class HideHiddenTests(ClearHiddenTests):
+    """Feedback shows what failed and why, not the hidden test, nor how a question is marked."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
+        if utils.is_locked(cell):
+            cell.source = without_hidden(cell.source)
+        return cell, resources
+
+
+class CleanForReaders(SanitizeHTML):
+    """No script, event handler or remote resource of a learner reaches the teacher's browser or a feedback page.
+
+    Outputs are cleaned as nbconvert does it. Text cells are rendered, and the page looked at: one with anything that is
+    not on the list is escaped, and shown as plain text if that is not enough. So the lessons' own text stays as it is.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        nb.metadata = NotebookNode({k: v for k, v in nb.metadata.items() if k in KEPT_METADATA})
+        nb.metadata["language_info"] = {"name": "python"}
+        before = [cell.source for cell in nb.cells]
+        for number, cell in enumerate(nb.cells):
+            self._clean(cell, resources, number)
+        changed = [str(n) for n, cell in enumerate(nb.cells, 1) if cell.source != before[n - 1]]
+        if changed:
+            sentence = f"Markup that no page may hold was taken out of cell {', '.join(changed[:10])} (of all cells)."
+            nb.metadata["bonsai_flags"] = [*nb.metadata.get("bonsai_flags", []), sentence]
+        return nb, resources
+
+    def _clean(self, cell: NotebookNode, resources: Any, number: int) -> None:
+        if cell.cell_type == "code":
+            self.preprocess_cell(cell, resources, number)
+            kept = {"nbgrader", "bonsai_result"}
+        else:
+            if cell.cell_type == "raw":
+                cell.cell_type, cell.source = "markdown", fenced(cell.source)
+            cell.source = harmless_markdown(cell.source)
+            cell.pop("attachments", None)
+            kept = {"nbgrader"}
+        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in kept})
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(cell.get("id", ""))):
+            cell["id"] = f"cell-{number}"
+
+
+def teacher_cells(resources: Any) -> dict[str, NotebookNode]:
+    """grade_id -> the assignment's cell as the gradebook has it, in the order of the lesson."""
+    names = resources["nbgrader"]
+    cells = {}
+    with Gradebook(names["db_url"]) as gradebook:
+        notebook = gradebook.find_notebook(names["notebook"], names["assignment"])
+        points = {cell.name: cell.max_score for cell in (*notebook.grade_cells, *notebook.task_cells)}
+        kinds = {
+            "grade": {cell.name for cell in notebook.grade_cells},
+            "solution": {cell.name for cell in notebook.solution_cells},
+            "task": {cell.name for cell in notebook.task_cells},
+        }
+        for source in notebook.source_cells:
+            name = source.name
+            make = nbformat.v4.new_code_cell if source.cell_type == "code" else nbformat.v4.new_markdown_cell
+            cells[name] = make(source.source or "")
+            meta = {"grade_id": name, "locked": bool(source.locked), "checksum": source.checksum, "schema_version": 3}
+            meta |= {kind: name in of_kind for kind, of_kind in kinds.items()} | {"cell_type": source.cell_type}
+            if name in points:
+                meta["points"] = points[name]
+            cells[name].metadata["nbgrader"] = NotebookNode(meta)
+    return cells
+
+
+def same(cell: NotebookNode, teachers: NotebookNode) -> bool:
+    """Whether a locked cell is the teacher's, as it is or as it was released."""
+    texts = (words(without_hidden(teachers.source)), words(teachers.source))
+    return cell.cell_type == teachers.cell_type and words(cell.source) in texts
+
+
+def language_of(nb: NotebookNode) -> str:
+    """The language of a notebook's kernel where it is not Python, or ""."""
+    spec = nb.metadata.get("kernelspec")
+    spec = spec if isinstance(spec, dict) else {}
+    known = {"ir": "R", "xr": "R"}
+    name = re.sub(r"[^a-z].*", "", str(spec.get("name") or "").lower())  # julia-1.10
+    language = str(spec.get("language") or "") or known.get(name, name)
+    return "" if re.match(r"i?python|conda|venv|", language, re.I)[0] else language[:40]  # type: ignore[index]
+
+
+def put_back(nb: NotebookNode, known: dict[str, NotebookNode]) -> None:
+    """Add the teacher's cells that are missing, answers excepted: nbgrader's own way stops at two in a row.
+
+    A set-up cell goes after the teacher's cell before it, a test before the one after it: below all of the learner's.
+    """
+    order = list(known)
+    for name, cell in known.items():
+        present = [(c.metadata.get("nbgrader") or {}).get("grade_id") for c in nb.cells]
+        meta = cell.metadata.nbgrader
+        if name in present or (meta.solution and not meta.grade):
+            continue
+        before, after = order[: order.index(name)], order[order.index(name) + 1 :]
+        if "points" not in meta:
+            at = max((present.index(n) + 1 for n in before if n in present), default=0)
+        else:
+            at = min((present.index(n) for n in after if n in present), default=len(present))
+        nb.cells.insert(at, nbformat.from_dict(cell))
+
+
+def submitted_files(folder: Path) -> dict[str, bytes]:
+    """A submission's files without notebooks. Links are not followed: they could lead anywhere."""
+    files, room = {}, FILES_BYTES
+    for path in sorted(folder.rglob("*")):
+        if any(p.is_symlink() for p in (path, *path.parents) if p.is_relative_to(folder)) or not path.is_file():
+            continue
+        room -= path.stat().st_size
+        if path.suffix != ".ipynb" and room >= 0:
+            files[str(path.relative_to(folder))] = path.read_bytes()
+    return files
+
+
+def with_results(run: Run) -> NotebookNode:
+    """The notebook with results, flags and measurements in its metadata: for pages, not for scores."""
+    results = {test.id: test for test in run.tests}
+    for cell in run.notebook.cells:
+        result = results.get((cell.metadata.get("nbgrader") or {}).get("grade_id", ""))
+        if result is not None:
+            shown = {k: getattr(result, k) for k in ("exercise", "points", "max_points", "passed", "message", "hidden")}
+            cell.metadata["bonsai_result"] = shown
+            if result.hidden:
+                cell.outputs = [*cell.outputs[:-1], error_output("CheckFailed", f"(a hidden test) {result.message}")]
+    run.notebook.metadata["bonsai_flags"] = run.flags
+    about = {"measured": run.measured, "seconds": round(run.seconds, 3), "timed_out": run.timed_out}
+    run.notebook.metadata["bonsai_run"] = about
+    return run.notebook
+
+
+def without_hidden(source: str) -> str:
+    """A teacher's cell without its hidden tests or mark scheme; an unclosed one goes to the end."""
+    region = r"^[^\n]*BEGIN (HIDDEN TESTS|MARK SCHEME).*?(END \1[^\n]*\n?|\Z)"
+    return re.sub(region, "", source, flags=re.S | re.M)
+
+
+def configure(c: Any, sandbox: str = "bubblewrap") -> None:
+    """Plug everything into nbgrader's configuration object."""
+    c.SplitExecute.sandbox = sandbox
+    c.SanitizeHTML.enabled = c.CleanForReaders.enabled = True
+    restore = [DropDuplicates, ClearOutput, OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
+    run = [SplitExecute, LimitOutput, SaveStructuredGrades, AssignLatePenalties, CheckCellMetadata, CleanForReaders]
+    c.Autograde.sanitize_preprocessors, c.Autograde.autograde_preprocessors = restore, run
+    c.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, ResultsFirst, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.exporter_class = FeedbackExporter
+    c.HTMLExporter.preprocessors = [Formulas]  # feedback and the formgrader's pages
