@@ -1,43 +1,40 @@
 """The command `bonsai`."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from autograder.console import err, fail, out
+from autograder.desk.commands import app as learner
 
 app = typer.Typer(help="Bonsai: a hands-on course in model compression.", no_args_is_help=True, add_completion=False)
 course_app = typer.Typer(help="For teachers: nbgrader courses.", no_args_is_help=True)
 app.add_typer(course_app, name="course")
-out, err = Console(), Console(stderr=True)
+app.add_typer(learner)
 
 Sandbox = Annotated[str, typer.Option(help="bubblewrap, docker, podman, or none (answers run with your rights).")]
 
 
-def fail(sentence: str, code: int = 2) -> typer.Exit:
-    """Say one sentence on stderr; raise what this returns."""
-    err.print(f"[red]bonsai:[/red] {sentence}", highlight=False)
-    return typer.Exit(code)
+def version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        out.print(f"bonsai {version('bonsai-course')}", highlight=False)
+        raise typer.Exit
 
 
-@app.command(epilog="Example: bonsai lab --port 8890")
-def lab(
-    port: Annotated[int, typer.Option(help="Port of the local server.")] = 8888,
-    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Say the version.")
+    ] = False,
 ) -> None:
-    """Open JupyterLab at the lessons."""
-    from autograder.source import LESSONS
-
-    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={LESSONS}", f"--port={port}"]
-    command += [] if browser else ["--no-browser"]
-    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    raise typer.Exit(subprocess.run(command).returncode)
+    pass
 
 
 @app.command(epilog="Example: bonsai build 01")
@@ -122,12 +119,15 @@ def show(results: list) -> None:
 def check(lesson: Annotated[str, typer.Argument(help="Number or name.")], sandbox: Sandbox = "bubblewrap") -> None:
     """Grade your own notebook of a lesson, hidden tests included, and say what to look at."""
     from autograder.box.sandbox import SandboxMissing
+    from autograder.desk import progress, workspace
     from autograder.grading.grade import grade
     from autograder.source import LESSONS, find_source
 
     try:
         source = find_source(lesson)
-        (result,) = grade([LESSONS / source.stem / f"{source.stem}.ipynb"], sandbox=sandbox, lesson=lesson)
+        mine = workspace.notebook(source.stem)
+        path = mine if mine.exists() else LESSONS / source.stem / mine.name
+        (result,) = grade([path], sandbox=sandbox, lesson=lesson)
     except (SandboxMissing, ValueError) as error:
         raise fail(str(error)) from None
     for row in result.exercises:
@@ -135,6 +135,8 @@ def check(lesson: Annotated[str, typer.Argument(help="Number or name.")], sandbo
         out.print(f"{mark} {row['id']}  {row['points']:g}/{row['max_points']:g}", highlight=False)
         if not row["passed"]:
             out.print(f"    {row['message']}".replace("\n", "\n    "), highlight=False, markup=False)
+    if path == mine and result.exercises:
+        progress.record(source.stem, {row["id"]: row["points"] for row in result.exercises})
     for flag in result.flags:
         out.print(f"[yellow]note[/yellow] {flag}", highlight=False)
     out.print(f"{result.score:g} of {result.max_score:g} points in {result.seconds:.0f} s")

@@ -1,0 +1,202 @@
+"""The learner's desk: a workspace that is never written over, progress, a start page, handing in, a doctor."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.desk import doctor, progress, start, submit, workspace
+from autograder.grading.grade import which_lesson
+from autograder.source import LESSONS
+
+LESSON = "01_quantization_math"
+ANSWER = "def affine_qparams(x_min, x_max, qmin, qmax):\n    return 1.0, 0"
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path, monkeypatch) -> Path:
+    """A workspace of its own, in a folder with a space and an umlaut."""
+    folder = tmp_path / "mein schöner Ordner"
+    monkeypatch.setenv("BONSAI_WORK", str(folder))
+    return folder
+
+
+def cell_of(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    return next(c for c in notebook.cells if workspace.key(c) == name)
+
+
+def write_answer(name: str = LESSON, exercise: str = "affine_qparams", source: str = ANSWER) -> nbformat.NotebookNode:
+    notebook = workspace.read(workspace.notebook(name))
+    cell_of(notebook, exercise).source = source
+    workspace.write(notebook, workspace.notebook(name))
+    return notebook
+
+
+def newer(monkeypatch, tmp_path: Path, change) -> None:
+    """Lessons as a newer course would have them: `change` gets the built notebook of lesson 01."""
+    folder = tmp_path / "newer"
+    for name in (LESSON,):
+        (folder / name).mkdir(parents=True)
+        for file in workspace.files(name):
+            (folder / name / file.name).write_bytes(file.read_bytes())
+    path = folder / LESSON / f"{LESSON}.ipynb"
+    notebook = nbformat.read(path, 4)
+    change(notebook)
+    workspace.write(notebook, path)
+    monkeypatch.setattr(workspace, "LESSONS", folder)
+
+
+def test_opening_copies_every_lesson_once_and_never_over_a_persons_work(desk):
+    assert workspace.open_all() == workspace.lessons()
+    write_answer()
+    assert workspace.open_all() == []
+    assert cell_of(workspace.read(workspace.notebook(LESSON)), "affine_qparams").source == ANSWER
+    assert (desk / LESSON / "lesson01.py").read_bytes() == (LESSONS / LESSON / "lesson01.py").read_bytes()
+
+
+def test_reset_keeps_a_dated_copy(desk):
+    workspace.open_lesson(LESSON)
+    write_answer()
+    kept = [workspace.reset(LESSON), workspace.reset(LESSON)]
+    assert len(set(kept)) == 2, "two backups of one second have one name"
+    assert cell_of(workspace.read(kept[0]), "affine_qparams").source == ANSWER
+    assert progress.STUB in cell_of(workspace.read(workspace.notebook(LESSON)), "affine_qparams").source
+
+
+def test_update_brings_the_new_text_and_keeps_answers_and_own_cells(monkeypatch, tmp_path):
+    workspace.open_lesson(LESSON)
+    mine = write_answer()
+    own = nbformat.v4.new_code_cell("my_note = 1", id="mine")
+    mine.cells.insert([workspace.key(c) for c in mine.cells].index("affine_qparams") + 1, own)
+    workspace.write(mine, workspace.notebook(LESSON))
+
+    def change(notebook):
+        notebook.cells[0].source = "# A new beginning"
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell("A new paragraph.", id="paragraph"))
+
+    newer(monkeypatch, tmp_path, change)
+    said = workspace.update(LESSON)
+    merged = workspace.read(workspace.notebook(LESSON))
+    assert [c.source for c in merged.cells[:2]] == ["# A new beginning", "A new paragraph."]
+    names = [workspace.key(c) for c in merged.cells]
+    assert cell_of(merged, "affine_qparams").source == ANSWER
+    assert names.index("mine") == names.index("affine_qparams") + 1
+    assert "was updated" in said[0] and "backups" in said[0]
+    assert workspace.update(LESSON) == [f"{LESSON} is up to date."]
+
+
+def test_update_keeps_the_new_version_of_a_cell_that_both_changed_and_says_so(monkeypatch, tmp_path):
+    workspace.open_lesson(LESSON)
+    mine = workspace.read(workspace.notebook(LESSON))
+    mine.cells[0].source = "# My own title"
+    workspace.write(mine, workspace.notebook(LESSON))
+    newer(monkeypatch, tmp_path, lambda notebook: notebook.cells[0].__setitem__("source", "# A new title"))
+    said = workspace.update(LESSON)
+    assert workspace.read(workspace.notebook(LESSON)).cells[0].source == "# A new title"
+    assert any("My own title" in sentence for sentence in said)
+
+
+def test_update_puts_an_answer_whose_exercise_is_gone_beside_its_old_neighbour(monkeypatch, tmp_path):
+    workspace.open_lesson(LESSON)
+    write_answer()
+
+    def change(notebook):
+        notebook.cells = [c for c in notebook.cells if workspace.key(c) != "affine_qparams"]
+
+    newer(monkeypatch, tmp_path, change)
+    said = workspace.update(LESSON)
+    assert ANSWER in [c.source for c in workspace.read(workspace.notebook(LESSON)).cells]
+    assert any("no place" in sentence for sentence in said)
+
+
+def test_a_broken_notebook_is_one_sentence_and_stays_as_it_is(monkeypatch, tmp_path):
+    workspace.open_lesson(LESSON)
+    workspace.notebook(LESSON).write_text('{"cells": [')
+    newer(monkeypatch, tmp_path, lambda notebook: notebook.cells.pop())
+    with pytest.raises(workspace.WorkspaceError, match="not a complete notebook"):
+        workspace.update(LESSON)
+    assert workspace.notebook(LESSON).read_text() == '{"cells": ['
+
+
+def test_progress_counts_answers_and_the_points_of_the_last_check():
+    workspace.open_all()
+    row = next(r for r in progress.rows() if r.lesson == LESSON)
+    assert (row.answered, row.score, row.next_step) == ([], 0, "begin")
+    assert row.title == "The mathematics of quantization" and row.minutes > 60 and len(row.abilities) >= 3
+    write_answer()
+    row = next(r for r in progress.rows() if r.lesson == LESSON)
+    assert row.answered == ["affine_qparams"] and row.next_step == "write quantize"
+    progress.record(LESSON, {"affine_qparams": 4.0})
+    progress.record(LESSON, {"quantize": 0.0})
+    row = next(r for r in progress.rows() if r.lesson == LESSON)
+    assert row.score == 4.0 and row.points == {"affine_qparams": 4.0, "quantize": 0.0}
+    write_answer(exercise="quantize", source="def quantize(*args):\n    return 0")
+    assert next(r for r in progress.rows() if r.lesson == LESSON).next_step == "mend quantize"
+
+
+@pytest.mark.parametrize("content", ['{"01', "[1, 2]", '{"01_quantization_math": 3}', "\udcff"])
+def test_a_broken_record_is_put_aside(desk, content):
+    workspace.open_lesson(LESSON)
+    progress.record_path().write_text(content, encoding="utf-8", errors="surrogateescape")
+    assert all(row.score == 0 for row in progress.rows())
+    assert (desk / "progress.broken.json").exists()
+    progress.record(LESSON, {"quantize": 4.0})
+    assert json.loads(progress.record_path().read_text())[LESSON]["points"] == {"quantize": 4.0}
+
+
+def test_the_start_page_names_every_lesson_and_a_person_may_change_it(desk):
+    workspace.open_all()
+    start.write()
+    page = workspace.read(desk / start.NAME)
+    text = "\n".join(c.source for c in page.cells)
+    assert all(f"({name}/{name}.ipynb)" in text for name in workspace.lessons())
+    namespace: dict = {}
+    exec(page.cells[1].source.replace("progress.show()", "shown = progress.show()"), namespace)
+    assert all(f'href="{name}/{name}.ipynb"' in namespace["shown"].data for name in workspace.lessons())
+    page.cells[0].source = "# Mine"
+    workspace.write(page, desk / start.NAME)
+    start.write()
+    assert workspace.read(desk / start.NAME).cells[0].source == "# Mine"
+
+
+def test_handing_in_gives_a_notebook_of_the_lesson_and_says_what_is_missing(desk):
+    workspace.open_lesson(LESSON)
+    write_answer()
+    (desk / LESSON / "picture.png").write_bytes(b"png")
+    path, missing = submit.submit(LESSON, "ada")
+    assert path.parts[-3:] == ("ada", LESSON, f"{LESSON}.ipynb")
+    assert sorted(p.name for p in path.parent.iterdir()) == [f"{LESSON}.ipynb", "picture.png"]
+    assert "quantize" in missing[0] and "affine_qparams" not in missing[0]
+    assert which_lesson(nbformat.read(path, 4), path).stem == LESSON
+    with pytest.raises(workspace.WorkspaceError, match="cannot be a folder"):
+        submit.submit(LESSON, "../ada")
+
+
+def test_the_doctor_finds_what_is_wrong_and_names_a_remedy(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    found = doctor.sandbox()
+    assert not found.ok and not found.needed and "apt install bubblewrap" in found.remedy
+    folder = tmp_path / "data" / "FashionMNIST"
+    folder.mkdir(parents=True)
+    (folder / "SHA256SUMS").write_text("0" * 64 + "  FashionMNIST/images\n")
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    assert not doctor.data().ok and "FashionMNIST/images" in doctor.data().remedy
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 1))
+    assert not doctor.python().ok
+
+
+def test_commands_answer_bad_use_with_one_sentence(desk):
+    def bonsai(*words):
+        command = [sys.executable, "-m", "autograder", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+
+    done = bonsai("reset", "77")
+    assert done.returncode == 2 and "no lesson '77'" in done.stderr and "Traceback" not in done.stderr
+    done = bonsai("submit", "01", "--student", "ada")
+    assert done.returncode == 2 and "run bonsai lab once" in done.stderr.replace("\n", " ")
+    done = bonsai("--version")
+    assert done.returncode == 0 and done.stdout.startswith("bonsai ")
