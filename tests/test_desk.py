@@ -200,3 +200,60 @@ def test_commands_answer_bad_use_with_one_sentence(desk):
     assert done.returncode == 2 and "run bonsai lab once" in done.stderr.replace("\n", " ")
     done = bonsai("--version")
     assert done.returncode == 0 and done.stdout.startswith("bonsai ")
+
+
+ELSEWHERE = """
+import os, sys, signal, socket
+import IPython, ipywidgets, jupytext, matplotlib.pyplot, nbclient, nbformat, rich.progress, torch, torchvision, typer
+import jupyter_client.manager, jupyter_client.provisioning, zmq.asyncio  # other people's packages know their platforms
+sys.platform, platform = {platform!r}, sys.platform
+for name in ("fork", "forkpty", "pidfd_open", "memfd_create", "sched_getaffinity"):
+    if hasattr(os, name):
+        delattr(os, name)
+for name in ("pidfd_send_signal",):
+    delattr(signal, name)
+for name in ("send_fds", "recv_fds"):
+    delattr(socket, name)
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("resource", "fcntl", "grp", "pwd", "pty", "termios", "autograder.box", "autograder.grading.split"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+for name in ("resource", "fcntl", "grp", "pwd", "pty", "termios"):
+    sys.modules.pop(name, None)
+"""
+
+
+def elsewhere(platform: str, program: str) -> subprocess.CompletedProcess:
+    """Run a program in a Python that has nothing of what only Linux has."""
+    text = ELSEWHERE.format(platform=platform) + program
+    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_what_a_learner_needs_imports_nothing_that_only_linux_has(platform):
+    program = "import autograder.cli, autograder.desk.plain, autograder.desk.start, autograder.desk.submit\n"
+    program += "import autograder.desk.doctor, bonsai.testing\nprint('imported')"
+    done = elsewhere(platform, program)
+    assert done.stdout == "imported\n", done.stderr[-2000:]
+
+
+def test_own_work_is_checked_without_a_sandbox_with_the_same_tests(desk):
+    workspace.open_lesson(LESSON)
+    wraps = "def dequantize(q, scale, zero_point):\n    return (q - zero_point) * scale"
+    write_answer(exercise="dequantize", source=wraps)
+    notebook = workspace.notebook(LESSON)
+    program = f"""
+import json
+from pathlib import Path
+from autograder.desk.plain import check
+from autograder.source import find_source
+rows = check(find_source("01"), Path({str(notebook)!r}), lambda row: None, only="dequantize")
+print(json.dumps(rows))
+"""
+    done = elsewhere("darwin", program)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (row,) = json.loads(done.stdout.splitlines()[-1])
+    assert row["id"] == "dequantize" and not row["passed"] and "wrapped around" in row["message"], row
