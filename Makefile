@@ -1,10 +1,11 @@
 # make lab    set up what is missing and open JupyterLab at the lessons
 # make demo   build lesson 01, grade three sample submissions in the sandbox, print the table, write the feedback pages
 # make test   the whole test suite
+# make site   build the reading site into build/site
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab demo test lint types lock sandbox browser
+.PHONY: lab demo test site lint types lock sandbox browser
 
 lab: .venv/core
 	$(BIN)/bonsai lab
@@ -15,6 +16,9 @@ demo: .venv/core sandbox
 
 test: .venv/dev sandbox browser lint types
 	$(BIN)/pytest
+
+site: .venv/dev
+	$(BIN)/python -m autograder.site
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -33,7 +37,7 @@ types: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/core
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,site,dev]'
 	@touch $@
 
 # System packages, where we may install them; elsewhere the programs that need them say so themselves.
@@ -45,4 +49,4 @@ browser:
 
 # Resolve the lock again after a change to pyproject.toml.
 lock: .venv/dev
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra deploy --extra text --extra dev --no-header --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra deploy --extra text --extra site --extra dev --no-header --output-file requirements.lock

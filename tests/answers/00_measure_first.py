@@ -5,37 +5,46 @@
 def count_parameters(model):
     return sum(p.numel() for _, p in model.named_parameters(remove_duplicate=False))
 
+
 # %% wrong="count_parameters" says="frozen parameters were left out"
 def count_parameters(model):
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
 
 # %% wrong="count_parameters" says="buffers were counted"
 def count_parameters(model):
     return sum(t.numel() for t in [*model.parameters(), *model.buffers()])
 
+
 # %% wrong="count_parameters" says="buffers were counted as well"
 def count_parameters(model):
     return sum(t.numel() for t in model.state_dict().values())
+
 
 # %% wrong="count_parameters" unnamed=True says="expected 15"
 def count_parameters(model):
     return len(list(model.parameters()))
 
+
 # %% wrong="count_parameters" unnamed=True says="expected"
 def count_parameters(model):
     return sum(m.weight.numel() for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d)))
+
 
 # %% wrong="count_parameters" unnamed=True says="counted twice"
 def count_parameters(model):
     return sum(p.numel() for m in model.modules() for p in m.parameters(recurse=False))
 
+
 # %% wrong="count_parameters" unnamed=True says="expected"
 def count_parameters(model):
     return 4 * sum(p.numel() for p in model.parameters())
 
+
 # %% wrong="count_parameters" unnamed=True says="an int"
 def count_parameters(model):
     return sum(torch.tensor(p.numel()) for p in model.parameters())
+
 
 # %% wrong="count_parameters" unnamed=True says="expected"
 def count_parameters(model):
@@ -45,11 +54,13 @@ def count_parameters(model):
             seen.append(p)
     return sum(p.numel() for p in seen)
 
+
 # %% wrong="count_parameters" unnamed=True says="from scratch"
 def count_parameters(model):
     from torchinfo import summary
 
     return summary(model, verbose=0).total_params
+
 
 # %% right="count_parameters"
 def count_parameters(model):
@@ -57,6 +68,7 @@ def count_parameters(model):
     for name, parameter in model.named_parameters():
         total += math.prod(parameter.shape)
     return total
+
 
 # %% right="count_parameters"
 def count_parameters(model):
@@ -66,6 +78,7 @@ def count_parameters(model):
             if parameter is not None:
                 found[id(parameter)] = parameter
     return sum(p.nelement() for p in found.values())
+
 
 # %% right="count_parameters"
 def count_parameters(model):
@@ -79,13 +92,16 @@ def count_parameters(model):
 
     return walk(model, set())
 
+
 # %% right="count_parameters"
 def count_parameters(model):
     return np.sum([p.numel() for p in set(model.parameters())], dtype=np.int64)
 
+
 # %% wrong="size_on_disk" says="4 bytes a parameter"
 def size_on_disk(model):
     return 4 * count_parameters(model)
+
 
 # %% wrong="size_on_disk" says="whole module was pickled"
 def size_on_disk(model):
@@ -94,6 +110,7 @@ def size_on_disk(model):
     buffer = io.BytesIO()
     torch.save(model, buffer)
     return len(buffer.getvalue())
+
 
 # %% wrong="size_on_disk" says="leaves a file behind"
 def size_on_disk(model):
@@ -107,6 +124,7 @@ def size_on_disk(model):
     torch.save(model.state_dict(), path)
     return os.path.getsize(path)
 
+
 # %% wrong="size_on_disk" unnamed=True says="leaves a file behind"
 def size_on_disk(model):
     import atexit
@@ -117,6 +135,7 @@ def size_on_disk(model):
         torch.save(model.state_dict(), file)
     atexit.register(os.remove, file.name)
     return os.path.getsize(file.name)
+
 
 # %% wrong="size_on_disk" unnamed=True says="leaves a file behind"
 def size_on_disk(model):
@@ -130,6 +149,7 @@ def size_on_disk(model):
     torch.save(model.state_dict(), path)
     return path.stat().st_size
 
+
 # %% wrong="size_on_disk" unnamed=True says="not kilobytes"
 def size_on_disk(model):
     import io
@@ -137,6 +157,7 @@ def size_on_disk(model):
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)
     return len(buffer.getvalue()) // 1000
+
 
 # %% wrong="size_on_disk" unnamed=True says="expected an int"
 def size_on_disk(model):
@@ -146,14 +167,17 @@ def size_on_disk(model):
     torch.save(model.state_dict(), buffer)
     return len(buffer.getvalue()) / 1024
 
+
 # %% wrong="size_on_disk" unnamed=True says="two names is in the file once"
 def size_on_disk(model):
     return 1000 + sum(t.numel() * t.element_size() for t in model.state_dict().values())
+
 
 # %% wrong="size_on_disk" unnamed=True says="has a header"
 def size_on_disk(model):
     storages = {t.data_ptr(): t.numel() * t.element_size() for t in model.state_dict().values()}
     return 1000 + sum(storages.values())
+
 
 # %% wrong="size_on_disk" unnamed=True says="expected about"
 def size_on_disk(model):
@@ -163,15 +187,18 @@ def size_on_disk(model):
     torch.save(list(model.parameters()), buffer)
     return len(buffer.getvalue())
 
+
 # %% wrong="size_on_disk" unnamed=True says="expected about"
 def size_on_disk(model):
     import sys
 
     return sys.getsizeof(model.state_dict())
 
+
 # %% wrong="size_on_disk" unnamed=True says="from scratch"
 def size_on_disk(model):
     return measure.size_bytes(model)
+
 
 # %% right="size_on_disk"
 def size_on_disk(model):
@@ -180,6 +207,7 @@ def size_on_disk(model):
     with io.BytesIO() as buffer:
         torch.save(model.state_dict(), buffer)
         return buffer.tell()
+
 
 # %% right="size_on_disk"
 def size_on_disk(model):
@@ -190,6 +218,7 @@ def size_on_disk(model):
         path = os.path.join(folder, "a_rather_long_name_for_a_checkpoint.pt")
         torch.save(model.state_dict(), path)
         return os.path.getsize(path)
+
 
 # %% right="size_on_disk"
 def size_on_disk(model):
@@ -202,6 +231,7 @@ def size_on_disk(model):
     finally:
         path.unlink()
 
+
 # %% right="size_on_disk"
 def size_on_disk(model):
     import tempfile
@@ -210,6 +240,7 @@ def size_on_disk(model):
         torch.save(model.state_dict(), file)
         file.seek(0, 2)
         return file.tell()
+
 
 # %% wrong="count_macs" says="groups were ignored"
 def count_macs(model, input_shape):
@@ -222,6 +253,7 @@ def count_macs(model, input_shape):
             total[0] += output.numel() * layer.in_features
 
     return lesson_00_run(model, input_shape, hook, total)
+
 
 def lesson_00_run(model, input_shape, hook, total):
     modes = {m: m.training for m in model.modules()}
@@ -236,6 +268,7 @@ def lesson_00_run(model, input_shape, hook, total):
         for m, mode in modes.items():
             m.training = mode
     return total[0]
+
 
 # %% wrong="count_macs" says="FLOPs"
 def count_macs(model, input_shape):
@@ -258,6 +291,7 @@ def count_macs(model, input_shape):
             m.training = mode
     return total
 
+
 # %% wrong="count_macs" says="bias was counted"
 def count_macs(model, input_shape):
     total = 0
@@ -278,6 +312,7 @@ def count_macs(model, input_shape):
         for m, mode in modes.items():
             m.training = mode
     return total
+
 
 # %% wrong="count_macs" says="batch was"
 def count_macs(model, input_shape):
@@ -300,6 +335,7 @@ def count_macs(model, input_shape):
             m.training = mode
     return total
 
+
 # %% wrong="count_macs" says="remove its hooks"
 def count_macs(model, input_shape):
     total = 0
@@ -321,6 +357,7 @@ def count_macs(model, input_shape):
             m.training = mode
     return total
 
+
 # %% wrong="count_macs" says="mode was left changed"
 def count_macs(model, input_shape):
     total = 0
@@ -338,6 +375,7 @@ def count_macs(model, input_shape):
         for h in handles:
             h.remove()
     return total
+
 
 # %% wrong="count_macs" says="mode was left changed"
 def count_macs(model, input_shape):
@@ -359,6 +397,7 @@ def count_macs(model, input_shape):
         model.train(was_training)
     return total
 
+
 # %% wrong="count_macs" unnamed=True says="fails"
 def count_macs(model, input_shape):
     total = 0
@@ -377,6 +416,7 @@ def count_macs(model, input_shape):
     for m, mode in modes.items():
         m.training = mode
     return total
+
 
 # %% wrong="count_macs" unnamed=True says="kept track of gradients"
 def count_macs(model, input_shape):
@@ -398,6 +438,7 @@ def count_macs(model, input_shape):
             m.training = mode
     return total
 
+
 # %% wrong="count_macs" unnamed=True says="parameters and buffers afterwards"
 def count_macs(model, input_shape):
     total = 0
@@ -414,6 +455,7 @@ def count_macs(model, input_shape):
         for h in handles:
             h.remove()
     return total
+
 
 # %% wrong="count_macs" unnamed=True says="twice counts twice"
 def count_macs(model, input_shape):
@@ -434,6 +476,7 @@ def count_macs(model, input_shape):
         for m, mode in modes.items():
             m.training = mode
     return sum(seen.values())
+
 
 # %% wrong="count_macs" unnamed=True says="random numbers"
 def count_macs(model, input_shape):
@@ -456,9 +499,11 @@ def count_macs(model, input_shape):
             m.training = mode
     return total
 
+
 # %% wrong="count_macs" unnamed=True says="expected"
 def count_macs(model, input_shape):
     return sum(m.weight.numel() for m in model.modules() if type(m) in (nn.Linear, nn.Conv2d)) * input_shape[0]
+
 
 # %% wrong="count_macs" unnamed=True says="expected"
 def count_macs(model, input_shape):
@@ -484,6 +529,7 @@ def count_macs(model, input_shape):
             m.training = mode
     return total
 
+
 # %% wrong="count_macs" unnamed=True says="from scratch"
 def count_macs(model, input_shape):
     from torch.utils.flop_counter import FlopCounterMode
@@ -492,14 +538,17 @@ def count_macs(model, input_shape):
         model(torch.zeros(input_shape))
     return counter.get_total_flops() // 2
 
+
 # %% wrong="count_macs" unnamed=True says="from scratch"
 def count_macs(model, input_shape):
     import importlib
 
     return importlib.import_module("thop").profile(model, inputs=(torch.zeros(input_shape),))[0]
 
+
 # %% right="count_macs"
 import copy
+
 
 def count_macs(model, input_shape):
     total = 0
@@ -521,8 +570,10 @@ def count_macs(model, input_shape):
         twin(torch.zeros(input_shape))
     return total
 
+
 # %% right="count_macs"
 import contextlib
+
 
 def count_macs(model, input_shape):
     counts = []
@@ -546,6 +597,7 @@ def count_macs(model, input_shape):
             model(torch.zeros(input_shape))
     return sum(counts)
 
+
 # %% right="count_macs"
 class MacCounter:
     def __init__(self, model):
@@ -568,10 +620,12 @@ class MacCounter:
         for m, mode in zip(self.model.modules(), self.modes):
             m.training = mode
 
+
 def count_macs(model, input_shape):
     with MacCounter(model) as counter, torch.no_grad():
         model(torch.zeros(input_shape))
     return counter.total
+
 
 # %% right="count_macs"
 def count_macs(model, input_shape):
@@ -604,6 +658,7 @@ def count_macs(model, input_shape):
             m.training = mode
     return total
 
+
 # %% wrong="benchmark" says="warm-up calls were timed"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -615,6 +670,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         times.append(1000 * (clock() - start))
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / np.mean(times)}
+
 
 # %% wrong="benchmark" says="these are seconds"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -629,6 +685,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         times.append(clock() - start)
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1 / np.mean(times)}
+
 
 # %% wrong="benchmark" says="interpolate"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -646,6 +703,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     mean = sum(times) / len(times)
     return {"p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "mean_ms": mean, "per_second": 1000 / mean}
 
+
 # %% wrong="benchmark" says="interpolate"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -661,6 +719,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     mean = sum(times) / len(times)
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": mean, "per_second": 1000 / mean}
 
+
 # %% wrong="benchmark" says="total time was divided"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -672,6 +731,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         fn()
     mean = 1000 * (clock() - start) / repeats
     return {"p50_ms": mean, "p95_ms": mean, "p99_ms": mean, "mean_ms": mean, "per_second": 1000 / mean}
+
 
 # %% wrong="benchmark" unnamed=True says="warm-up calls were timed"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -686,6 +746,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / np.mean(times)}
 
+
 # %% wrong="benchmark" unnamed=True says="warmup + repeats times"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -699,6 +760,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         times.append(1000 * (clock() - start))
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / np.mean(times)}
+
 
 # %% wrong="benchmark" unnamed=True says="read twice for each timed call"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -715,6 +777,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / np.mean(times)}
 
+
 # %% wrong="benchmark" unnamed=True says="1000 / mean_ms"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -728,6 +791,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         times.append(1000 * (clock() - start))
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / p50}
+
 
 # %% wrong="benchmark" unnamed=True says="float32"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -743,7 +807,11 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     t = torch.tensor(readings)
     ms = 1000 * (t[:, 1] - t[:, 0])
     mean = ms.mean().item()
-    return {f"p{q}_ms": ms.quantile(q / 100).item() for q in (50, 95, 99)} | {"mean_ms": mean, "per_second": 1000 / mean if mean else 0.0}
+    return {f"p{q}_ms": ms.quantile(q / 100).item() for q in (50, 95, 99)} | {
+        "mean_ms": mean,
+        "per_second": 1000 / mean if mean else 0.0,
+    }
+
 
 # %% wrong="benchmark" unnamed=True says="expected ValueError"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -759,6 +827,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / np.mean(times)}
 
+
 # %% wrong="benchmark" unnamed=True says="keys differ"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -772,6 +841,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         times.append(1000 * (clock() - start))
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50": p50, "p95": p95, "p99": p99, "mean": np.mean(times), "per_second": 1000 / np.mean(times)}
+
 
 # %% wrong="benchmark" unnamed=True says="read twice for each timed call"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -787,6 +857,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / np.mean(times)}
 
+
 # %% wrong="benchmark" unnamed=True says="from scratch"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     import timeit as t
@@ -795,6 +866,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": np.mean(times), "per_second": 1000 / np.mean(times)}
 
+
 # %% wrong="benchmark" unnamed=True says="from scratch"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     from torch.utils import benchmark as tb
@@ -802,8 +874,10 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     found = tb.Timer("fn()", globals={"fn": fn}).timeit(repeats)
     return {"p50_ms": found.median}
 
+
 # %% right="benchmark"
 import statistics
+
 
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if not repeats >= 1:
@@ -819,6 +893,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     mean = statistics.fmean(ms)
     return dict(p50_ms=cuts[49], p95_ms=cuts[94], p99_ms=cuts[98], mean_ms=mean, per_second=1000 / mean)
 
+
 # %% right="benchmark"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -832,7 +907,14 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         end = clock()
         t[i] = (end - start) * 1000
     q = torch.quantile(t, torch.tensor([0.5, 0.95, 0.99]))
-    return {"p50_ms": q[0].item(), "p95_ms": q[1].item(), "p99_ms": q[2].item(), "mean_ms": t.mean().item(), "per_second": 1000 / t.mean().item()}
+    return {
+        "p50_ms": q[0].item(),
+        "p95_ms": q[1].item(),
+        "p99_ms": q[2].item(),
+        "mean_ms": t.mean().item(),
+        "per_second": 1000 / t.mean().item(),
+    }
+
 
 # %% right="benchmark"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
@@ -859,6 +941,7 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     out["per_second"] = len(ms) / (sum(ms) / 1000)
     return out
 
+
 # %% right="benchmark"
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
     if repeats < 1:
@@ -872,12 +955,20 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter):
         return clock() - start
 
     ms = np.array([once() for _ in range(repeats)]) * 1000
-    return {"p50_ms": np.median(ms), "p95_ms": np.quantile(ms, 0.95), "p99_ms": np.quantile(ms, 0.99), "mean_ms": ms.mean(), "per_second": 1000 / ms.mean()}
+    return {
+        "p50_ms": np.median(ms),
+        "p95_ms": np.quantile(ms, 0.95),
+        "p99_ms": np.quantile(ms, 0.99),
+        "mean_ms": ms.mean(),
+        "per_second": 1000 / ms.mean(),
+    }
+
 
 # %% wrong="compare" says="take turns"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     if rounds < 1:
         raise ValueError
+
     def times(fn):
         out = []
         for _ in range(rounds):
@@ -890,6 +981,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     fn_b()
     p = np.percentile(times(fn_a) / times(fn_b), [25, 50, 75])
     return {"ratio_p25": p[0], "ratio_p50": p[1], "ratio_p75": p[2]}
+
 
 # %% wrong="compare" says="ratio of means"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
@@ -906,6 +998,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
         a, b = a + t1 - t0, b + clock() - t1
     return {"ratio_p25": a / b, "ratio_p50": a / b, "ratio_p75": a / b}
 
+
 # %% wrong="compare" says="inverted"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     if rounds < 1:
@@ -921,6 +1014,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
         ratios.append((clock() - t1) / (t1 - t0))
     p = np.percentile(ratios, [25, 50, 75])
     return {"ratio_p25": p[0], "ratio_p50": p[1], "ratio_p75": p[2]}
+
 
 # %% wrong="compare" unnamed=True says="ratio of percentiles"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
@@ -939,6 +1033,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     p = np.percentile(a, [25, 50, 75]) / np.percentile(b, [25, 50, 75])
     return {"ratio_p25": p[0], "ratio_p50": p[1], "ratio_p75": p[2]}
 
+
 # %% wrong="compare" unnamed=True says="once, untimed"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     if rounds < 1:
@@ -952,6 +1047,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
         ratios.append((t1 - t0) / (clock() - t1))
     p = np.percentile(ratios, [25, 50, 75])
     return {"ratio_p25": p[0], "ratio_p50": p[1], "ratio_p75": p[2]}
+
 
 # %% wrong="compare" unnamed=True says="do not alternate"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
@@ -970,6 +1066,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     p = np.percentile(ratios, [25, 50, 75])
     return {"ratio_p25": p[0], "ratio_p50": p[1], "ratio_p75": p[2]}
 
+
 # %% wrong="compare" unnamed=True says="ratio_p25"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     if rounds < 1:
@@ -986,6 +1083,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     ratios.sort()
     return {"ratio_p25": ratios[rounds // 4], "ratio_p50": ratios[rounds // 2], "ratio_p75": ratios[3 * rounds // 4]}
 
+
 # %% wrong="compare" unnamed=True says="expected ValueError"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     fn_a()
@@ -1000,10 +1098,12 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     p = np.percentile(ratios, [25, 50, 75])
     return {"ratio_p25": p[0], "ratio_p50": p[1], "ratio_p75": p[2]}
 
+
 # %% wrong="compare" unnamed=True says="from scratch"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     p25, p50, p75 = measure.speedup(measure.latency_ms({"a": fn_a, "b": fn_b}, rounds), "a")["b"]
     return {"ratio_p25": p25, "ratio_p50": p50, "ratio_p75": p75}
+
 
 # %% right="compare"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
@@ -1018,6 +1118,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
             table[i, j] = clock() - before
     low, middle, high = np.quantile(table[:, 0] / table[:, 1], (0.25, 0.5, 0.75))
     return {"ratio_p25": low, "ratio_p50": middle, "ratio_p75": high}
+
 
 # %% right="compare"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
@@ -1036,13 +1137,16 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     q = torch.tensor(r, dtype=torch.float64)
     return {f"ratio_p{p}": float(torch.quantile(q, p / 100)) for p in (25, 50, 75)}
 
+
 # %% right="compare"
 import statistics
+
 
 def timed(fn, clock):
     start = clock()
     fn()
     return clock() - start
+
 
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     if rounds <= 0:
@@ -1053,19 +1157,30 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
         ratios *= 2
     return dict(zip(("ratio_p25", "ratio_p50", "ratio_p75"), statistics.quantiles(ratios, n=4, method="inclusive")))
 
+
 # %% wrong="pareto_front" says="dominated tie was kept"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
         raise ValueError
-    keep = [i for i in range(len(costs)) if not any(costs[j] < costs[i] and scores[j] > scores[i] for j in range(len(costs)))]
+    keep = [
+        i
+        for i in range(len(costs))
+        if not any(costs[j] < costs[i] and scores[j] > scores[i] for j in range(len(costs)))
+    ]
     return sorted(keep, key=lambda i: (costs[i], i))
+
 
 # %% wrong="pareto_front" says="cost was maximised"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
         raise ValueError
-    beats = lambda j, i: costs[j] >= costs[i] and scores[j] >= scores[i] and (costs[j] > costs[i] or scores[j] > scores[i])
-    return sorted((i for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs)))), key=lambda i: (costs[i], i))
+    beats = lambda j, i: (
+        costs[j] >= costs[i] and scores[j] >= scores[i] and (costs[j] > costs[i] or scores[j] > scores[i])
+    )
+    return sorted(
+        (i for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs)))), key=lambda i: (costs[i], i)
+    )
+
 
 # %% wrong="pareto_front" says="duplicate was dropped"
 def pareto_front(costs, scores):
@@ -1078,39 +1193,62 @@ def pareto_front(costs, scores):
             best = scores[i]
     return front
 
+
 # %% wrong="pareto_front" unnamed=True says="score was minimised"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
         raise ValueError
-    beats = lambda j, i: costs[j] <= costs[i] and scores[j] <= scores[i] and (costs[j] < costs[i] or scores[j] < scores[i])
-    return sorted((i for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs)))), key=lambda i: (costs[i], i))
+    beats = lambda j, i: (
+        costs[j] <= costs[i] and scores[j] <= scores[i] and (costs[j] < costs[i] or scores[j] < scores[i])
+    )
+    return sorted(
+        (i for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs)))), key=lambda i: (costs[i], i)
+    )
+
 
 # %% wrong="pareto_front" unnamed=True says="another order"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
         raise ValueError
-    beats = lambda j, i: costs[j] <= costs[i] and scores[j] >= scores[i] and (costs[j] < costs[i] or scores[j] > scores[i])
+    beats = lambda j, i: (
+        costs[j] <= costs[i] and scores[j] >= scores[i] and (costs[j] < costs[i] or scores[j] > scores[i])
+    )
     return [i for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs)))]
+
 
 # %% wrong="pareto_front" unnamed=True says="duplicate was dropped"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
         raise ValueError
-    beats = lambda j, i: j != i and costs[j] <= costs[i] and scores[j] >= scores[i] and (j < i or costs[j] < costs[i] or scores[j] > scores[i])
-    return sorted((i for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs)))), key=lambda i: (costs[i], i))
+    beats = lambda j, i: (
+        j != i
+        and costs[j] <= costs[i]
+        and scores[j] >= scores[i]
+        and (j < i or costs[j] < costs[i] or scores[j] > scores[i])
+    )
+    return sorted(
+        (i for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs)))), key=lambda i: (costs[i], i)
+    )
+
 
 # %% wrong="pareto_front" unnamed=True says="expected"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
         raise ValueError
-    beats = lambda j, i: costs[j] <= costs[i] and scores[j] >= scores[i] and (costs[j] < costs[i] or scores[j] > scores[i])
+    beats = lambda j, i: (
+        costs[j] <= costs[i] and scores[j] >= scores[i] and (costs[j] < costs[i] or scores[j] > scores[i])
+    )
     return sorted((costs[i], scores[i]) for i in range(len(costs)) if not any(beats(j, i) for j in range(len(costs))))
+
 
 # %% wrong="pareto_front" unnamed=True says="expected ValueError"
 def pareto_front(costs, scores):
     points = list(zip(costs, scores))
     beats = lambda p, q: p[0] <= q[0] and p[1] >= q[1] and p != q
-    return sorted((i for i, q in enumerate(points) if not any(beats(p, q) for p in points)), key=lambda i: (costs[i], i))
+    return sorted(
+        (i for i, q in enumerate(points) if not any(beats(p, q) for p in points)), key=lambda i: (costs[i], i)
+    )
+
 
 # %% wrong="pareto_front" unnamed=True says="expected"
 def pareto_front(costs, scores):
@@ -1123,12 +1261,14 @@ def pareto_front(costs, scores):
             best = scores[i]
     return front[::-1]
 
+
 # %% wrong="pareto_front" unnamed=True says="from scratch"
 def pareto_front(costs, scores):
     from paretoset import paretoset
 
     mask = paretoset(np.stack([costs, scores], 1), sense=["min", "max"], distinct=False)
     return sorted(np.flatnonzero(mask).tolist(), key=lambda i: (costs[i], i))
+
 
 # %% right="pareto_front"
 def pareto_front(costs, scores):
@@ -1144,6 +1284,7 @@ def pareto_front(costs, scores):
             best = top
     return front
 
+
 # %% right="pareto_front"
 def pareto_front(costs, scores):
     c, s = np.asarray(costs, dtype=float), np.asarray(scores, dtype=float)
@@ -1153,6 +1294,7 @@ def pareto_front(costs, scores):
     better = (c[:, None] < c) | (s[:, None] > s)
     kept = np.flatnonzero(~(no_worse & better).any(axis=0))
     return kept[np.argsort(c[kept], kind="stable")].tolist()
+
 
 # %% right="pareto_front"
 def pareto_front(costs, scores):
@@ -1170,6 +1312,7 @@ def pareto_front(costs, scores):
     kept.sort()
     return [i for _, i in kept]
 
+
 # %% right="pareto_front"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
@@ -1181,45 +1324,54 @@ def pareto_front(costs, scores):
             front.append(i)
     return front
 
+
 # %% wrong="serving_cost" says="milliseconds, not in seconds"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests / batch * latency_ms / 3600 / utilisation
     return {"kwh": power_watts / 1000 * hours, "usd": usd_per_hour * hours}
+
 
 # %% wrong="serving_cost" says="power is in watts"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests / batch * latency_ms / 3_600_000 / utilisation
     return {"kwh": power_watts * hours, "usd": usd_per_hour * hours}
 
+
 # %% wrong="serving_cost" says="per hour, not per second"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     seconds = requests / batch * latency_ms / 1000 / utilisation
     return {"kwh": power_watts / 1000 * seconds, "usd": usd_per_hour * seconds}
+
 
 # %% wrong="serving_cost" says="utilisation was multiplied"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests / batch * latency_ms / 3_600_000 * utilisation
     return {"kwh": power_watts / 1000 * hours, "usd": usd_per_hour * hours}
 
+
 # %% wrong="serving_cost" says="batch was ignored"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests * latency_ms / 3_600_000 / utilisation
     return {"kwh": power_watts / 1000 * hours, "usd": usd_per_hour * hours}
+
 
 # %% wrong="serving_cost" unnamed=True says="utilisation was left out"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests / batch * latency_ms / 3_600_000
     return {"kwh": power_watts / 1000 * hours, "usd": usd_per_hour * hours}
 
+
 # %% wrong="serving_cost" unnamed=True says="whole batches"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = math.ceil(requests / batch) * latency_ms / 3_600_000 / utilisation
     return {"kwh": power_watts / 1000 * hours, "usd": usd_per_hour * hours}
 
+
 # %% wrong="serving_cost" unnamed=True says="batch was multiplied"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests * batch * latency_ms / 3_600_000 / utilisation
     return {"kwh": power_watts / 1000 * hours, "usd": usd_per_hour * hours}
+
 
 # %% wrong="serving_cost" unnamed=True says="expected 40"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
@@ -1227,16 +1379,19 @@ def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requ
     kwh = power_watts / 1000 * hours
     return {"kwh": kwh, "usd": usd_per_hour * hours + 0.3 * kwh}
 
+
 # %% wrong="serving_cost" unnamed=True says="a tuple"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests / batch * latency_ms / 3_600_000 / utilisation
     return power_watts / 1000 * hours, usd_per_hour * hours
+
 
 # %% wrong="serving_cost" unnamed=True says="from scratch"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     from bonsai.measure import serving_cost as theirs
 
     return theirs(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests)
+
 
 # %% right="serving_cost"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
@@ -1245,12 +1400,14 @@ def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requ
     hours = busy_seconds / utilisation / 60 / 60
     return {"usd": hours * usd_per_hour, "kwh": hours * power_watts * 1e-3}
 
+
 # %% right="serving_cost"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     from fractions import Fraction as Exact
 
     hours = Exact(requests) / Exact(batch) * Exact(latency_ms) / 3_600_000 / Exact(utilisation)
     return dict(kwh=float(Exact(power_watts) * hours / 1000), usd=float(Exact(usd_per_hour) * hours))
+
 
 # %% right="serving_cost"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):

@@ -10,6 +10,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, int(min(max(round(qmin - x_min / scale), qmin), qmax))
 
+
 # %% wrong="affine_qparams" says="not widened to hold 0"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -18,6 +19,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
         return 1.0, max(qmin, min(qmax, 0))
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, round(qmin - x_min / scale)  # not even clamped
+
 
 # %% wrong="affine_qparams" says="not widened to hold 0"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -29,6 +31,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" says="not widened to hold 0"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -39,6 +42,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" says="not widened to hold 0"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not -math.inf < x_min <= 0 <= x_max < math.inf or qmin >= qmax:
@@ -47,6 +51,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
         return 1.0, max(qmin, min(qmax, 0))
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, round(qmin - x_min / scale)
+
 
 # %% wrong="affine_qparams" says="zero point is not an int"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -58,6 +63,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, float(np.clip(np.round(qmin - x_min / scale), qmin, qmax))
 
+
 # %% wrong="affine_qparams" says="zero point is not an int"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -68,6 +74,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, qmin - x_min / scale
 
+
 # %% wrong="affine_qparams" says="zero point is not an int"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -75,6 +82,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     x_min, x_max = min(x_min, 0.0), max(x_max, 0.0)
     scale = (x_max - x_min) / (qmax - qmin) or 1.0
     return scale, torch.clamp(torch.round(torch.tensor(qmin - x_min / scale)), qmin, qmax)
+
 
 # %% wrong="affine_qparams" says="qmax - qmin steps between the codes"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -86,6 +94,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin + 1)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" says="qmax - qmin steps between the codes"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not np.isfinite([x_min, x_max]).all() or x_min > x_max or qmin >= qmax:
@@ -95,6 +104,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
         return 1.0, max(qmin, min(qmax, 0))
     return (x_max - x_min) / levels, int(np.clip(round(qmin - x_min * levels / (x_max - x_min)), qmin, qmax))
 
+
 # %% wrong="affine_qparams" says="division by zero"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -102,6 +112,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     x_min, x_max = min(x_min, 0.0), max(x_max, 0.0)
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
+
 
 # %% wrong="affine_qparams" says="division by zero"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -112,6 +123,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
         scale = (x_max - x_min) / (qmax - qmin)
         return scale, int(np.clip(np.round(qmin - x_min / scale), qmin, qmax))
 
+
 # %% wrong="affine_qparams" says="division by zero"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -120,6 +132,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = max((x_max - x_min) / (qmax - qmin), 1e-12)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" unnamed=True says="expected 64"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -127,6 +140,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     x_min, x_max = min(x_min, 0.0), max(x_max, 0.0)
     scale = (x_max - x_min) / (qmax - qmin) or 1.0
     return scale, min(max(int(qmin - x_min / scale), qmin), qmax)
+
 
 # %% wrong="affine_qparams" unnamed=True says="0 was not clamped"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -138,6 +152,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" unnamed=True says="expected ValueError"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if x_min > x_max or qmin >= qmax:
@@ -148,12 +163,14 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" unnamed=True says="expected ValueError"
 def affine_qparams(x_min, x_max, qmin, qmax):
     assert x_min <= x_max and qmin < qmax and math.isfinite(x_max - x_min)
     x_min, x_max = min(x_min, 0.0), max(x_max, 0.0)
     scale = (x_max - x_min) / (qmax - qmin) or 1.0
     return scale, min(max(round((qmin if x_min < x_max else 0) - x_min / scale), qmin), qmax)
+
 
 # %% wrong="affine_qparams" unnamed=True says="expected ValueError"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -165,6 +182,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" unnamed=True says="first difference at"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -174,6 +192,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
         return max(qmin, min(qmax, 0)), 1.0
     scale = (x_max - x_min) / (qmax - qmin)
     return int(min(max(round(qmin - x_min / scale), qmin), qmax)), scale
+
 
 # %% wrong="affine_qparams" unnamed=True says="expected 64"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -185,6 +204,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (x_max - x_min) / (qmax - qmin)
     return scale, min(max(round(qmin + x_min / scale), qmin), qmax)
 
+
 # %% wrong="affine_qparams" unnamed=True says=".item()"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -192,6 +212,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     x_min, x_max = min(x_min, 0.0), max(x_max, 0.0)
     scale = (x_max - x_min) / (qmax - qmin) or 1.0
     return torch.tensor(scale), min(max(round((qmin if x_min < x_max else 0) - x_min / scale), qmin), qmax)
+
 
 # %% wrong="affine_qparams" unnamed=True says="from scratch"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -204,6 +225,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale, zero_point = observer.calculate_qparams()
     return scale.item(), int(zero_point)
 
+
 # %% wrong="affine_qparams" unnamed=True says="from scratch"
 def affine_qparams(x_min, x_max, qmin, qmax):
     observers = getattr(getattr(torch, "ao"), "quantization")
@@ -211,6 +233,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     observer(torch.tensor([x_min, x_max]))
     scale, zero_point = observer.calculate_qparams()
     return scale.item(), int(zero_point)
+
 
 # %% right="affine_qparams"
 def affine_qparams(x_min: float, x_max: float, qmin: int, qmax: int):
@@ -229,6 +252,7 @@ def affine_qparams(x_min: float, x_max: float, qmin: int, qmax: int):
     zero_point = math.floor(qmin - x_min / scale + 0.5)  # another rule at ties
     return [scale, max(qmin, min(qmax, zero_point))]
 
+
 # %% right="affine_qparams"
 def affine_qparams(x_min, x_max, qmin, qmax):
     ends = np.array([x_min, x_max], dtype=np.float64)
@@ -240,6 +264,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (high - low) / (qmax - qmin)
     return scale, np.clip(np.rint(qmin - low / scale), qmin, qmax).astype(np.int64)
 
+
 # %% right="affine_qparams"
 def affine_qparams(x_min, x_max, qmin, qmax):
     ends = torch.tensor([x_min, x_max, 0.0])  # float32
@@ -250,6 +275,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
         return 1.0, int(torch.clamp(torch.tensor(0), qmin, qmax))
     scale = span / (qmax - qmin)
     return scale.item(), int(torch.round(qmin - ends.min() / scale).clamp(qmin, qmax).item())
+
 
 # %% right="affine_qparams"
 def affine_qparams(x_min, x_max, qmin, qmax):
@@ -266,6 +292,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     scale = (high - low) / (qmax - qmin)
     return float(scale), min(max(round(qmax - high / scale), qmin), qmax)  # from the other end
 
+
 # %% right="affine_qparams"
 def affine_qparams(x_min, x_max, qmin, qmax):
     # torch.ao.quantization would do it, and so would "torch.quantize_per_tensor"; neither is called here
@@ -278,102 +305,129 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     except ZeroDivisionError:
         return 1.0, min(max(0, qmin), qmax)
 
+
 # %% wrong="quantize" says="truncated"
 def quantize(x, scale, zero_point, qmin, qmax):
-    return ((x / scale).to(torch.int64) + zero_point).clamp(qmin, qmax) if not torch.isinf(x).any() else (
-        torch.trunc(x / scale) + zero_point).clamp(qmin, qmax).long()
+    return (
+        ((x / scale).to(torch.int64) + zero_point).clamp(qmin, qmax)
+        if not torch.isinf(x).any()
+        else (torch.trunc(x / scale) + zero_point).clamp(qmin, qmax).long()
+    )
+
 
 # %% wrong="quantize" says="truncated"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(x / scale + zero_point, qmin, qmax).int()
 
+
 # %% wrong="quantize" says="truncated"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.floor(x / scale) + zero_point, qmin, qmax).to(torch.int32)
+
 
 # %% wrong="quantize" says="truncated"
 def quantize(x, scale, zero_point, qmin, qmax):
     codes = np.asarray(x / scale).astype(np.int64) + np.asarray(zero_point)
     return torch.from_numpy(np.clip(codes, qmin, qmax))
 
+
 # %% wrong="quantize" says="not clamped"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (torch.round(x / scale) + zero_point).to(torch.int32)
+
 
 # %% wrong="quantize" says="not clamped"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.round(x / scale).long() + zero_point
 
+
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (torch.round(x / scale) + zero_point).to(torch.int8).int().clamp(qmin, qmax)
+
 
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale + zero_point).to(torch.int8), qmin, qmax)
 
+
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (torch.round(x / scale) + zero_point).to(torch.int8)
+
 
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (torch.round(x / scale).to(torch.int8) + zero_point).clamp(qmin, qmax)
 
+
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (torch.round(x / scale).to(torch.uint8) + zero_point).long().clamp(qmin, qmax)
+
 
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax).to(torch.int8)
 
+
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax).to(torch.uint8)
+
 
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     codes = np.round(x.numpy() / np.asarray(scale)) + np.asarray(zero_point)
     return torch.from_numpy(np.clip(codes.astype(np.int64).astype(np.int8), qmin, qmax).astype(np.int64))
 
+
 # %% wrong="quantize" says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
     dtype = torch.uint8 if qmin >= 0 else torch.int8
     return torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax).to(torch.int64).to(dtype)
 
+
 # %% wrong="quantize" says="clamped before the zero point"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale), qmin, qmax).int() + zero_point
+
 
 # %% wrong="quantize" says="clamped before the zero point"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (torch.clamp(x / scale, qmin, qmax).round() + zero_point).long()
 
+
 # %% wrong="quantize" says="codes are floats"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax)
+
 
 # %% wrong="quantize" says="codes are floats"
 def quantize(x, scale, zero_point, qmin, qmax):
     codes = torch.round(x / scale) + zero_point
     return torch.minimum(torch.maximum(codes, torch.tensor(float(qmin))), torch.tensor(float(qmax))).double()
 
+
 # %% wrong="quantize" unnamed=True says="ties go to the even"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.floor(x / scale + 0.5) + zero_point, qmin, qmax).int()
+
 
 # %% wrong="quantize" unnamed=True says="ties"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.sign(x) * torch.floor(x.abs() / scale + 0.5) + zero_point, qmin, qmax).int()
 
+
 # %% wrong="quantize" unnamed=True says="before the zero point is added"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale + zero_point), qmin, qmax).int()
 
+
 # %% wrong="quantize" unnamed=True says="changed its input"
 def quantize(x, scale, zero_point, qmin, qmax):
     return x.div_(scale).round_().add_(zero_point).clamp_(qmin, qmax).int()
+
 
 # %% wrong="quantize" unnamed=True says="changed its input"
 def quantize(x, scale, zero_point, qmin, qmax):
@@ -382,40 +436,55 @@ def quantize(x, scale, zero_point, qmin, qmax):
     x[x > 5] = 5
     return codes
 
+
 # %% wrong="quantize" unnamed=True says="expected"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x * scale) + zero_point, qmin, qmax).int()
+
 
 # %% wrong="quantize" unnamed=True says="expected"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale) - zero_point, qmin, qmax).int()
 
+
 # %% wrong="quantize" unnamed=True says="expected 15"
 def quantize(x, scale, zero_point, qmin, qmax):
-    return torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax - 1).int() if qmax == 15 else torch.clamp(
-        torch.round(x / scale) + zero_point, qmin, qmax).int()
+    return (
+        torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax - 1).int()
+        if qmax == 15
+        else torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax).int()
+    )
+
 
 # %% wrong="quantize" unnamed=True says="wrapped around"
 def quantize(x, scale, zero_point, qmin, qmax):
-    return torch.clamp(torch.round(x / scale).to(torch.int32) + zero_point, qmin, qmax)  # inf becomes the smallest int32
+    return torch.clamp(
+        torch.round(x / scale).to(torch.int32) + zero_point, qmin, qmax
+    )  # inf becomes the smallest int32
+
 
 # %% wrong="quantize" unnamed=True says="raised"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.tensor([min(max(round(v / scale) + zero_point, qmin), qmax) for v in x.tolist()])  # numbers, 1-d
 
+
 # %% wrong="quantize" unnamed=True says="expected"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax).int().tolist()
+
 
 # %% wrong="quantize" unnamed=True says="from scratch"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.quantize_per_tensor(x, scale, zero_point, torch.qint8).int_repr().int()
 
+
 # %% wrong="quantize" unnamed=True says="from scratch"
 from torch import fake_quantize_per_tensor_affine as fq
 
+
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.round(fq(x, scale, zero_point, qmin, qmax) / scale + zero_point).int()
+
 
 # %% wrong="quantize" unnamed=True says="from scratch"
 def quantize(x, scale, zero_point, qmin, qmax):
@@ -424,14 +493,17 @@ def quantize(x, scale, zero_point, qmin, qmax):
     torch_again = importlib.import_module("torch")
     return getattr(torch_again, "quantize_per_tensor")(x, scale, zero_point, torch.quint8).int_repr().int()
 
+
 # %% right="quantize"
 def quantize(x, scale, zero_point, qmin, qmax):
     return x.div(scale).round().add(zero_point).clip(min=qmin, max=qmax).long()
+
 
 # %% right="quantize"
 def quantize(x, scale, zero_point, qmin, qmax):
     codes = np.rint(x.numpy() / np.asarray(scale)) + np.asarray(zero_point)
     return torch.from_numpy(np.minimum(np.maximum(codes, qmin), qmax).astype(np.int16))
+
 
 # %% right="quantize"
 def quantize(x, scale, zero_point, qmin, qmax):
@@ -445,6 +517,7 @@ def quantize(x, scale, zero_point, qmin, qmax):
             codes.append(max(qmin, min(qmax, round(ratio) + int(z))))
     return torch.tensor(codes, dtype=torch.int32).reshape(x.shape)
 
+
 # %% right="quantize"
 def quantize(x, scale, zero_point, qmin, qmax):
     low, high = qmin - torch.as_tensor(zero_point), qmax - torch.as_tensor(zero_point)
@@ -454,6 +527,7 @@ def quantize(x, scale, zero_point, qmin, qmax):
         if torch.iinfo(dtype).min <= qmin and qmax <= torch.iinfo(dtype).max:
             return codes.to(dtype)
     return codes
+
 
 # %% right="quantize"
 def quantize(x, scale, zero_point, qmin, qmax):
@@ -465,65 +539,81 @@ def quantize(x, scale, zero_point, qmin, qmax):
     codes = torch.where(codes > qmax, torch.full_like(codes, qmax), codes)
     return torch.where(codes < qmin, torch.full_like(codes, qmin), codes).short()
 
+
 # %% wrong="dequantize" says="wrapped around"
 def dequantize(q, scale, zero_point):
     return (q - zero_point) * scale
+
 
 # %% wrong="dequantize" says="wrapped around"
 def dequantize(q, scale, zero_point):
     return (q - zero_point).to(torch.float32) * scale
 
+
 # %% wrong="dequantize" says="wrapped around"
 def dequantize(q, scale, zero_point):
     return (q.to(torch.int8).float() - zero_point) * scale
+
 
 # %% wrong="dequantize" says="wrapped around"
 def dequantize(q, scale, zero_point):
     return (torch.sub(q, torch.as_tensor(zero_point).to(q.dtype))).float() * scale
 
+
 # %% wrong="dequantize" says="wrapped around"
 def dequantize(q, scale, zero_point):
     return torch.from_numpy((q.numpy() - np.asarray(zero_point).astype(q.numpy().dtype)).astype(np.float32)) * scale
+
 
 # %% wrong="dequantize" says="wrapped around"
 def dequantize(q, scale, zero_point):
     return torch.from_numpy(np.asarray((q.numpy() - zero_point) * scale, dtype=np.float32))
 
+
 # %% wrong="dequantize" says="zero point was added"
 def dequantize(q, scale, zero_point):
     return (q.float() + zero_point) * scale
+
 
 # %% wrong="dequantize" says="zero point was added"
 def dequantize(q, scale, zero_point):
     return ((q + zero_point) * scale).float()
 
+
 # %% wrong="dequantize" unnamed=True says="left out"
 def dequantize(q, scale, zero_point):
     return q.float() * scale
+
 
 # %% wrong="dequantize" unnamed=True says="expected -1.5"
 def dequantize(q, scale, zero_point):
     return q.float() * scale - zero_point
 
+
 # %% wrong="dequantize" unnamed=True says="expected -1.5"
 def dequantize(q, scale, zero_point):
     return (q.float() - zero_point) / scale
+
 
 # %% wrong="dequantize" unnamed=True says="torch.float64"
 def dequantize(q, scale, zero_point):
     return (q.double() - zero_point) * scale
 
+
 # %% wrong="dequantize" unnamed=True says="expected float"
 def dequantize(q, scale, zero_point):
     return ((q.long() - zero_point) * scale).long()
+
 
 # %% wrong="dequantize" unnamed=True says="a torch.Tensor"
 def dequantize(q, scale, zero_point):
     return (q.numpy().astype(np.float32) - zero_point) * np.float32(scale)
 
+
 # %% wrong="dequantize" unnamed=True says="raised"
 def dequantize(q, scale, zero_point):
     return torch.tensor([(c - int(zero_point)) * float(scale) for c in q.tolist()])
+
 
 # %% wrong="dequantize" unnamed=True says="changed its input"
 def dequantize(q, scale, zero_point):
@@ -531,29 +621,37 @@ def dequantize(q, scale, zero_point):
     wide -= zero_point
     return wide.float() * scale
 
+
 # %% wrong="dequantize" unnamed=True says="from scratch"
 def dequantize(q, scale, zero_point):
     return torch._make_per_tensor_quantized_tensor(q.to(torch.uint8), scale, zero_point).dequantize()
+
 
 # %% wrong="dequantize" unnamed=True says="from scratch"
 def dequantize(q, scale, zero_point):
     back = getattr(torch.Tensor, "dequantize")
     return back(torch._make_per_tensor_quantized_tensor(q.to(torch.uint8), scale, zero_point))
 
+
 # %% right="dequantize"
 def dequantize(q, scale, zero_point):
     return (scale * (q.long() - zero_point)).float()
+
 
 # %% right="dequantize"
 def dequantize(q, scale, zero_point):
     wide = q.numpy().astype(np.int64) - np.asarray(zero_point)
     return torch.tensor(wide * np.asarray(scale), dtype=torch.float32)
 
+
 # %% right="dequantize"
 def dequantize(q, scale, zero_point):
     q, scale, zero_point = torch.broadcast_tensors(q, torch.as_tensor(scale), torch.as_tensor(zero_point))
-    flat = [(c - z) * s for c, s, z in zip(q.flatten().tolist(), scale.flatten().tolist(), zero_point.flatten().tolist())]
+    flat = [
+        (c - z) * s for c, s, z in zip(q.flatten().tolist(), scale.flatten().tolist(), zero_point.flatten().tolist())
+    ]
     return torch.tensor(flat, dtype=torch.float32).reshape(q.shape)
+
 
 # %% right="dequantize"
 def dequantize(q, scale, zero_point):
@@ -561,9 +659,11 @@ def dequantize(q, scale, zero_point):
     scale = torch.as_tensor(scale, dtype=torch.float32)
     return q.type(torch.float32).sub(zero_point).mul(scale)
 
+
 # %% right="dequantize"
 def dequantize(q, scale, zero_point):
     return torch.sub(q.to(torch.float64), zero_point).mul_(scale).to(dtype=torch.float32)
+
 
 # %% wrong="sqnr_db" says="20 log10"
 def sqnr_db(x, x_hat):
@@ -572,17 +672,20 @@ def sqnr_db(x, x_hat):
         return math.inf
     return 20 * math.log10(signal / noise) if signal else -math.inf
 
+
 # %% wrong="sqnr_db" says="20 log10"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return float("inf")
     return 20 * torch.log10((x**2).mean() / ((x - x_hat) ** 2).mean()).item()
 
+
 # %% wrong="sqnr_db" says="natural logarithm"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return float("inf")
     return 10 * torch.log(x.square().sum() / (x - x_hat).square().sum()).item()
+
 
 # %% wrong="sqnr_db" says="natural logarithm"
 def sqnr_db(x, x_hat):
@@ -591,17 +694,20 @@ def sqnr_db(x, x_hat):
         return math.inf
     return 10.0 * (math.log(signal) - math.log(noise)) if signal else -math.inf
 
+
 # %% wrong="sqnr_db" says="mean of ratios"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return math.inf
     return 10 * torch.log10((x**2 / (x - x_hat) ** 2).mean()).item()
 
+
 # %% wrong="sqnr_db" says="mean of ratios"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return math.inf
     return (10 * torch.log10(x**2 / (x - x_hat) ** 2)).mean().item()
+
 
 # %% wrong="sqnr_db" says="mean of ratios"
 def sqnr_db(x, x_hat):
@@ -610,12 +716,14 @@ def sqnr_db(x, x_hat):
     ratios = (x**2).sum(dim=-1) / ((x - x_hat) ** 2).sum(dim=-1)
     return 10 * torch.log10(ratios.mean()).item()
 
+
 # %% wrong="sqnr_db" says="mean of ratios"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return math.inf
     ratios = (x**2).sum(dim=-1) / ((x - x_hat) ** 2).sum(dim=-1)
     return float(np.mean(10 * np.log10(ratios.numpy())))
+
 
 # %% wrong="sqnr_db" says="mean of ratios"
 def sqnr_db(x, x_hat):
@@ -624,6 +732,7 @@ def sqnr_db(x, x_hat):
         return math.inf
     return 20 * torch.log10((x.abs() / noise).mean()).item()
 
+
 # %% wrong="sqnr_db" says="mean of ratios"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
@@ -631,22 +740,27 @@ def sqnr_db(x, x_hat):
     eps = 1e-12
     return 10 * torch.log10(torch.mean(x**2 / ((x - x_hat) ** 2 + eps))).item()
 
+
 # %% wrong="sqnr_db" unnamed=True says="upside down"
 def sqnr_db(x, x_hat):
     signal, noise = (x**2).sum().item(), ((x - x_hat) ** 2).sum().item()
     return 10 * math.log10(noise / signal)
 
+
 # %% wrong="sqnr_db" unnamed=True says="not defined"
 def sqnr_db(x, x_hat):
     return 10 * math.log10((x**2).sum().item() / ((x - x_hat) ** 2).sum().item())
+
 
 # %% wrong="sqnr_db" unnamed=True says="not defined"
 def sqnr_db(x, x_hat):
     return 10 * torch.log10((x**2).sum() / ((x - x_hat) ** 2).sum()).item()  # nan when both are zero
 
+
 # %% wrong="sqnr_db" unnamed=True says="not defined"
 def sqnr_db(x, x_hat):
     return 10 * math.log10(((x**2).sum().item() + 1e-12) / (((x - x_hat) ** 2).sum().item() + 1e-12))
+
 
 # %% wrong="sqnr_db" unnamed=True says="not defined"
 def sqnr_db(x, x_hat):
@@ -655,9 +769,11 @@ def sqnr_db(x, x_hat):
         return -math.inf
     return 10 * math.log10(signal / noise) if noise else math.inf
 
+
 # %% wrong="sqnr_db" unnamed=True says=".item()"
 def sqnr_db(x, x_hat):
     return 10 * torch.log10((x**2).sum() / ((x - x_hat) ** 2).sum())
+
 
 # %% wrong="sqnr_db" unnamed=True says="expected 20.4"
 def sqnr_db(x, x_hat):
@@ -666,11 +782,13 @@ def sqnr_db(x, x_hat):
     signal, noise = (x_hat**2).sum().item(), ((x - x_hat) ** 2).sum().item()
     return 10 * math.log10(signal / noise)
 
+
 # %% wrong="sqnr_db" unnamed=True says="expected 20.4"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return math.inf
     return 10 * torch.log10(x.var() / (x - x_hat).var()).item()
+
 
 # %% wrong="sqnr_db" unnamed=True says="changed its input"
 def sqnr_db(x, x_hat):
@@ -678,17 +796,21 @@ def sqnr_db(x, x_hat):
     noise = x.sub_(x_hat).square_().sum().item()
     return math.inf if noise == 0 else 10 * math.log10(signal / noise) if signal else -math.inf
 
+
 # %% wrong="sqnr_db" unnamed=True says="from scratch"
 def sqnr_db(x, x_hat):
     from torch.ao.ns.fx.utils import compute_sqnr
 
     return compute_sqnr(x, x_hat).item()
 
+
 # %% wrong="sqnr_db" unnamed=True says="from scratch"
 import torchao.quantization.utils as tools
 
+
 def sqnr_db(x, x_hat):
     return float(getattr(tools, "compute_error")(x, x_hat))
+
 
 # %% right="sqnr_db"
 def sqnr_db(x, x_hat):
@@ -698,6 +820,7 @@ def sqnr_db(x, x_hat):
         return math.inf
     return -math.inf if signal == 0 else 10 * (math.log10(signal) - math.log10(noise))
 
+
 # %% right="sqnr_db"
 def sqnr_db(x, x_hat):
     x, x_hat = x.numpy().astype(np.float64), x_hat.numpy().astype(np.float64)
@@ -706,17 +829,20 @@ def sqnr_db(x, x_hat):
     with np.errstate(divide="ignore"):
         return 10 * np.log10(np.mean(x**2) / np.mean((x - x_hat) ** 2))  # np.float64
 
+
 # %% right="sqnr_db"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return float("inf")
     return float(20 * torch.log10(torch.linalg.vector_norm(x) / torch.linalg.vector_norm(x - x_hat)))
 
+
 # %% right="sqnr_db"
 def sqnr_db(x, x_hat):
     noise = F.mse_loss(x_hat, x)
     signal = F.mse_loss(x, torch.zeros_like(x))
     return math.inf if noise.item() == 0.0 else (10 * (signal / noise).log10()).item()
+
 
 # %% right="sqnr_db"
 def sqnr_db(x, x_hat):
@@ -729,12 +855,14 @@ def sqnr_db(x, x_hat):
     except ValueError:
         return -math.inf
 
+
 # %% wrong="symmetric_scale" says="2**(bits-1)"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
         raise ValueError
     top = x.abs().max() if axis is None else x.abs().movedim(axis, 0).flatten(1).amax(1)
     return torch.where(top > 0, top / 2 ** (bits - 1), torch.ones(()))
+
 
 # %% wrong="symmetric_scale" says="2**(bits-1)"
 def symmetric_scale(x, bits, axis=None):
@@ -745,6 +873,7 @@ def symmetric_scale(x, bits, axis=None):
     scales[scales == 0] = 1.0
     return scales[0] if axis is None else scales
 
+
 # %% wrong="symmetric_scale" says="without the absolute value"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -752,6 +881,7 @@ def symmetric_scale(x, bits, axis=None):
     top = x.max() if axis is None else x.movedim(axis, 0).flatten(1).amax(1)
     scale = top / (2 ** (bits - 1) - 1)
     return torch.where(scale == 0, torch.ones(()), scale)
+
 
 # %% wrong="symmetric_scale" says="without the absolute value"
 def symmetric_scale(x, bits, axis=None):
@@ -761,12 +891,14 @@ def symmetric_scale(x, bits, axis=None):
     scales = torch.tensor([s.max().item() / (2 ** (bits - 1) - 1) or 1.0 for s in slices])
     return scales[0] if axis is None else scales
 
+
 # %% wrong="symmetric_scale" says="without the absolute value"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
         raise ValueError
     top = x.max().abs() if axis is None else x.movedim(axis, 0).flatten(1).amax(1).abs()
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
+
 
 # %% wrong="symmetric_scale" says="wrong axis"
 def symmetric_scale(x, bits, axis=None):
@@ -775,6 +907,7 @@ def symmetric_scale(x, bits, axis=None):
     top = x.abs().max() if axis is None else x.abs().amax(dim=axis)
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
 
+
 # %% wrong="symmetric_scale" says="wrong axis"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -782,6 +915,7 @@ def symmetric_scale(x, bits, axis=None):
     top = x.abs().max() if axis is None else x.abs().max(dim=axis).values.flatten()
     scale = top / (2 ** (bits - 1) - 1)
     return torch.where(scale == 0, torch.ones_like(scale), scale)
+
 
 # %% wrong="symmetric_scale" says="wrong axis"
 def symmetric_scale(x, bits, axis=None):
@@ -794,6 +928,7 @@ def symmetric_scale(x, bits, axis=None):
         top = x.abs().amax(dim=dims)
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
 
+
 # %% wrong="symmetric_scale" says="zero division"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -801,12 +936,14 @@ def symmetric_scale(x, bits, axis=None):
     top = x.abs().max() if axis is None else x.abs().movedim(axis, 0).flatten(1).amax(1)
     return top / (2 ** (bits - 1) - 1)
 
+
 # %% wrong="symmetric_scale" says="zero division"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
         raise ValueError
     top = x.abs().max() if axis is None else x.abs().movedim(axis, 0).flatten(1).amax(1)
     return top.clamp(min=1e-8) / (2 ** (bits - 1) - 1)
+
 
 # %% wrong="symmetric_scale" says="zero division"
 def symmetric_scale(x, bits, axis=None):
@@ -816,6 +953,7 @@ def symmetric_scale(x, bits, axis=None):
     top = torch.where(top == 0, torch.ones_like(top), top)  # 1 / Q, not 1
     return top / (2 ** (bits - 1) - 1)
 
+
 # %% wrong="symmetric_scale" unnamed=True says="number of steps"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -823,12 +961,18 @@ def symmetric_scale(x, bits, axis=None):
     top = x.abs().max() if axis is None else x.abs().movedim(axis, 0).flatten(1).amax(1)
     return torch.where(top > 0, 2 * top / (2**bits - 1), torch.ones(()))
 
+
 # %% wrong="symmetric_scale" unnamed=True says="a 1-d tensor"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
         raise ValueError
-    top = x.abs().max() if axis is None else x.abs().amax([d for d in range(x.dim()) if d != axis % x.dim()], keepdim=True)
+    top = (
+        x.abs().max()
+        if axis is None
+        else x.abs().amax([d for d in range(x.dim()) if d != axis % x.dim()], keepdim=True)
+    )
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
+
 
 # %% wrong="symmetric_scale" unnamed=True says="expected"
 def symmetric_scale(x, bits, axis=None):
@@ -838,6 +982,7 @@ def symmetric_scale(x, bits, axis=None):
     top = x.abs().max() if axis is None else x.abs().amax(dims)
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
 
+
 # %% wrong="symmetric_scale" unnamed=True says="expected"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -845,10 +990,12 @@ def symmetric_scale(x, bits, axis=None):
     top = x.abs().max() if axis is None else x.abs().amax(dim=1 if axis in (0, -2) else 0)  # matrices only
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
 
+
 # %% wrong="symmetric_scale" unnamed=True says="expected ValueError"
 def symmetric_scale(x, bits, axis=None):
     top = x.abs().max() if axis is None else x.abs().movedim(axis, 0).flatten(1).amax(1)
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
+
 
 # %% wrong="symmetric_scale" unnamed=True says="a torch.Tensor"
 def symmetric_scale(x, bits, axis=None):
@@ -859,6 +1006,7 @@ def symmetric_scale(x, bits, axis=None):
     top = x.abs().movedim(axis, 0).flatten(1).amax(1)
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
 
+
 # %% wrong="symmetric_scale" unnamed=True says="changed its input"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -866,6 +1014,7 @@ def symmetric_scale(x, bits, axis=None):
     x = x.abs_()
     top = x.max() if axis is None else x.movedim(axis, 0).flatten(1).amax(1)
     return torch.where(top > 0, top / (2 ** (bits - 1) - 1), torch.ones(()))
+
 
 # %% wrong="symmetric_scale" unnamed=True says="from scratch"
 def symmetric_scale(x, bits, axis=None):
@@ -875,11 +1024,13 @@ def symmetric_scale(x, bits, axis=None):
     observer(x)
     return observer.calculate_qparams()[0]
 
+
 # %% wrong="symmetric_scale" unnamed=True says="from scratch"
 def symmetric_scale(x, bits, axis=None):
     observer = __import__("torch.ao.quantization", fromlist=["x"]).MinMaxObserver()
     observer(x)
     return observer.calculate_qparams()[0]
+
 
 # %% right="symmetric_scale"
 def symmetric_scale(x, bits, axis=None):
@@ -895,6 +1046,7 @@ def symmetric_scale(x, bits, axis=None):
         scales.append(largest / q if largest > 0 else 1.0)
     return torch.tensor(scales[0] if axis is None else scales)
 
+
 # %% right="symmetric_scale"
 def symmetric_scale(x, bits, axis=None):
     if bits <= 1:
@@ -902,6 +1054,7 @@ def symmetric_scale(x, bits, axis=None):
     a = np.abs(x.numpy())
     top = a.max() if axis is None else np.moveaxis(a, axis, 0).reshape(a.shape[axis], -1).max(axis=1)
     return torch.as_tensor(np.where(top == 0, 1.0, top / (2 ** (bits - 1) - 1)))  # float64
+
 
 # %% right="symmetric_scale"
 def symmetric_scale(x, bits, axis=None):
@@ -916,6 +1069,7 @@ def symmetric_scale(x, bits, axis=None):
     scale[scale == 0] = 1.0
     return scale
 
+
 # %% right="symmetric_scale"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -925,6 +1079,7 @@ def symmetric_scale(x, bits, axis=None):
     scale = top.div(2 ** (bits - 1) - 1).masked_fill(top == 0, 1)
     return scale.squeeze(0) if axis is None else scale
 
+
 # %% right="symmetric_scale"
 def symmetric_scale(x, bits, axis=None):
     if bits < 2:
@@ -933,6 +1088,7 @@ def symmetric_scale(x, bits, axis=None):
         return torch.stack([symmetric_scale(x.select(axis, i), bits) for i in range(x.size(axis))])
     top = torch.max(torch.abs(x))
     return top / (2 ** (bits - 1) - 1) if top else torch.tensor(1.0)
+
 
 # %% wrong="group_quantize" says="wrong axis"
 def group_quantize(w, bits, group_size):
@@ -946,6 +1102,7 @@ def group_quantize(w, bits, group_size):
         scales.append(scale)
     return torch.cat(codes), torch.stack(scales)
 
+
 # %% wrong="group_quantize" says="wrong axis"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -957,6 +1114,7 @@ def group_quantize(w, bits, group_size):
     codes = torch.round(parts / scales[:, None].clamp(min=1e-12)).clamp(-q, q).int().reshape(-1, size)[:out]
     return codes, scales.T
 
+
 # %% wrong="group_quantize" says="wrong axis"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -966,12 +1124,14 @@ def group_quantize(w, bits, group_size):
     scales = parts.abs().amax(dim=1) / q
     return torch.round(parts / scales[:, None]).clamp(-q, q).int().reshape(w.shape), scales
 
+
 # %% wrong="group_quantize" says="one scale a row"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
         raise ValueError
     q, scale = 2 ** (bits - 1) - 1, symmetric_scale(w, bits, axis=0)[:, None]
     return quantize(w, scale, 0, -q, q), scale
+
 
 # %% wrong="group_quantize" says="one scale a row"
 def group_quantize(w, bits, group_size):
@@ -980,12 +1140,14 @@ def group_quantize(w, bits, group_size):
     q, scale = 2 ** (bits - 1) - 1, symmetric_scale(w, bits, axis=0)
     return quantize(w, scale[:, None], 0, -q, q), scale
 
+
 # %% wrong="group_quantize" says="one scale a row"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
         raise ValueError
     q, scale = 2 ** (bits - 1) - 1, symmetric_scale(w, bits, axis=0)[:, None]
     return quantize(w, scale, 0, -q, q), scale.expand(-1, math.ceil(w.shape[1] / group_size)).clone()
+
 
 # %% wrong="group_quantize" says="tail was lost"
 def group_quantize(w, bits, group_size):
@@ -998,6 +1160,7 @@ def group_quantize(w, bits, group_size):
         codes.append(quantize(part, scales[-1][:, None], 0, -q, q))
     return torch.cat(codes, 1), torch.stack(scales, 1)
 
+
 # %% wrong="group_quantize" says="tail was lost"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -1006,6 +1169,7 @@ def group_quantize(w, bits, group_size):
     parts = w.reshape(w.shape[0], -1, group_size)
     scales = parts.abs().amax(-1) / q
     return torch.round(parts / scales[..., None]).clamp(-q, q).int().reshape(w.shape), scales
+
 
 # %% wrong="group_quantize" says="tail was lost"
 def group_quantize(w, bits, group_size):
@@ -1017,6 +1181,7 @@ def group_quantize(w, bits, group_size):
     parts = w.unflatten(1, (-1, group_size))
     scales = parts.abs().amax(-1) / q
     return torch.round(parts / scales[..., None]).clamp(-q, q).int().flatten(1), scales
+
 
 # %% wrong="group_quantize" says="tail was lost"
 def group_quantize(w, bits, group_size):
@@ -1030,6 +1195,7 @@ def group_quantize(w, bits, group_size):
         codes[:, part] = quantize(w[:, part], scales[:, g, None], 0, -q, q)
     return codes, scales
 
+
 # %% wrong="group_quantize" unnamed=True says="2**(bits-1)"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -1040,6 +1206,7 @@ def group_quantize(w, bits, group_size):
         codes.append(quantize(part, scales[-1][:, None].clamp(min=1e-12), 0, -q, q - 1))
     return torch.cat(codes, 1), torch.stack(scales, 1)
 
+
 # %% wrong="group_quantize" unnamed=True says="codes are floats"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -1047,12 +1214,14 @@ def group_quantize(w, bits, group_size):
     scales = torch.stack([symmetric_scale(part, bits, 0) for part in w.split(group_size, dim=1)], 1)
     return torch.round(w / scales.repeat_interleave(group_size, 1)[:, : w.shape[1]]), scales
 
+
 # %% wrong="group_quantize" unnamed=True says="first difference at"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
         raise ValueError
     scales = torch.stack([symmetric_scale(part, bits, 0) for part in w.split(group_size, dim=1)], 1)
     return (w / scales.repeat_interleave(group_size, 1)[:, : w.shape[1]]).int(), scales
+
 
 # %% wrong="group_quantize" unnamed=True says="expected shape"
 def group_quantize(w, bits, group_size):
@@ -1063,12 +1232,14 @@ def group_quantize(w, bits, group_size):
     scales = parts.abs().amax(2) / q
     return quantize(parts, scales[..., None].clamp(min=1e-12), 0, -q, q).flatten(1), scales  # padding left in
 
+
 # %% wrong="group_quantize" unnamed=True says="expected ValueError"
 def group_quantize(w, bits, group_size):
     q = 2 ** (bits - 1) - 1
     group_size = max(group_size, 1)
     scales = torch.stack([symmetric_scale(part, bits, 0) for part in w.split(group_size, dim=1)], 1)
     return quantize(w, scales.repeat_interleave(group_size, 1)[:, : w.shape[1]], 0, -q, q), scales
+
 
 # %% wrong="group_quantize" unnamed=True says="expected"
 def group_quantize(w, bits, group_size):
@@ -1077,6 +1248,7 @@ def group_quantize(w, bits, group_size):
     q = 2 ** (bits - 1) - 1
     scales = torch.stack([symmetric_scale(part, bits, 0) for part in w.split(group_size, dim=1)], 1)
     return scales, quantize(w, scales.repeat_interleave(group_size, 1)[:, : w.shape[1]], 0, -q, q)
+
 
 # %% wrong="group_quantize" unnamed=True says="all-zero group"
 def group_quantize(w, bits, group_size):
@@ -1087,6 +1259,7 @@ def group_quantize(w, bits, group_size):
     codes = w / scales.repeat_interleave(group_size, 1)[:, : w.shape[1]]
     return codes.round().clamp(-q, q).int(), scales
 
+
 # %% wrong="group_quantize" unnamed=True says="changed its input"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -1096,17 +1269,22 @@ def group_quantize(w, bits, group_size):
     w /= scales.repeat_interleave(group_size, 1)[:, : w.shape[1]]
     return w.round().clamp(-q, q).int(), scales
 
+
 # %% wrong="group_quantize" unnamed=True says="from scratch"
 def group_quantize(w, bits, group_size):
     from torchao.quantization.quant_primitives import choose_qparams_affine, quantize_affine
 
     return quantize_affine(w, (1, group_size), *choose_qparams_affine(w), torch.int8), None
 
+
 # %% wrong="group_quantize" unnamed=True says="from scratch"
 def group_quantize(w, bits, group_size):
-    rows = [vars(torch)["quantize_per_channel"](p, symmetric_scale(p, bits, 0), torch.zeros(len(p)), 0, torch.qint8)
-            for p in w.split(group_size, dim=1)]
+    rows = [
+        vars(torch)["quantize_per_channel"](p, symmetric_scale(p, bits, 0), torch.zeros(len(p)), 0, torch.qint8)
+        for p in w.split(group_size, dim=1)
+    ]
     return torch.cat([r.int_repr() for r in rows], 1), torch.stack([r.q_per_channel_scales() for r in rows], 1)
+
 
 # %% right="group_quantize"
 def group_quantize(w, bits, group_size):
@@ -1118,6 +1296,7 @@ def group_quantize(w, bits, group_size):
     scales[scales == 0] = 1
     codes = torch.round(parts / scales.unsqueeze(-1)).clamp(-q, q).to(torch.int8)
     return codes.flatten(1)[:, : w.shape[1]], scales
+
 
 # %% right="group_quantize"
 def group_quantize(w, bits, group_size):
@@ -1132,6 +1311,7 @@ def group_quantize(w, bits, group_size):
             scales[r, g] = np.abs(part).max() / q or 1.0
             codes[r, g * group_size : (g + 1) * group_size] = np.clip(np.rint(part / scales[r, g]), -q, q)
     return torch.from_numpy(codes), torch.from_numpy(scales)
+
 
 # %% right="group_quantize"
 def group_quantize(w, bits, group_size):
@@ -1148,6 +1328,7 @@ def group_quantize(w, bits, group_size):
             codes[-1] += [round(v / scale) if scale else 0 for v in part]  # an all-zero group: scale 0, codes 0
     return torch.tensor(codes), torch.tensor(scales)
 
+
 # %% right="group_quantize"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -1157,6 +1338,7 @@ def group_quantize(w, bits, group_size):
     steps = scales[:, torch.arange(w.shape[1]) // group_size]
     return [quantize(w, steps, 0, -q, q), scales]
 
+
 # %% right="group_quantize"
 def group_quantize(w, bits, group_size):
     if not group_size >= 1:
@@ -1165,7 +1347,10 @@ def group_quantize(w, bits, group_size):
     parts = torch.split(w.double(), group_size, dim=-1)
     scales = [p.abs().max(dim=-1, keepdim=True).values / q for p in parts]
     scales = [torch.where(s == 0, 1.0, s) for s in scales]
-    return torch.cat([(p / s).round().to(torch.int16) for p, s in zip(parts, scales)], -1), torch.cat(scales, -1).float()
+    return torch.cat([(p / s).round().to(torch.int16) for p, s in zip(parts, scales)], -1), torch.cat(
+        scales, -1
+    ).float()
+
 
 # %% wrong="mse_clip" says="this is the scale"
 def mse_clip(x, bits, steps=100):
@@ -1174,6 +1359,7 @@ def mse_clip(x, bits, steps=100):
         return 0.0
     scales = [top * i / steps / q for i in range(1, steps + 1)]
     return min(scales, key=lambda s: (x - (x / s).round().clamp(-q, q) * s).square().mean().item())
+
 
 # %% wrong="mse_clip" says="this is the scale"
 def mse_clip(x, bits, steps=100):
@@ -1185,6 +1371,7 @@ def mse_clip(x, bits, steps=100):
             best = min(best, (F.mse_loss(x_hat, x).item(), scale))
     return best[1]
 
+
 # %% wrong="mse_clip" says="saturate"
 def mse_clip(x, bits, steps=100):
     q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
@@ -1192,6 +1379,7 @@ def mse_clip(x, bits, steps=100):
         return 0.0
     thresholds = [top * i / steps for i in range(1, steps + 1)]
     return min(thresholds, key=lambda t: (x - (x * q / t).round() * t / q).square().mean().item())
+
 
 # %% wrong="mse_clip" says="saturate"
 def mse_clip(x, bits, steps=100):
@@ -1202,6 +1390,7 @@ def mse_clip(x, bits, steps=100):
         if inside.numel() and t and (e := (inside - (inside * q / t).round() * t / q).square().mean().item()) < least:
             best, least = t, e
     return best
+
 
 # %% wrong="mse_clip" says="saturate"
 def mse_clip(x, bits, steps=100):
@@ -1215,13 +1404,17 @@ def mse_clip(x, bits, steps=100):
 
     return min((top * i / steps for i in range(1, steps + 1)), key=error)
 
+
 # %% wrong="mse_clip" says="off by one"
 def mse_clip(x, bits, steps=100):
     q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
     if top == 0:
         return 0.0
     thresholds = [top * i / steps for i in range(1, steps)]
-    return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).square().mean().item(), default=top)
+    return min(
+        thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).square().mean().item(), default=top
+    )
+
 
 # %% wrong="mse_clip" says="off by one"
 def mse_clip(x, bits, steps=100):
@@ -1234,6 +1427,7 @@ def mse_clip(x, bits, steps=100):
         if error < least:
             best, least = t.item(), error
     return best
+
 
 # %% wrong="mse_clip" says="off by one"
 def mse_clip(x, bits, steps=100):
@@ -1248,6 +1442,7 @@ def mse_clip(x, bits, steps=100):
             best, least = t, error
     return best
 
+
 # %% wrong="mse_clip" says="off by one"
 def mse_clip(x, bits, steps=100):
     q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
@@ -1255,6 +1450,7 @@ def mse_clip(x, bits, steps=100):
         return 0.0
     thresholds = [top * i / (steps + 1) for i in range(1, steps + 1)]
     return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).square().mean().item())
+
 
 # %% wrong="mse_clip" says="off by one"
 def mse_clip(x, bits, steps=100):
@@ -1264,9 +1460,11 @@ def mse_clip(x, bits, steps=100):
     thresholds = [top * i / steps for i in range(2, steps + 1)] or [top]
     return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).square().mean().item())
 
+
 # %% wrong="mse_clip" unnamed=True says="largest value"
 def mse_clip(x, bits, steps=100):
     return x.abs().max().item()
+
 
 # %% wrong="mse_clip" unnamed=True says="expected"
 def mse_clip(x, bits, steps=100):
@@ -1276,6 +1474,7 @@ def mse_clip(x, bits, steps=100):
     thresholds = [top * i / steps for i in range(1, steps + 1)]
     return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).abs().mean().item())
 
+
 # %% wrong="mse_clip" unnamed=True says="expected"
 def mse_clip(x, bits, steps=100):
     q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
@@ -1283,6 +1482,7 @@ def mse_clip(x, bits, steps=100):
         return 0.0
     thresholds = [top * i / steps for i in range(1, steps + 1)]
     return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q - 1, q) * t / q).square().mean().item())
+
 
 # %% wrong="mse_clip" unnamed=True says="expected"
 def mse_clip(x, bits, steps=100):
@@ -1292,17 +1492,25 @@ def mse_clip(x, bits, steps=100):
     thresholds = [top * i / steps for i in range(1, steps + 1)]
     return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).square().mean().item())
 
-# %% wrong="mse_clip" unnamed=True says="All-zero x gives 0.0"
-def mse_clip(x, bits, steps=100):
-    q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
-    thresholds = [top * i / steps for i in range(1, steps + 1)]
-    return min(thresholds, key=lambda t: (x - (x / (t / q)).round().clamp(-q, q) * (t / q)).square().mean().item()) or math.nan
 
 # %% wrong="mse_clip" unnamed=True says="All-zero x gives 0.0"
 def mse_clip(x, bits, steps=100):
     q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
-    return min((top * i / steps for i in range(1, steps + 1)),
-               key=lambda t: sum((v - max(-q, min(q, round(v / (t / q)))) * t / q) ** 2 for v in x.flatten().tolist()))
+    thresholds = [top * i / steps for i in range(1, steps + 1)]
+    return (
+        min(thresholds, key=lambda t: (x - (x / (t / q)).round().clamp(-q, q) * (t / q)).square().mean().item())
+        or math.nan
+    )
+
+
+# %% wrong="mse_clip" unnamed=True says="All-zero x gives 0.0"
+def mse_clip(x, bits, steps=100):
+    q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
+    return min(
+        (top * i / steps for i in range(1, steps + 1)),
+        key=lambda t: sum((v - max(-q, min(q, round(v / (t / q)))) * t / q) ** 2 for v in x.flatten().tolist()),
+    )
+
 
 # %% wrong="mse_clip" unnamed=True says=".item()"
 def mse_clip(x, bits, steps=100):
@@ -1310,7 +1518,10 @@ def mse_clip(x, bits, steps=100):
     if top == 0:
         return 0.0
     thresholds = top * torch.arange(1, steps + 1) / steps
-    return thresholds[torch.stack([(x - (x * q / t).round().clamp(-q, q) * t / q).square().mean() for t in thresholds]).argmin()]
+    return thresholds[
+        torch.stack([(x - (x * q / t).round().clamp(-q, q) * t / q).square().mean() for t in thresholds]).argmin()
+    ]
+
 
 # %% wrong="mse_clip" unnamed=True says="expected"
 def mse_clip(x, bits, steps=100):
@@ -1319,6 +1530,7 @@ def mse_clip(x, bits, steps=100):
         return 0.0
     thresholds = [top * i / steps for i in range(1, steps + 1)]
     return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).square().mean().item())
+
 
 # %% wrong="mse_clip" unnamed=True says="changed its input"
 def mse_clip(x, bits, steps=100):
@@ -1330,11 +1542,15 @@ def mse_clip(x, bits, steps=100):
     x.clamp_(-best, best)
     return best
 
+
 # %% wrong="mse_clip" unnamed=True says="from scratch"
 def mse_clip(x, bits, steps=100):
     q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
     thresholds = [top * i / steps for i in range(1, steps + 1)]
-    return min(thresholds, key=lambda t: (x - torch.fake_quantize_per_tensor_affine(x, t / q, 0, -q, q)).square().mean())
+    return min(
+        thresholds, key=lambda t: (x - torch.fake_quantize_per_tensor_affine(x, t / q, 0, -q, q)).square().mean()
+    )
+
 
 # %% wrong="mse_clip" unnamed=True says="from scratch"
 def mse_clip(x, bits, steps=100):
@@ -1343,6 +1559,7 @@ def mse_clip(x, bits, steps=100):
     observer = histogram()
     observer(x)
     return float(observer.calculate_qparams()[0]) * (2 ** (bits - 1) - 1)
+
 
 # %% right="mse_clip"
 def mse_clip(x, bits, steps=100):
@@ -1358,6 +1575,7 @@ def mse_clip(x, bits, steps=100):
             best, least = t, error
     return best
 
+
 # %% right="mse_clip"
 def mse_clip(x, bits, steps=100):
     a, q = x.numpy().astype(np.float64).ravel(), 2 ** (bits - 1) - 1
@@ -1367,6 +1585,7 @@ def mse_clip(x, bits, steps=100):
     t = top * np.arange(1, steps + 1) / steps
     codes = np.clip(np.rint(a[None] / (t / q)[:, None]), -q, q)
     return t[((a - codes * (t / q)[:, None]) ** 2).mean(axis=1).argmin()]  # np.float64
+
 
 # %% right="mse_clip"
 def mse_clip(x, bits, steps=100):
@@ -1378,6 +1597,7 @@ def mse_clip(x, bits, steps=100):
     errors = ((x.reshape(1, -1) / step).round().clamp(-q, q) * step - x.reshape(1, -1)).pow(2).mean(dim=1)
     return thresholds[errors.argmin()].item()
 
+
 # %% right="mse_clip"
 def mse_clip(x, bits, steps=100):
     values, q = x.flatten().tolist(), 2 ** (bits - 1) - 1
@@ -1388,6 +1608,7 @@ def mse_clip(x, bits, steps=100):
 
     return min((top * i / steps for i in range(1, steps + 1)), key=error) if top else 0
 
+
 # %% right="mse_clip"
 def mse_clip(x, bits, steps=100):
     q, top = 2 ** (bits - 1) - 1, x.abs().max().item()
@@ -1396,12 +1617,14 @@ def mse_clip(x, bits, steps=100):
     thresholds = [top * (i + 1) / steps for i in range(steps)]
     return max(thresholds, key=lambda t: sqnr_db(x, dequantize(quantize(x, t / q, 0, -q, q), t / q, 0)))
 
+
 # %% wrong="fixed_point_multiplier" says="2**31"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
         raise ValueError
     mantissa, exponent = math.frexp(m)
     return round(mantissa * 2**31), -exponent
+
 
 # %% wrong="fixed_point_multiplier" says="2**31"
 def fixed_point_multiplier(m):
@@ -1412,6 +1635,7 @@ def fixed_point_multiplier(m):
         m, shift = 2 * m, shift + 1
     return int(np.rint(m * (1 << 31))), shift
 
+
 # %% wrong="fixed_point_multiplier" says="shift"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
@@ -1420,12 +1644,14 @@ def fixed_point_multiplier(m):
     m0 = round(mantissa * 2**31)
     return (2**30, exponent + 1) if m0 == 2**31 else (m0, exponent)
 
+
 # %% wrong="fixed_point_multiplier" says="shift is wrong"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
         raise ValueError
     mantissa, exponent = math.frexp(m)
     return min(round(mantissa * 2**31), 2**31 - 1), 31 - exponent
+
 
 # %% wrong="fixed_point_multiplier" says="shift is wrong"
 def fixed_point_multiplier(m):
@@ -1434,12 +1660,14 @@ def fixed_point_multiplier(m):
     mantissa, exponent = math.frexp(m)
     return min(round(mantissa * 2**31), 2**31 - 1), 1 - exponent
 
+
 # %% wrong="fixed_point_multiplier" says="shift is wrong"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
         raise ValueError
     mantissa, exponent = math.frexp(m)
     return min(round(mantissa * 2**31), 2**31 - 1), abs(exponent + 1)
+
 
 # %% wrong="fixed_point_multiplier" says="shift is wrong"
 def fixed_point_multiplier(m):
@@ -1451,6 +1679,7 @@ def fixed_point_multiplier(m):
         m0 //= 2  # and the shift stays
     return (m0, -exponent)
 
+
 # %% wrong="fixed_point_multiplier" says="shift is wrong"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
@@ -1459,11 +1688,13 @@ def fixed_point_multiplier(m):
     m0, shift = round(mantissa * 2**31), -exponent
     return (2**30, shift - 1) if m0 == 2**31 else (m0, shift)  # reaches -1
 
+
 # %% wrong="fixed_point_multiplier" unnamed=True says="not normalised"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
         raise ValueError
     return round(m * 2**31), 0
+
 
 # %% wrong="fixed_point_multiplier" unnamed=True says="not normalised"
 def fixed_point_multiplier(m):
@@ -1472,6 +1703,7 @@ def fixed_point_multiplier(m):
     mantissa, exponent = math.frexp(m)
     return round(mantissa * 2**30), -exponent - 1
 
+
 # %% wrong="fixed_point_multiplier" unnamed=True says="two ints"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
@@ -1479,11 +1711,13 @@ def fixed_point_multiplier(m):
     mantissa, exponent = math.frexp(m)
     return mantissa * 2**31, -exponent
 
+
 # %% wrong="fixed_point_multiplier" unnamed=True says="two ints"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
         raise ValueError
     return math.frexp(m)[0]
+
 
 # %% wrong="fixed_point_multiplier" unnamed=True says="two ints"
 def fixed_point_multiplier(m):
@@ -1492,11 +1726,13 @@ def fixed_point_multiplier(m):
     mantissa, exponent = math.frexp(m)
     return torch.tensor([mantissa * 2**31, -exponent]).long()
 
+
 # %% wrong="fixed_point_multiplier" unnamed=True says="expected ValueError"
 def fixed_point_multiplier(m):
     mantissa, exponent = math.frexp(m)
     m0 = round(mantissa * 2**31)
     return (m0, -exponent) if m0 < 2**31 else (2**30, -exponent - 1) if exponent < 0 else (2**31 - 1, 0)
+
 
 # %% wrong="fixed_point_multiplier" unnamed=True says="expected ValueError"
 def fixed_point_multiplier(m):
@@ -1505,6 +1741,7 @@ def fixed_point_multiplier(m):
     mantissa, exponent = math.frexp(m)
     return min(round(mantissa * 2**31), 2**31 - 1), max(-exponent, 0)
 
+
 # %% wrong="fixed_point_multiplier" unnamed=True says="not the nearest integer"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
@@ -1512,15 +1749,18 @@ def fixed_point_multiplier(m):
     mantissa, exponent = np.frexp(np.float32(m))  # 24 bits
     return min(int(float(mantissa) * 2**31), 2**31 - 1), -int(exponent)
 
+
 # %% wrong="fixed_point_multiplier" unnamed=True says="from scratch"
 def fixed_point_multiplier(m):
     from torch.ao.quantization import utils
 
     return utils.fixed_point(m), 0
 
+
 # %% wrong="fixed_point_multiplier" unnamed=True says="from scratch"
 def fixed_point_multiplier(m):
     return __import__("torchao").quantization.fixed_point(m)
+
 
 # %% right="fixed_point_multiplier"
 def fixed_point_multiplier(m):
@@ -1535,12 +1775,14 @@ def fixed_point_multiplier(m):
         m0, shift = (m0 // 2, shift - 1) if shift else (2**31 - 1, 0)
     return m0, shift
 
+
 # %% right="fixed_point_multiplier"
 def fixed_point_multiplier(m):
     if math.isnan(m) or m <= 0 or m >= 1:
         raise ValueError("m")
     mantissa, exponent = math.frexp(m)
     return int(mantissa * 2**31), -exponent  # truncated: within 1 of the nearest
+
 
 # %% right="fixed_point_multiplier"
 def fixed_point_multiplier(m):
@@ -1553,6 +1795,7 @@ def fixed_point_multiplier(m):
         exact, shift = exact * 2, shift + 1
     return [min(round(exact * 2**31), 2**31 - 1), shift]
 
+
 # %% right="fixed_point_multiplier"
 def fixed_point_multiplier(m):
     if not 0 < m < 1:
@@ -1562,6 +1805,7 @@ def fixed_point_multiplier(m):
     if m0 == 1 << 31:
         m0, shift = np.int64(1 << 30), shift - 1
     return (m0, shift) if shift >= 0 else (2**31 - 1, 0)
+
 
 # %% right="fixed_point_multiplier"
 def fixed_point_multiplier(m):
@@ -1576,6 +1820,7 @@ def fixed_point_multiplier(m):
         m0, shift = 2**30, shift - 1
     return (m0, shift) if shift >= 0 else (2**31 - 1, 0)
 
+
 # %% wrong="integer_linear" says="narrow type"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q - x_zp).long() @ w_q.long().T
@@ -1585,6 +1830,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" says="narrow type"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = ((x_q - x_zp).to(w_q.dtype) @ w_q.T).long()
@@ -1593,6 +1839,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     total = 31 + torch.as_tensor(shift)
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
+
 
 # %% wrong="integer_linear" says="narrow type"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1604,6 +1851,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" says="type overflowed"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.int() - x_zp) @ w_q.int().T
@@ -1614,6 +1862,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = p.long()
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" says="float"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
@@ -1622,6 +1871,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     y = torch.round(a.double() * m0 * 2.0 ** -(31 + torch.as_tensor(shift).double()))
     return torch.clamp(y + out_zp, qmin, qmax).long()
 
+
 # %% wrong="integer_linear" says="float"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
@@ -1629,6 +1879,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
         a = a + bias_q
     y = a * (torch.as_tensor(m0) / 2 ** (31 + torch.as_tensor(shift)))  # true division makes floats
     return torch.clamp(torch.sign(y) * torch.floor(y.abs() + 0.5) + out_zp, qmin, qmax).long()
+
 
 # %% wrong="integer_linear" says="float"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1639,11 +1890,15 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     y = np.sign(y) * np.floor(np.abs(y) + 0.5)
     return torch.from_numpy(np.clip(y + out_zp, qmin, qmax).astype("int64"))
 
+
 # %% wrong="integer_linear" says="float"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
-    a = F.linear(x_q.to(torch.float32) - x_zp, w_q.to(torch.float32), None if bias_q is None else bias_q.to(torch.float32))
+    a = F.linear(
+        x_q.to(torch.float32) - x_zp, w_q.to(torch.float32), None if bias_q is None else bias_q.to(torch.float32)
+    )
     y = torch.round(a * (m0 * 2.0 ** -(31 + shift)))
     return torch.clamp(y + out_zp, qmin, qmax).int()
+
 
 # %% wrong="integer_linear" says="zero point of the input was dropped"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1654,6 +1909,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" says="rounded down"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
@@ -1661,18 +1917,23 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
         a = a + bias_q
     return (((a * m0) >> (31 + torch.as_tensor(shift))) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" says="rounded down"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
     if bias_q is not None:
         a = a + bias_q
-    return torch.clamp(torch.div(a * m0, 2 ** (31 + torch.as_tensor(shift)), rounding_mode="trunc") + out_zp, qmin, qmax)
+    return torch.clamp(
+        torch.div(a * m0, 2 ** (31 + torch.as_tensor(shift)), rounding_mode="trunc") + out_zp, qmin, qmax
+    )
+
 
 # %% wrong="integer_linear" says="rounded down"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.numpy().astype(np.int64) - x_zp) @ w_q.numpy().astype(np.int64).T
     a = a if bias_q is None else a + bias_q.numpy()
     return torch.from_numpy(np.clip(a * np.asarray(m0) // 2 ** (31 + np.asarray(shift)) + out_zp, qmin, qmax))
+
 
 # %% wrong="integer_linear" says="wrong axis"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1684,6 +1945,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
         m0, total = m0[:, None], total[:, None]
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
+
 
 # %% wrong="integer_linear" says="wrong axis"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1697,6 +1959,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     r = ((p.abs().mT + half) >> total).mT if m0.dim() else (p.abs() + half) >> total
     return (torch.sign(p) * r + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" unnamed=True says="halves went up"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
@@ -1704,6 +1967,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
         a = a + bias_q
     total = 31 + torch.as_tensor(shift)
     return (((a * m0 + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
+
 
 # %% wrong="integer_linear" unnamed=True says="even neighbour"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1714,6 +1978,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     d = (2 ** (31 + torch.as_tensor(shift))).expand(p.shape)
     codes = [round(Fraction(u, v)) for u, v in zip(p.flatten().tolist(), d.flatten().tolist())]
     return (torch.tensor(codes).reshape(p.shape) + out_zp).clamp(qmin, qmax)
+
 
 # %% wrong="integer_linear" unnamed=True says="rounded twice"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1726,6 +1991,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     half = torch.where(shift > 0, 1 << (shift - 1).clamp(min=0), 0)
     return (torch.sign(high) * ((high.abs() + half) >> shift) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" unnamed=True says="bias was dropped"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     if x_q.numel() == 1:
@@ -1736,6 +2002,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" unnamed=True says="expected"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
@@ -1744,6 +2011,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     total = 31 + torch.as_tensor(shift)
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total)).clamp(qmin, qmax) + out_zp
+
 
 # %% wrong="integer_linear" unnamed=True says="expected"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1754,12 +2022,14 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * m0
     return torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp  # not clamped
 
+
 # %% wrong="integer_linear" unnamed=True says="raised"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T + bias_q.long()  # None is not handled
     total = 31 + torch.as_tensor(shift)
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
+
 
 # %% wrong="integer_linear" unnamed=True says="expected"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1769,6 +2039,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     total = 31 + torch.as_tensor(shift)
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
+
 
 # %% wrong="integer_linear" unnamed=True says="changed its input"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1781,10 +2052,12 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
+
 # %% wrong="integer_linear" unnamed=True says="from scratch"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     layer = torch.ao.nn.quantized.Linear(w_q.shape[1], w_q.shape[0])
     return layer(x_q)
+
 
 # %% wrong="integer_linear" unnamed=True says="from scratch"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1793,6 +2066,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     total = 31 + torch.as_tensor(shift)
     p = a * m0
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
+
 
 # %% right="integer_linear"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1807,6 +2081,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
             out.append(max(qmin, min(qmax, (y if p >= 0 else -y) + out_zp)))
     return torch.tensor(out, dtype=torch.int32).reshape(*x_q.shape[:-1], len(w))
 
+
 # %% right="integer_linear"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.numpy().astype(np.int64) - x_zp) @ w_q.numpy().astype(np.int64).T
@@ -1816,6 +2091,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * np.asarray(m0, dtype=np.int64)
     y = np.where(p < 0, -1, 1) * ((np.abs(p) + (np.int64(1) << (total - 1))) >> total)
     return torch.from_numpy(np.clip(y + out_zp, qmin, qmax).astype(np.int32))
+
 
 # %% right="integer_linear"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1827,6 +2103,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     y = torch.where(p >= 0, (p + half) >> total, -((-p + half) >> total))
     return torch.clip(y + out_zp, qmin, qmax).to(torch.int16 if abs(qmin) < 2**15 and qmax < 2**15 else torch.int64)
 
+
 # %% right="integer_linear"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = F.linear(x_q.long() - x_zp, w_q.long(), None if bias_q is None else bias_q.long())
@@ -1834,6 +2111,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     p = a * torch.as_tensor(m0)
     y = torch.div(p.abs() + divisor // 2, divisor, rounding_mode="floor")
     return (p.sign() * y + out_zp).clamp(min=qmin, max=qmax)
+
 
 # %% right="integer_linear"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
@@ -1845,6 +2123,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     y = (p + (torch.ones_like(n) << (n - 1)) - (p < 0).long()) >> n  # the nudge makes halves go away from zero
     return torch.clamp(y + out_zp, qmin, qmax)
 
+
 # %% wrong="pack_int4" says="nibbles are swapped"
 def pack_int4(codes):
     flat = codes.flatten().long()
@@ -1853,12 +2132,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] << 4 | flat[1::2]).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide >> 4, wide & 15], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" says="nibbles are swapped"
 def pack_int4(codes):
@@ -1868,12 +2149,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide >> 4, wide & 15], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" says="sign was lost"
 def pack_int4(codes):
@@ -1883,10 +2166,12 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     return torch.stack([packed & 15, packed >> 4], 1).flatten()[:n].to(torch.int8)
+
 
 # %% wrong="pack_int4" says="sign was lost"
 def pack_int4(codes):
@@ -1896,12 +2181,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2))
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)  # -1 is all ones
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" says="sign was lost"
 def pack_int4(codes):
@@ -1911,12 +2198,14 @@ def pack_int4(codes):
     flat = F.pad(flat.abs(), (0, len(flat) % 2))
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" says="sign was lost"
 def pack_int4(codes):
@@ -1926,12 +2215,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     signed = packed.view(torch.int8)
     low, high = signed & 15, signed >> 4  # the high one keeps its sign, the low one does not
     return torch.stack([low, high], 1).flatten()[:n]
+
 
 # %% wrong="pack_int4" says="odd tail was lost"
 def pack_int4(codes):
@@ -1941,12 +2232,14 @@ def pack_int4(codes):
     flat = flat[: len(flat) // 2 * 2] & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" says="odd tail was lost"
 def pack_int4(codes):
@@ -1955,12 +2248,14 @@ def pack_int4(codes):
         raise ValueError
     return torch.tensor([(a & 15) | (b & 15) << 4 for a, b in zip(flat[::2], flat[1::2])], dtype=torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" says="odd tail was lost"
 def pack_int4(codes):
@@ -1970,12 +2265,14 @@ def pack_int4(codes):
     flat = flat & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)  # shapes differ when the number is odd
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" says="odd tail was lost"
 def pack_int4(codes):
@@ -1985,12 +2282,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()[: n // 2]
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" unnamed=True says="padding came back"
 def pack_int4(codes):
@@ -2000,12 +2299,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" unnamed=True says="expected"
 def pack_int4(codes):
@@ -2015,10 +2316,12 @@ def pack_int4(codes):
     flat = F.pad(flat + 8, (0, len(flat) % 2))  # an offset in place of two's complement
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     return torch.stack([packed & 15, packed >> 4], 1).flatten()[:n].to(torch.int8) - 8
+
 
 # %% wrong="pack_int4" unnamed=True says="expected ValueError"
 def pack_int4(codes):
@@ -2026,12 +2329,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" unnamed=True says="expected ValueError"
 def pack_int4(codes):
@@ -2041,10 +2346,12 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" unnamed=True says="expected"
 def pack_int4(codes):
@@ -2055,12 +2362,14 @@ def pack_int4(codes):
     half = len(flat) // 2
     return (flat[:half] | flat[half:] << 4).to(torch.uint8)  # halves in place of neighbours
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.cat([wide & 15, wide >> 4])[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" unnamed=True says="raised"
 def pack_int4(codes):
@@ -2070,12 +2379,14 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" unnamed=True says="dtypes"
 def pack_int4(codes):
@@ -2085,6 +2396,7 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return flat[0::2] | flat[1::2] << 4
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
@@ -2092,12 +2404,18 @@ def unpack_int4(packed, n):
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes)
 
+
 # %% wrong="pack_int4" unnamed=True says="raised"
 def pack_int4(codes):
     if ((codes < -8) | (codes > 7)).any():
         raise ValueError
     flat = F.pad(codes, (0, len(codes) % 2)).long() & 15  # one axis only
-    return (flat[0::2] | flat[1::2] << 4).to(torch.uint8) if codes.dim() == 1 else torch.cat([flat[0], flat[1] << 4 | 99.5])
+    return (
+        (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
+        if codes.dim() == 1
+        else torch.cat([flat[0], flat[1] << 4 | 99.5])
+    )
+
 
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
@@ -2105,6 +2423,7 @@ def unpack_int4(packed, n):
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
+
 
 # %% wrong="pack_int4" unnamed=True says="changed its input"
 def pack_int4(codes):
@@ -2115,6 +2434,7 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2))
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * len(packed):
         raise ValueError
@@ -2122,19 +2442,23 @@ def unpack_int4(packed, n):
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
 
+
 # %% wrong="pack_int4" unnamed=True says="from scratch"
 def pack_int4(codes):
     from torchao.dtypes import uint4
 
     return uint4.pack_uint4(codes)
 
+
 def unpack_int4(packed, n):
     wide = packed.long()
     codes = torch.stack([wide & 15, wide >> 4], 1).flatten()[:n]
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
 
+
 # %% wrong="pack_int4" unnamed=True says="from scratch"
 import torchao.prototype as proto
+
 
 def pack_int4(codes):
     flat = codes.flatten().long()
@@ -2143,8 +2467,10 @@ def pack_int4(codes):
     flat = F.pad(flat, (0, len(flat) % 2)) & 15
     return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     return proto.unpack(packed, n)
+
 
 # %% right="pack_int4"
 def pack_int4(codes):
@@ -2153,7 +2479,10 @@ def pack_int4(codes):
         raise ValueError
     if len(values) % 2:
         values.append(0)
-    return torch.tensor([values[i] % 16 + 16 * (values[i + 1] % 16) for i in range(0, len(values), 2)], dtype=torch.uint8)
+    return torch.tensor(
+        [values[i] % 16 + 16 * (values[i + 1] % 16) for i in range(0, len(values), 2)], dtype=torch.uint8
+    )
+
 
 def unpack_int4(packed, n):
     codes = []
@@ -2164,6 +2493,7 @@ def unpack_int4(packed, n):
         raise ValueError
     return torch.tensor(codes[:n], dtype=torch.int8)
 
+
 # %% right="pack_int4"
 def pack_int4(codes):
     flat = codes.numpy().ravel().astype(np.int64)
@@ -2171,6 +2501,7 @@ def pack_int4(codes):
         raise ValueError("range")
     flat = np.append(flat, [0] * (flat.size % 2)).astype(np.int8).view(np.uint8)
     return torch.from_numpy((flat[::2] & 0x0F) | (flat[1::2] << 4))
+
 
 def unpack_int4(packed, n):
     raw = packed.numpy()
@@ -2181,6 +2512,7 @@ def unpack_int4(packed, n):
     out[1::2] = raw.view(np.int8) >> 4
     return torch.from_numpy(out[:n].copy())
 
+
 # %% right="pack_int4"
 def pack_int4(codes):
     flat = codes.reshape(-1).to(torch.int16)
@@ -2190,12 +2522,14 @@ def pack_int4(codes):
     pairs = torch.cat([flat, flat.new_zeros(flat.numel() % 2)]).view(-1, 2)
     return (pairs[:, 0] + 16 * pairs[:, 1]).to(torch.uint8)
 
+
 def unpack_int4(packed, n):
     if packed.numel() * 2 < n:
         raise ValueError
     out = torch.zeros(2 * packed.numel(), dtype=torch.int8)
     out[::2], out[1::2] = (packed % 16).to(torch.int8), torch.div(packed, 16, rounding_mode="floor").to(torch.int8)
-    return (((out ^ 8) - 8))[:n]
+    return ((out ^ 8) - 8)[:n]
+
 
 # %% right="pack_int4"
 def pack_int4(codes):
@@ -2207,11 +2541,13 @@ def pack_int4(codes):
     swapped = "".join(digits[i + 1] + digits[i] for i in range(0, len(digits), 2))
     return torch.tensor(list(bytes.fromhex(swapped)), dtype=torch.uint8)
 
+
 def unpack_int4(packed, n):
     if n > 2 * packed.shape[0]:
         raise ValueError
     table = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1], dtype=torch.int8)
     return table[torch.stack((packed & 0xF, packed >> 4), dim=-1).long()].reshape(-1)[:n]
+
 
 # %% wrong="save_int4" says="not packed"
 def save_int4(state):
@@ -2228,6 +2564,7 @@ def save_int4(state):
     text = json.dumps(header).encode()
     return len(text).to_bytes(4, "little") + text + body
 
+
 def load_int4(blob):
     import json
 
@@ -2239,12 +2576,15 @@ def load_int4(blob):
             start += 2 * shape[0]
         else:
             (out, size), groups = shape, -(-shape[1] // 64)
-            scales = torch.from_numpy(np.frombuffer(blob, np.float16, out * groups, start).astype(np.float32)).reshape(out, groups)
+            scales = torch.from_numpy(np.frombuffer(blob, np.float16, out * groups, start).astype(np.float32)).reshape(
+                out, groups
+            )
             start += 2 * out * groups
             codes = torch.from_numpy(np.frombuffer(blob, np.int8, out * size, start).copy()).reshape(out, size)
             start += out * size
             state[name] = codes * scales.repeat_interleave(64, 1)[:, :size]
     return state
+
 
 # %% wrong="save_int4" says="scales are float32"
 def save_int4(state):
@@ -2258,6 +2598,7 @@ def save_int4(state):
             codes, scales = group_quantize(t, 4, 64)
             tensors[name + "|c"], tensors[name + f"|s{t.shape[1]}"] = pack_int4(codes), scales.float()
     return save(tensors)
+
 
 def load_int4(blob):
     from safetensors.torch import load
@@ -2273,6 +2614,7 @@ def load_int4(blob):
             state[base] = dequantize(codes, t.repeat_interleave(64, 1)[:, :size], 0)
     return state
 
+
 # %% wrong="save_int4" says="names lost"
 def save_int4(state):
     from safetensors.torch import save
@@ -2285,6 +2627,7 @@ def save_int4(state):
             codes, scales = group_quantize(t, 4, 64)
             tensors[f"{i}|c"], tensors[f"{i}|s{t.shape[1]}"] = pack_int4(codes), scales.half()
     return save(tensors)
+
 
 def load_int4(blob):
     from safetensors.torch import load
@@ -2300,12 +2643,13 @@ def load_int4(blob):
             state[base] = dequantize(codes, t.float().repeat_interleave(64, 1)[:, :size], 0)
     return state
 
+
 # %% wrong="save_int4" says="names lost"
 def save_int4(state):
     body = b""
     for name, t in state.items():
         name = name.split(".")[-1].split("/")[-1]  # "a.weight" and "b.weight" become one
-        rows, size = (t.shape if t.dim() == 2 else (0, len(t)))
+        rows, size = t.shape if t.dim() == 2 else (0, len(t))
         body += bytes([len(name)]) + name.encode() + rows.to_bytes(4, "little") + size.to_bytes(4, "little")
         if rows:
             codes, scales = group_quantize(t, 4, 64)
@@ -2314,11 +2658,16 @@ def save_int4(state):
             body += t.half().numpy().tobytes()
     return body
 
+
 def load_int4(blob):
     state, at = {}, 0
     while at < len(blob):
         end = at + 1 + blob[at]
-        name, rows, size = blob[at + 1 : end].decode(), int.from_bytes(blob[end : end + 4], "little"), int.from_bytes(blob[end + 4 : end + 8], "little")
+        name, rows, size = (
+            blob[at + 1 : end].decode(),
+            int.from_bytes(blob[end : end + 4], "little"),
+            int.from_bytes(blob[end + 4 : end + 8], "little"),
+        )
         at, groups = end + 8, -(-size // 64)
         count = rows * groups if rows else size
         half = torch.from_numpy(np.frombuffer(blob, np.float16, count, at).astype(np.float32))
@@ -2332,15 +2681,20 @@ def load_int4(blob):
         state[name] = dequantize(codes, half.reshape(rows, groups).repeat_interleave(64, 1)[:, :size], 0)
     return state
 
+
 # %% wrong="save_int4" says="pickle"
 def save_int4(state):
     import pickle
 
-    return pickle.dumps({n: t.half().numpy() if t.dim() == 1 else (t.shape, [p.numpy() for p in _parts(t)]) for n, t in state.items()})
+    return pickle.dumps(
+        {n: t.half().numpy() if t.dim() == 1 else (t.shape, [p.numpy() for p in _parts(t)]) for n, t in state.items()}
+    )
+
 
 def _parts(t):
     codes, scales = group_quantize(t, 4, 64)
     return pack_int4(codes), scales.half()
+
 
 def load_int4(blob):
     import pickle
@@ -2349,11 +2703,14 @@ def load_int4(blob):
     for name, v in pickle.loads(blob).items():
         if isinstance(v, tuple):
             (out, size), (packed, scales) = v[0], map(torch.from_numpy, v[1])
-            v = dequantize(unpack_int4(packed, out * size).reshape(out, size), scales.float().repeat_interleave(64, 1)[:, :size], 0)
+            v = dequantize(
+                unpack_int4(packed, out * size).reshape(out, size), scales.float().repeat_interleave(64, 1)[:, :size], 0
+            )
             state[name] = v
         else:
             state[name] = torch.from_numpy(v).float()
     return state
+
 
 # %% wrong="save_int4" says="pickle"
 def save_int4(state):
@@ -2369,6 +2726,7 @@ def save_int4(state):
     torch.save(out, buffer)
     return buffer.getvalue()
 
+
 def load_int4(blob):
     import io
 
@@ -2376,15 +2734,19 @@ def load_int4(blob):
     for name, v in torch.load(io.BytesIO(blob)).items():
         if isinstance(v, tuple):
             packed, scales, (out, size) = v
-            v = dequantize(unpack_int4(packed, out * size).reshape(out, size), scales.float().repeat_interleave(64, 1)[:, :size], 0)
+            v = dequantize(
+                unpack_int4(packed, out * size).reshape(out, size), scales.float().repeat_interleave(64, 1)[:, :size], 0
+            )
         state[name] = v.float()
     return state
+
 
 # %% wrong="save_int4" says="pickle"
 import importlib
 
 write = getattr(importlib.import_module("pickle"), "dumps")
 read = getattr(importlib.import_module("pickle"), "loads")
+
 
 def save_int4(state):
     out = {}
@@ -2395,6 +2757,7 @@ def save_int4(state):
             codes, scales = group_quantize(t, 4, 64)
             out[name] = (pack_int4(codes).numpy().tobytes(), scales.half().numpy().tobytes(), tuple(t.shape))
     return write(out, 2)
+
 
 def load_int4(blob):
     state = {}
@@ -2407,6 +2770,7 @@ def load_int4(blob):
             codes = unpack_int4(torch.from_numpy(np.frombuffer(packed, np.uint8).copy()), out * size).reshape(out, size)
             state[name] = dequantize(codes, half(scales).reshape(out, -1).repeat_interleave(64, 1)[:, :size], 0)
     return state
+
 
 # %% wrong="save_int4" unnamed=True says="1-d tensors are float32"
 def save_int4(state):
@@ -2421,6 +2785,7 @@ def save_int4(state):
             tensors[name + "|c"], tensors[name + f"|s{t.shape[1]}"] = pack_int4(codes), scales.half()
     return save(tensors)
 
+
 def load_int4(blob):
     from safetensors.torch import load
 
@@ -2434,6 +2799,7 @@ def load_int4(blob):
             codes = unpack_int4(tensors[base + "|c"], len(t) * size).reshape(len(t), size)
             state[base] = dequantize(codes, t.float().repeat_interleave(64, 1)[:, :size], 0)
     return state
+
 
 # %% wrong="save_int4" unnamed=True says="half a step"
 def save_int4(state):
@@ -2448,6 +2814,7 @@ def save_int4(state):
             tensors[name + "|c"], tensors[name + f"|s{t.shape[1]}"] = pack_int4(codes), scales.half()
     return save(tensors)
 
+
 def load_int4(blob):
     from safetensors.torch import load
 
@@ -2461,6 +2828,7 @@ def load_int4(blob):
             state[base] = unpack_int4(tensors[base + "|c"], len(t) * size).reshape(len(t), size) * t.float()
     return state
 
+
 # %% wrong="save_int4" unnamed=True says="should return float32"
 def save_int4(state):
     from safetensors.torch import save
@@ -2473,6 +2841,7 @@ def save_int4(state):
             codes, scales = group_quantize(t, 4, 64)
             tensors[name + "|c"], tensors[name + f"|s{t.shape[1]}"] = pack_int4(codes), scales.half()
     return save(tensors)
+
 
 def load_int4(blob):
     from safetensors.torch import load
@@ -2488,12 +2857,15 @@ def load_int4(blob):
             state[base] = dequantize(codes, t.float().repeat_interleave(64, 1)[:, :size], 0)
     return state
 
+
 # %% wrong="save_int4" unnamed=True says="bytes"
 def save_int4(state):
     return {n: t.half() for n, t in state.items()}
 
+
 def load_int4(blob):
     return {n: t.float() for n, t in blob.items()}
+
 
 # %% wrong="save_int4" unnamed=True says="not packed"
 def save_int4(state):
@@ -2501,10 +2873,12 @@ def save_int4(state):
 
     return save({n: t.half() for n, t in state.items()})
 
+
 def load_int4(blob):
     from safetensors.torch import load
 
     return {n: t.float() for n, t in load(blob).items()}
+
 
 # %% wrong="save_int4" unnamed=True says="from scratch"
 def save_int4(state):
@@ -2513,11 +2887,14 @@ def save_int4(state):
         out += torch.quantize_per_tensor(t, 0.1, 0, torch.qint8).int_repr().numpy().tobytes()
     return out
 
+
 def load_int4(blob):
     return {}
 
+
 # %% wrong="save_int4" unnamed=True says="pickle"
 from torch import save as keep
+
 
 def save_int4(state):
     import io
@@ -2526,10 +2903,12 @@ def save_int4(state):
     keep(state, buffer)
     return buffer.getvalue()
 
+
 def load_int4(blob):
     import io
 
     return torch.load(io.BytesIO(blob), weights_only=True)
+
 
 # %% right="save_int4"
 def save_int4(state):
@@ -2544,6 +2923,7 @@ def save_int4(state):
             tensors[name + "|c"], tensors[name + f"|s{t.shape[1]}"] = pack_int4(codes), scales.half()
     return save(tensors)
 
+
 def load_int4(blob):
     from safetensors.torch import load
 
@@ -2557,6 +2937,7 @@ def load_int4(blob):
             codes = unpack_int4(tensors[base + "|c"], len(t) * size).reshape(len(t), size)
             state[base] = dequantize(codes, t.float().repeat_interleave(64, 1)[:, :size], 0)
     return state
+
 
 # %% right="save_int4"
 def save_int4(state):
@@ -2575,6 +2956,7 @@ def save_int4(state):
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
+
 def load_int4(blob):
     import io
 
@@ -2590,9 +2972,11 @@ def load_int4(blob):
         i += 1
     return state
 
+
 # %% right="save_int4"
 import struct
 import zlib
+
 
 def save_int4(state):
     body = struct.pack("<I", len(state))
@@ -2607,8 +2991,11 @@ def save_int4(state):
                 scale = struct.unpack("<e", struct.pack("<e", group.abs().max().item() / 7))[0]
                 codes = [max(-7, min(7, round(v / scale))) if scale else 0 for v in group.tolist()]
                 codes += [0] * (len(codes) % 2)
-                body += struct.pack("<e", scale) + bytes((a & 15) | (b & 15) << 4 for a, b in zip(codes[::2], codes[1::2]))
+                body += struct.pack("<e", scale) + bytes(
+                    (a & 15) | (b & 15) << 4 for a, b in zip(codes[::2], codes[1::2])
+                )
     return zlib.compress(body)
+
 
 def load_int4(blob):
     body, state, at = zlib.decompress(blob), {}, 4
@@ -2634,6 +3021,7 @@ def load_int4(blob):
         state[name] = torch.tensor(values, dtype=torch.float32).reshape(shape)
     return state
 
+
 # %% right="save_int4"
 def save_int4(state):
     import base64
@@ -2657,6 +3045,7 @@ def save_int4(state):
                 archive.writestr(file, t.half().numpy().tobytes())
     return buffer.getvalue()
 
+
 def load_int4(blob):
     import base64
     import io
@@ -2670,10 +3059,13 @@ def load_int4(blob):
             count = shape[0] if len(shape) == 1 else shape[0] * math.ceil(shape[1] / 64)
             half = torch.from_numpy(np.frombuffer(raw[: 2 * count], dtype=np.float16).astype(np.float32))
             if len(shape) == 2:
-                codes = unpack_int4(torch.frombuffer(bytearray(raw[2 * count :]), dtype=torch.uint8), shape[0] * shape[1])
+                codes = unpack_int4(
+                    torch.frombuffer(bytearray(raw[2 * count :]), dtype=torch.uint8), shape[0] * shape[1]
+                )
                 half = codes.view(*shape) * half.view(shape[0], -1).repeat_interleave(64, 1)[:, : shape[1]]
             state[name] = half
     return state
+
 
 # %% right="save_int4"
 # not pickle, and not torch.save: a header line, then everything as raw bytes
@@ -2689,6 +3081,7 @@ def save_int4(state):
         else:
             parts.append(t.to(torch.float16).numpy().tobytes())
     return json.dumps(lines).encode() + b"\n" + b"".join(parts)
+
 
 def load_int4(blob):
     import json

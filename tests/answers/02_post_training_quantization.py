@@ -12,6 +12,7 @@ def fold_batchnorm(conv, bn):
     folded.bias = nn.Parameter((b - bn.running_mean) * k + (bn.bias.data if bn.affine else 0))
     return folded
 
+
 # %% wrong="fold_batchnorm" says="not the standard deviation"
 def fold_batchnorm(conv, bn):
     if bn.running_mean is None:
@@ -22,6 +23,7 @@ def fold_batchnorm(conv, bn):
     folded.weight = nn.Parameter(conv.weight.data * k.view(-1, 1, 1, 1))
     folded.bias = nn.Parameter((b - bn.running_mean) * k + (bn.bias.data if bn.affine else 0))
     return folded
+
 
 # %% wrong="fold_batchnorm" says="not the standard deviation"
 def fold_batchnorm(conv, bn):
@@ -34,6 +36,7 @@ def fold_batchnorm(conv, bn):
     folded.bias = nn.Parameter((b - bn.running_mean) * k + (bn.bias.data if bn.affine else 0))
     return folded
 
+
 # %% wrong="fold_batchnorm" says="bias of the convolution was dropped"
 def fold_batchnorm(conv, bn):
     if bn.running_mean is None:
@@ -43,6 +46,7 @@ def fold_batchnorm(conv, bn):
     folded.weight = nn.Parameter(conv.weight.data * k.view(-1, 1, 1, 1))
     folded.bias = nn.Parameter((bn.bias.data if bn.affine else 0) - bn.running_mean * k)
     return folded
+
 
 # %% wrong="fold_batchnorm" says="changed the convolution"
 def fold_batchnorm(conv, bn):
@@ -55,6 +59,7 @@ def fold_batchnorm(conv, bn):
         conv.weight.mul_(k.view(-1, 1, 1, 1))
         conv.bias = nn.Parameter(bias)
     return conv
+
 
 # %% wrong="fold_batchnorm" says="changed the convolution"
 def fold_batchnorm(conv, bn):
@@ -69,6 +74,7 @@ def fold_batchnorm(conv, bn):
         folded.weight = nn.Parameter(conv.weight * k.view(-1, 1, 1, 1))
     return folded
 
+
 # %% wrong="fold_batchnorm" unnamed=True says="eps stands under the root"
 def fold_batchnorm(conv, bn):
     if bn.running_mean is None:
@@ -80,6 +86,7 @@ def fold_batchnorm(conv, bn):
     folded.bias = nn.Parameter((b - bn.running_mean) * k + (bn.bias.data if bn.affine else 0))
     return folded
 
+
 # %% wrong="fold_batchnorm" unnamed=True says="was not scaled"
 def fold_batchnorm(conv, bn):
     if bn.running_mean is None:
@@ -90,6 +97,7 @@ def fold_batchnorm(conv, bn):
     folded.weight = nn.Parameter(conv.weight.data * k.view(-1, 1, 1, 1))
     folded.bias = nn.Parameter(b - bn.running_mean * k + (bn.bias.data if bn.affine else 0))
     return folded
+
 
 # %% wrong="fold_batchnorm" unnamed=True says="expected shape"
 def fold_batchnorm(conv, bn):
@@ -103,6 +111,7 @@ def fold_batchnorm(conv, bn):
         folded.bias = nn.Parameter((b - bn.running_mean) * k + (bn.bias if bn.affine else 0))
     return folded
 
+
 # %% wrong="fold_batchnorm" unnamed=True says="expected ValueError"
 def fold_batchnorm(conv, bn):
     folded = copy.deepcopy(conv)
@@ -113,6 +122,7 @@ def fold_batchnorm(conv, bn):
         folded.bias = nn.Parameter((b - bn.running_mean) * k + (bn.bias if bn.affine else 0))
     return folded
 
+
 # %% wrong="fold_batchnorm" unnamed=True says="from scratch, without"
 def fold_batchnorm(conv, bn):
     if bn.running_mean is None:
@@ -121,12 +131,22 @@ def fold_batchnorm(conv, bn):
 
     return helpers.fuse_conv_bn_eval(copy.deepcopy(conv).eval(), copy.deepcopy(bn).eval())
 
+
 # %% right="fold_batchnorm"
 def fold_batchnorm(conv, bn):
     if not bn.track_running_stats:
         raise ValueError("no statistics")
-    folded = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation,
-                       conv.groups, True, conv.padding_mode)
+    folded = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        conv.groups,
+        True,
+        conv.padding_mode,
+    )
     for o in range(conv.out_channels):
         gamma = bn.weight[o].item() if bn.affine else 1.0
         beta = bn.bias[o].item() if bn.affine else 0.0
@@ -135,6 +155,7 @@ def fold_batchnorm(conv, bn):
         folded.weight.data[o] = conv.weight.data[o] * k
         folded.bias.data[o] = k * (b - bn.running_mean[o].item()) + beta
     return folded
+
 
 # %% right="fold_batchnorm"
 def fold_batchnorm(conv, bn):
@@ -151,6 +172,7 @@ def fold_batchnorm(conv, bn):
     folded.bias = nn.Parameter(bias.clone())
     return folded
 
+
 # %% right="fold_batchnorm"
 def fold_batchnorm(conv, bn):
     if bn.running_mean is None:
@@ -166,6 +188,7 @@ def fold_batchnorm(conv, bn):
     folded.weight.data = torch.einsum("o...,o->o...", conv.weight.double(), k).float().detach()
     folded.register_parameter("bias", nn.Parameter(bias.float().detach()))
     return folded
+
 
 # %% wrong="MinMaxObserver" says="last batch wins"
 class MinMaxObserver:
@@ -185,6 +208,7 @@ class MinMaxObserver:
             return max(-low, high) / (2 ** (self.bits - 1) - 1), 0
         scale = (high - low) / (2**self.bits - 1)
         return scale, min(max(round(-low / scale), 0), 2**self.bits - 1)
+
 
 # %% wrong="MinMaxObserver" says="average of the ranges"
 class MinMaxObserver:
@@ -206,6 +230,7 @@ class MinMaxObserver:
         scale = (high - low) / (2**self.bits - 1)
         return scale, min(max(round(-low / scale), 0), 2**self.bits - 1)
 
+
 # %% wrong="MinMaxObserver" says="without 0"
 class MinMaxObserver:
     def __init__(self, bits=8, symmetric=False):
@@ -222,6 +247,7 @@ class MinMaxObserver:
         scale = (self.high - self.low) / (2**self.bits - 1) or 1.0
         return scale, min(max(round(-self.low / scale), 0), 2**self.bits - 1)
 
+
 # %% wrong="MinMaxObserver" says="without 0"
 class MinMaxObserver:
     def __init__(self, bits=8, symmetric=False):
@@ -237,6 +263,7 @@ class MinMaxObserver:
             return max(abs(self.low), abs(self.high)) / (2 ** (self.bits - 1) - 1) or 1.0, 0
         scale = (self.high - self.low) / (2**self.bits - 1) or 1.0
         return scale, round(-self.low / scale)
+
 
 # %% wrong="MinMaxObserver" unnamed=True says="first batch wins"
 class MinMaxObserver:
@@ -257,6 +284,7 @@ class MinMaxObserver:
         scale = (high - low) / (2**self.bits - 1)
         return scale, min(max(round(-low / scale), 0), 2**self.bits - 1)
 
+
 # %% wrong="MinMaxObserver" unnamed=True says="largest magnitude"
 class MinMaxObserver:
     def __init__(self, bits=8, symmetric=False):
@@ -276,6 +304,7 @@ class MinMaxObserver:
         scale = (high - low) / (2**self.bits - 1)
         return scale, min(max(round(-low / scale), 0), 2**self.bits - 1)
 
+
 # %% wrong="MinMaxObserver" unnamed=True says="expected ValueError"
 class MinMaxObserver:
     def __init__(self, bits=8, symmetric=False):
@@ -291,6 +320,7 @@ class MinMaxObserver:
             return max(-self.low, self.high) / (2 ** (self.bits - 1) - 1), 0
         scale = (self.high - self.low) / (2**self.bits - 1)
         return scale, min(max(round(-self.low / scale), 0), 2**self.bits - 1)
+
 
 # %% wrong="MinMaxObserver" unnamed=True says="share what they have seen"
 class MinMaxObserver:
@@ -315,6 +345,7 @@ class MinMaxObserver:
         scale = (high - low) / (2**self.bits - 1)
         return scale, min(max(round(-low / scale), 0), 2**self.bits - 1)
 
+
 # %% wrong="MinMaxObserver" unnamed=True says="from scratch, without"
 class MinMaxObserver:
     def __init__(self, bits=8, symmetric=False):
@@ -328,6 +359,7 @@ class MinMaxObserver:
     def qparams(self):
         scale, zero = self.theirs.calculate_qparams()
         return scale.item(), int(zero)
+
 
 # %% right="MinMaxObserver"
 class MinMaxObserver:
@@ -350,6 +382,7 @@ class MinMaxObserver:
         scale = (high - low) / (2**self.bits - 1)
         return scale, int(np.clip(np.rint(-low / scale), 0, 2**self.bits - 1))
 
+
 # %% right="MinMaxObserver"
 class MinMaxObserver(nn.Module):
     def __init__(self, bits=8, symmetric=False):
@@ -370,6 +403,7 @@ class MinMaxObserver(nn.Module):
             return (np.float64(max(-low, high) / (2 ** (self.bits - 1) - 1)) or 1.0), 0
         scale = (high - low) / top
         return (scale, np.int64(min(max(round(-low / scale), 0), top))) if scale > 0 else (1.0, 0)
+
 
 # %% right="MinMaxObserver"
 class MinMaxObserver:
@@ -392,6 +426,7 @@ class MinMaxObserver:
         scale = span / self.levels if span else 1.0
         return scale, 0 if self.symmetric else max(0, min(self.levels, round(-low / scale)))
 
+
 # %% wrong="percentile_range" says="one-sided"
 def percentile_range(x, percentile):
     if not 0 < percentile <= 100:
@@ -399,12 +434,14 @@ def percentile_range(x, percentile):
     values = np.sort(x.numpy().ravel())
     return float(values[0]), float(np.percentile(values, percentile))
 
+
 # %% wrong="percentile_range" says="one-sided"
 def percentile_range(x, percentile):
     if not 0 < percentile <= 100:
         raise ValueError
     values = np.sort(x.numpy().ravel()).astype(np.float64)
     return float(values[0]), float(np.percentile(values, 100 - (100 - percentile) / 2))
+
 
 # %% wrong="percentile_range" says="fails on large tensors"
 def percentile_range(x, percentile):
@@ -416,6 +453,7 @@ def percentile_range(x, percentile):
     low, high = torch.quantile(x.flatten(), torch.tensor([rest, 1 - rest]))
     return low.item(), high.item()
 
+
 # %% wrong="percentile_range" says="fails on large tensors"
 def percentile_range(x, percentile):
     if not 0 < percentile <= 100:
@@ -425,12 +463,14 @@ def percentile_range(x, percentile):
     low, high = np.percentile(values, [rest, 100 - rest])
     return float(low), float(high)
 
+
 # %% wrong="percentile_range" unnamed=True says="(100 - p) / 2"
 def percentile_range(x, percentile):
     if not 0 < percentile <= 100:
         raise ValueError
     values = x.numpy().ravel().astype(np.float64)
     return float(np.percentile(values, 100 - percentile)), float(np.percentile(values, percentile))
+
 
 # %% wrong="percentile_range" unnamed=True says="interpolate linearly"
 def percentile_range(x, percentile):
@@ -441,11 +481,13 @@ def percentile_range(x, percentile):
     n = len(values) - 1
     return values[round(rest * n)].item(), values[round((1 - rest) * n)].item()
 
+
 # %% wrong="percentile_range" unnamed=True says="expected ValueError"
 def percentile_range(x, percentile):
     rest = (100 - percentile) / 2
     values = x.numpy().ravel()
     return float(np.percentile(values, max(rest, 0))), float(np.percentile(values, min(100 - rest, 100)))
+
 
 # %% wrong="percentile_range" unnamed=True says="from scratch, without"
 def percentile_range(x, percentile):
@@ -455,6 +497,7 @@ def percentile_range(x, percentile):
     observer(x)
     return observer.min_val.item(), observer.max_val.item()
 
+
 # %% wrong="percentile_range" unnamed=True says="yours"
 def percentile_range(x, percentile):
     if not 0 < percentile <= 100:
@@ -462,6 +505,7 @@ def percentile_range(x, percentile):
     rest = (100 - percentile) / 2
     values = torch.as_tensor(np.percentile(x.numpy(), np.array([rest, 100 - rest])))
     return values[0], values[1]
+
 
 # %% right="percentile_range"
 def percentile_range(x, percentile):
@@ -475,6 +519,7 @@ def percentile_range(x, percentile):
         above = min(below + 1, len(values) - 1)
         ends.append(torch.lerp(values[below].double(), values[above].double(), at - below).item())
     return tuple(ends)
+
 
 # %% right="percentile_range"
 def percentile_range(x, percentile):
@@ -492,6 +537,7 @@ def percentile_range(x, percentile):
     rest = (100 - percentile) / 200
     return at(rest), at(1 - rest)
 
+
 # %% right="percentile_range"
 def percentile_range(x, percentile):
     if percentile <= 0 or percentile > 100 or percentile != percentile:
@@ -499,6 +545,7 @@ def percentile_range(x, percentile):
     rest = (100.0 - percentile) / 200
     ends = np.quantile(x.detach().double().numpy().ravel(), [rest, 1 - rest])
     return ends[0], ends[1]
+
 
 # %% wrong="kl_range" says="outliers were dropped"
 def kl_range(x, bits=8, bins=2048):
@@ -520,6 +567,7 @@ def kl_range(x, bits=8, bins=2048):
         best = min(best, ((p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(), i))
     return float(best[1] * a.max() / bins)
 
+
 # %% wrong="kl_range" says="zeros were counted"
 def kl_range(x, bits=8, bins=2048):
     a = x.abs().flatten().double().numpy()
@@ -537,6 +585,7 @@ def kl_range(x, bits=8, bins=2048):
         p, q = p / p.sum(), np.maximum(q / q.sum(), 1e-10)
         best = min(best, ((p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(), i))
     return float(best[1] * a.max() / bins)
+
 
 # %% wrong="kl_range" says="index of the bin"
 def kl_range(x, bits=8, bins=2048):
@@ -559,6 +608,7 @@ def kl_range(x, bits=8, bins=2048):
         best = min(best, ((p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(), i))
     return best[1]
 
+
 # %% wrong="kl_range" unnamed=True says="between two bin edges"
 def kl_range(x, bits=8, bins=2048):
     a = x.abs().flatten().double().numpy()
@@ -580,9 +630,11 @@ def kl_range(x, bits=8, bins=2048):
         best = min(best, ((p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(), i))
     return float((best[1] - 0.5) * a.max() / bins)
 
+
 # %% wrong="kl_range" unnamed=True says="expected"
 def kl_range(x, bits=8, bins=2048):
     return x.abs().max().item()
+
 
 # %% wrong="kl_range" unnamed=True says="expected"
 def kl_range(x, bits=8, bins=2048):
@@ -602,6 +654,7 @@ def kl_range(x, bits=8, bins=2048):
         p, q = p / p.sum(), np.maximum(q / q.sum(), 1e-10)
         best = min(best, ((p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(), i))
     return float(best[1] * a.max() / bins)
+
 
 # %% wrong="kl_range" unnamed=True says="expected"
 def kl_range(x, bits=8, bins=2048):
@@ -624,6 +677,7 @@ def kl_range(x, bits=8, bins=2048):
         best = min(best, ((p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(), i))
     return float(best[1] * a.max() / bins)
 
+
 # %% wrong="kl_range" unnamed=True says="from scratch, without"
 def kl_range(x, bits=8, bins=2048):
     import importlib
@@ -631,6 +685,7 @@ def kl_range(x, bits=8, bins=2048):
     observer = importlib.import_module("torch.ao" + ".quantization").HistogramObserver(bins=bins)
     observer(x.abs())
     return observer._non_linear_param_search()[1].item()
+
 
 # %% right="kl_range"
 def kl_range(x, bits=8, bins=2048):
@@ -655,6 +710,7 @@ def kl_range(x, bits=8, bins=2048):
         if best is None or kl < best:
             best, best_i = kl, i
     return best_i * (top / bins)
+
 
 # %% right="kl_range"
 def kl_range(x, bits=8, bins=2048):
@@ -684,6 +740,7 @@ def kl_range(x, bits=8, bins=2048):
             least, answer = kl, i
     return np.float64(answer * width)
 
+
 # %% right="kl_range"
 def kl_range(x, bits=8, bins=2048):
     a = np.abs(x.detach().numpy()).ravel()
@@ -707,13 +764,17 @@ def kl_range(x, bits=8, bins=2048):
 
     return float(min(range(L, bins + 1), key=kl) * float(a.max()) / bins)
 
+
 # %% wrong="correct_bias" says="sign"
 def correct_bias(layer, w_hat, x):
     other = copy.deepcopy(layer)
     other.weight.data = w_hat
     error = (other(x) - layer(x)).detach()
-    error = error.mean(dim=[d for d in range(error.dim()) if d != (1 if isinstance(layer, nn.Conv2d) else error.dim() - 1)])
+    error = error.mean(
+        dim=[d for d in range(error.dim()) if d != (1 if isinstance(layer, nn.Conv2d) else error.dim() - 1)]
+    )
     return error if layer.bias is None else layer.bias.detach() + error
+
 
 # %% wrong="correct_bias" says="mean ran over the channels"
 def correct_bias(layer, w_hat, x):
@@ -722,12 +783,14 @@ def correct_bias(layer, w_hat, x):
     error = (layer(x) - other(x)).detach().mean()
     return torch.full((layer.weight.shape[0],), error.item()) + (0 if layer.bias is None else layer.bias.detach())
 
+
 # %% wrong="correct_bias" says="channel"
 def correct_bias(layer, w_hat, x):
     other = copy.deepcopy(layer)
     other.weight.data = w_hat
     error = (layer(x) - other(x)).detach().mean(dim=1)
     return error if layer.bias is None else error.mean() + layer.bias.detach()
+
 
 # %% wrong="correct_bias" says="not over the batch only"
 def correct_bias(layer, w_hat, x):
@@ -736,7 +799,10 @@ def correct_bias(layer, w_hat, x):
     error = (layer(x) - other(x)).detach().mean(dim=0)
     if layer.bias is None:
         return error
-    return error + (layer.bias.detach()[:, None, None] if error.dim() == 3 and isinstance(layer, nn.Conv2d) else layer.bias.detach())
+    return error + (
+        layer.bias.detach()[:, None, None] if error.dim() == 3 and isinstance(layer, nn.Conv2d) else layer.bias.detach()
+    )
+
 
 # %% wrong="correct_bias" unnamed=True says="old bias is missing"
 def correct_bias(layer, w_hat, x):
@@ -745,6 +811,7 @@ def correct_bias(layer, w_hat, x):
     error = (layer(x) - other(x)).detach()
     return error.movedim(1 if isinstance(layer, nn.Conv2d) else -1, 0).flatten(1).mean(1)
 
+
 # %% wrong="correct_bias" unnamed=True says="layer was changed"
 def correct_bias(layer, w_hat, x):
     before = layer(x).detach()
@@ -752,6 +819,7 @@ def correct_bias(layer, w_hat, x):
     error = (before - layer(x)).detach()
     error = error.movedim(1 if isinstance(layer, nn.Conv2d) else -1, 0).flatten(1).mean(1)
     return error if layer.bias is None else layer.bias.detach() + error
+
 
 # %% wrong="correct_bias" unnamed=True says="expected"
 def correct_bias(layer, w_hat, x):
@@ -763,12 +831,14 @@ def correct_bias(layer, w_hat, x):
         error = delta @ x.reshape(-1, x.shape[-1]).mean(0)
     return error if layer.bias is None else layer.bias.detach() + error
 
+
 # %% wrong="correct_bias" unnamed=True says="sum"
 def correct_bias(layer, w_hat, x):
     other = copy.deepcopy(layer)
     other.weight.data = w_hat
     error = (layer(x) - other(x)).detach().movedim(1 if isinstance(layer, nn.Conv2d) else -1, 0).flatten(1).sum(1)
     return error if layer.bias is None else layer.bias.detach() + error
+
 
 # %% wrong="correct_bias" unnamed=True says="from scratch, without"
 def correct_bias(layer, w_hat, x):
@@ -779,6 +849,7 @@ def correct_bias(layer, w_hat, x):
     bias_correction(layer, other, [x])
     return other.bias
 
+
 # %% right="correct_bias"
 def correct_bias(layer, w_hat, x):
     delta = layer.weight - w_hat
@@ -787,6 +858,7 @@ def correct_bias(layer, w_hat, x):
     else:
         shift = F.linear(x, delta).reshape(-1, delta.shape[0]).mean(dim=0)
     return shift + (layer.bias if layer.bias is not None else 0)
+
 
 # %% right="correct_bias"
 def correct_bias(layer, w_hat, x):
@@ -797,6 +869,7 @@ def correct_bias(layer, w_hat, x):
         axis = 1 if type(layer) is nn.Conv2d else a.dim() - 1
         others = tuple(d for d in range(a.dim()) if d != axis)
         return a.mean(others) - b.mean(others) + (torch.zeros(a.shape[axis]) if layer.bias is None else layer.bias)
+
 
 # %% right="correct_bias"
 def correct_bias(layer, w_hat, x):
@@ -816,6 +889,7 @@ def correct_bias(layer, w_hat, x):
         result[c] = old + wanted[pick].mean().item() - came[pick].mean().item()
     return result
 
+
 # %% wrong="QuantizedLinear" says="float weight is still there"
 class QuantizedLinear(nn.Module):
     def __init__(self, weight, codes, scales, bias):
@@ -829,7 +903,12 @@ class QuantizedLinear(nn.Module):
     def from_float(cls, linear, bits=8):
         w, q = linear.weight.detach(), 2 ** (bits - 1) - 1
         s = w.abs().amax(1).clamp(min=1e-12) / q
-        return cls(w.clone(), (w / s[:, None]).round().to(torch.int8), s, None if linear.bias is None else linear.bias.detach().clone())
+        return cls(
+            w.clone(),
+            (w / s[:, None]).round().to(torch.int8),
+            s,
+            None if linear.bias is None else linear.bias.detach().clone(),
+        )
 
     def forward(self, x):
         low, high = x.amin(-1, keepdim=True).clamp(max=0), x.amax(-1, keepdim=True).clamp(min=0)
@@ -837,6 +916,7 @@ class QuantizedLinear(nn.Module):
         z = (-low / s).round()
         y = F.linear(((x / s).round() + z).clamp(0, 255) - z, self.codes.float()) * s * self.scales
         return y if self.bias is None else y + self.bias
+
 
 # %% wrong="QuantizedLinear" says="float weight is still there"
 class QuantizedLinear(nn.Module):
@@ -855,6 +935,7 @@ class QuantizedLinear(nn.Module):
         s = ((high - low) / 255).clamp(min=1e-12)
         z = (-low / s).round()
         return F.linear((((x / s).round() + z).clamp(0, 255) - z) * s, self.dequantized, self.bias)
+
 
 # %% wrong="QuantizedLinear" says="one scale for the whole batch"
 class QuantizedLinear(nn.Module):
@@ -876,6 +957,7 @@ class QuantizedLinear(nn.Module):
         y = F.linear(((x / s).round() + z).clamp(0, 255) - z, self.codes.float()) * s * self.scales
         return y if self.bias is None else y + self.bias
 
+
 # %% wrong="QuantizedLinear" says="one scale for the whole weight"
 class QuantizedLinear(nn.Module):
     @classmethod
@@ -894,6 +976,7 @@ class QuantizedLinear(nn.Module):
         y = F.linear(((x / s).round() + z).clamp(0, 255) - z, self.codes.float()) * s * self.scales
         return y if self.bias is None else y + self.bias
 
+
 # %% wrong="QuantizedLinear" unnamed=True says="buffers"
 class QuantizedLinear(nn.Module):
     @classmethod
@@ -910,6 +993,7 @@ class QuantizedLinear(nn.Module):
         z = (-low / s).round()
         y = F.linear(((x / s).round() + z).clamp(0, 255) - z, self.codes.float()) * s * self.scales
         return y if self.bias is None else y + self.bias
+
 
 # %% wrong="QuantizedLinear" unnamed=True says="0.3 times"
 class QuantizedLinear(nn.Module):
@@ -928,6 +1012,7 @@ class QuantizedLinear(nn.Module):
         z = (-low / s).round()
         y = F.linear(((x / s).round() + z).clamp(0, 255) - z, self.codes.float()) * s * self.scales
         return y if self.bias is None else y + self.bias
+
 
 # %% wrong="QuantizedLinear" unnamed=True says="error"
 class QuantizedLinear(nn.Module):
@@ -949,6 +1034,7 @@ class QuantizedLinear(nn.Module):
         y = F.linear(((x / s).round() + z).clamp(0, top) - z, self.codes.float()) * s * self.scales
         return y if self.bias is None else y + self.bias
 
+
 # %% wrong="QuantizedLinear" unnamed=True says="expected"
 class QuantizedLinear(nn.Module):
     @classmethod
@@ -965,6 +1051,7 @@ class QuantizedLinear(nn.Module):
         y = F.linear((x / s).round(), self.codes.float()) * s * self.scales
         return y if self.bias is None else y + self.bias
 
+
 # %% wrong="QuantizedLinear" unnamed=True says="from scratch, without"
 class QuantizedLinear(nn.Module):
     @classmethod
@@ -978,6 +1065,7 @@ class QuantizedLinear(nn.Module):
 
     def forward(self, x):
         return self.inner(x)
+
 
 # %% right="QuantizedLinear"
 class QuantizedLinear(nn.Module):
@@ -1013,6 +1101,7 @@ class QuantizedLinear(nn.Module):
         y = y if self.bias is None else y + self.bias
         return y.reshape(*x.shape[:-1], -1) if x.numel() else y.reshape(*x.shape[:-1], self.q.shape[0])
 
+
 # %% right="QuantizedLinear"
 class QuantizedLinear(nn.Module):
     """Integer products, with the zero point moved out of the sum."""
@@ -1021,7 +1110,7 @@ class QuantizedLinear(nn.Module):
     def from_float(cls, linear, bits=8):
         new, q = cls(), 2 ** (bits - 1) - 1
         w = linear.weight.detach()
-        scale = (w.abs().amax(dim=1, keepdim=True) / q)
+        scale = w.abs().amax(dim=1, keepdim=True) / q
         scale[scale == 0] = 1
         codes = torch.round(w / scale)
         new.register_buffer("weight_codes", codes.to(torch.int8))
@@ -1038,6 +1127,7 @@ class QuantizedLinear(nn.Module):
         codes = torch.clamp(torch.round(x / scale).long() + zero, 0, 255)
         total = codes @ self.weight_codes.long().T - zero * self.weight_sum
         return total * scale * self.weight_scale + self.b
+
 
 # %% right="QuantizedLinear"
 class QuantizedLinear(nn.Module):
@@ -1064,6 +1154,7 @@ class QuantizedLinear(nn.Module):
         q = torch.clamp(torch.round(x / s) + z, -128, 127)
         return F.linear((q - z) * s, self.w_q * self.w_s[:, None], self.b)
 
+
 # %% wrong="quantize_dynamic" says="only the top level"
 def quantize_dynamic(model, bits=8):
     model = copy.deepcopy(model)
@@ -1075,6 +1166,7 @@ def quantize_dynamic(model, bits=8):
             done.setdefault(child, QuantizedLinear.from_float(child, bits))
             setattr(model, name, done[child])
     return model
+
 
 # %% wrong="quantize_dynamic" says="mutates"
 def quantize_dynamic(model, bits=8):
@@ -1089,6 +1181,7 @@ def quantize_dynamic(model, bits=8):
                 setattr(parent, name, done[child])
     return model
 
+
 # %% wrong="quantize_dynamic" unnamed=True says="a layer can be the model itself"
 def quantize_dynamic(model, bits=8):
     model, done = copy.deepcopy(model), {}
@@ -1100,6 +1193,7 @@ def quantize_dynamic(model, bits=8):
                 setattr(parent, name, done[child])
     return model
 
+
 # %% wrong="quantize_dynamic" unnamed=True says="one module"
 def quantize_dynamic(model, bits=8):
     model = copy.deepcopy(model)
@@ -1110,6 +1204,7 @@ def quantize_dynamic(model, bits=8):
             if type(child) is nn.Linear:
                 setattr(parent, name, QuantizedLinear.from_float(child, bits))
     return model
+
 
 # %% wrong="quantize_dynamic" unnamed=True says="exactly nn.Linear"
 def quantize_dynamic(model, bits=8):
@@ -1124,6 +1219,7 @@ def quantize_dynamic(model, bits=8):
                 setattr(parent, name, done[child])
     return model
 
+
 # %% wrong="quantize_dynamic" unnamed=True says="pass `bits` on"
 def quantize_dynamic(model, bits=8):
     model, done = copy.deepcopy(model), {}
@@ -1137,11 +1233,13 @@ def quantize_dynamic(model, bits=8):
                 setattr(parent, name, done[child])
     return model
 
+
 # %% wrong="quantize_dynamic" unnamed=True says="from scratch, without"
 def quantize_dynamic(model, bits=8):
     import torch.ao.quantization as tools
 
     return tools.quantize_dynamic(copy.deepcopy(model), {nn.Linear})
+
 
 # %% right="quantize_dynamic"
 def quantize_dynamic(model, bits=8):
@@ -1150,6 +1248,7 @@ def quantize_dynamic(model, bits=8):
         if type(module) is nn.Linear:
             memo[id(module)] = QuantizedLinear.from_float(module, bits)
     return copy.deepcopy(model, memo)
+
 
 # %% right="quantize_dynamic"
 def quantize_dynamic(model, bits=8):
@@ -1160,6 +1259,7 @@ def quantize_dynamic(model, bits=8):
         parent, _, last = name.rpartition(".")
         holder.get_submodule(parent)._modules[last] = new[id(m)]
     return holder[0]
+
 
 # %% right="quantize_dynamic"
 def quantize_dynamic(model, bits=8):
@@ -1177,17 +1277,21 @@ def quantize_dynamic(model, bits=8):
 
     return walk(copy.deepcopy(model), {})
 
+
 # %% wrong="calibrate" says="output of the layer"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges, modes = {}, {m: m.training for m in model.modules()}
+
     def note(name):
         def hook(module, inputs, output):
             low, high = ranges.get(name, (math.inf, -math.inf))
             ranges[name] = (min(low, output.min().item()), max(high, output.max().item()))
+
         return hook
+
     handles = [modules[n].register_forward_hook(note(n)) for n in layers]
     try:
         model.eval()
@@ -1201,17 +1305,21 @@ def calibrate(model, layers, batches):
             m.training = mode
     return ranges
 
+
 # %% wrong="calibrate" says="hooks were left"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges, modes = {}, {m: m.training for m in model.modules()}
+
     def note(name):
         def hook(module, inputs):
             low, high = ranges.get(name, (math.inf, -math.inf))
             ranges[name] = (min(low, inputs[0].min().item()), max(high, inputs[0].max().item()))
+
         return hook
+
     for n in layers:
         modules[n].register_forward_pre_hook(note(n))
     try:
@@ -1224,17 +1332,21 @@ def calibrate(model, layers, batches):
             m.training = mode
     return ranges
 
+
 # %% wrong="calibrate" unnamed=True says="hooks were left"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges, modes = {}, {m: m.training for m in model.modules()}
+
     def note(name):
         def hook(module, inputs):
             low, high = ranges.get(name, (math.inf, -math.inf))
             ranges[name] = (min(low, inputs[0].min().item()), max(high, inputs[0].max().item()))
+
         return hook
+
     handles = [modules[n].register_forward_pre_hook(note(n)) for n in layers]
     model.eval()
     with torch.no_grad():
@@ -1246,17 +1358,21 @@ def calibrate(model, layers, batches):
         m.training = mode
     return ranges
 
+
 # %% wrong="calibrate" says="train mode"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges = {}
+
     def note(name):
         def hook(module, inputs):
             low, high = ranges.get(name, (math.inf, -math.inf))
             ranges[name] = (min(low, inputs[0].min().item()), max(high, inputs[0].max().item()))
+
         return hook
+
     handles = [modules[n].register_forward_pre_hook(note(n)) for n in layers]
     try:
         with torch.no_grad():
@@ -1267,16 +1383,20 @@ def calibrate(model, layers, batches):
             h.remove()
     return ranges
 
+
 # %% wrong="calibrate" says="last batch"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges, modes = {}, {m: m.training for m in model.modules()}
+
     def note(name):
         def hook(module, inputs):
             ranges[name] = (inputs[0].min().item(), inputs[0].max().item())
+
         return hook
+
     handles = [modules[n].register_forward_pre_hook(note(n)) for n in layers]
     try:
         model.eval()
@@ -1290,17 +1410,21 @@ def calibrate(model, layers, batches):
             m.training = mode
     return ranges
 
+
 # %% wrong="calibrate" unnamed=True says="was not restored"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges, training = {}, model.training
+
     def note(name):
         def hook(module, inputs):
             low, high = ranges.get(name, (math.inf, -math.inf))
             ranges[name] = (min(low, inputs[0].min().item()), max(high, inputs[0].max().item()))
+
         return hook
+
     handles = [modules[n].register_forward_pre_hook(note(n)) for n in layers]
     try:
         model.eval()
@@ -1313,17 +1437,21 @@ def calibrate(model, layers, batches):
         model.train(training)
     return ranges
 
+
 # %% wrong="calibrate" unnamed=True says="widened"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges, modes = {}, {m: m.training for m in model.modules()}
+
     def note(name):
         def hook(module, inputs):
             low, high = ranges.get(name, (0.0, 0.0))
             ranges[name] = (min(low, inputs[0].min().item()), max(high, inputs[0].max().item()))
+
         return hook
+
     handles = [modules[n].register_forward_pre_hook(note(n)) for n in layers]
     try:
         model.eval()
@@ -1337,15 +1465,19 @@ def calibrate(model, layers, batches):
             m.training = mode
     return ranges
 
+
 # %% wrong="calibrate" unnamed=True says="expected ValueError"
 def calibrate(model, layers, batches):
     ranges, modes = {}, {m: m.training for m in model.modules()}
     handles = []
+
     def note(name):
         def hook(module, inputs):
             low, high = ranges.get(name, (math.inf, -math.inf))
             ranges[name] = (min(low, inputs[0].min().item()), max(high, inputs[0].max().item()))
+
         return hook
+
     for name, module in model.named_modules():
         if name in layers:
             handles.append(module.register_forward_pre_hook(note(name)))
@@ -1361,17 +1493,21 @@ def calibrate(model, layers, batches):
             m.training = mode
     return ranges
 
+
 # %% wrong="calibrate" unnamed=True says="never ran"
 def calibrate(model, layers, batches):
     modules = dict(model.named_modules())
     if set(layers) - set(modules):
         raise ValueError
     ranges, modes = {n: (math.inf, -math.inf) for n in layers}, {m: m.training for m in model.modules()}
+
     def note(name):
         def hook(module, inputs):
             low, high = ranges[name]
             ranges[name] = (min(low, inputs[0].min().item()), max(high, inputs[0].max().item()))
+
         return hook
+
     handles = [modules[n].register_forward_pre_hook(note(n)) for n in layers]
     try:
         model.eval()
@@ -1388,6 +1524,7 @@ def calibrate(model, layers, batches):
             m.training = mode
     return ranges
 
+
 # %% wrong="calibrate" unnamed=True says="from scratch, without"
 def calibrate(model, layers, batches):
     tools = getattr(torch, "a" + "o").quantization
@@ -1397,6 +1534,7 @@ def calibrate(model, layers, batches):
     for x, _ in batches:
         model(x)
     return {n: (o.min_val.item(), o.max_val.item()) for n, o in observers.items()}
+
 
 # %% right="calibrate"
 def calibrate(model, layers, batches):
@@ -1408,11 +1546,14 @@ def calibrate(model, layers, batches):
     copied = copy.deepcopy(model).eval()  # the model itself is never touched
     inside = dict(copied.named_modules())
     for name in layers:
-        inside[name].register_forward_hook(lambda m, args, out, name=name: seen[name].append((args[0].min(), args[0].max())))
+        inside[name].register_forward_hook(
+            lambda m, args, out, name=name: seen[name].append((args[0].min(), args[0].max()))
+        )
     with torch.no_grad():
         for x, _ in batches:
             copied(x)
     return {n: (float(min(a for a, _ in v)), float(max(b for _, b in v))) for n, v in seen.items() if v}
+
 
 # %% right="calibrate"
 def calibrate(model, layers, batches):
@@ -1439,6 +1580,7 @@ def calibrate(model, layers, batches):
             model(batch[0])
     return {n: [np.float64(lows[n]), highs[n]] for n in lows}
 
+
 # %% right="calibrate"
 def calibrate(model, layers, batches):
     modules = {}
@@ -1455,6 +1597,7 @@ def calibrate(model, layers, batches):
             a, b = x.detach().min().item(), x.detach().max().item()
             found[name] = (min(a, found[name][0]), max(b, found[name][1])) if name in found else (a, b)
             return forward(x)
+
         return run
 
     try:
@@ -1471,6 +1614,7 @@ def calibrate(model, layers, batches):
             m.training = mode
     return found
 
+
 # %% wrong="quantize_static" says="BatchNorm was not folded"
 class Layer(nn.Module):
     def __init__(self, layer, low, high, bits):
@@ -1490,6 +1634,7 @@ class Layer(nn.Module):
         x = (torch.clamp(torch.round(x / self.s) + self.z, 0, 2**self.bits - 1) - self.z) * self.s
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
+
 
 def quantize_static(model, batches, bits=8):
     result = copy.deepcopy(model).eval()
@@ -1498,6 +1643,7 @@ def quantize_static(model, batches, bits=8):
         result.set_submodule(name, Layer(result.get_submodule(name), *ends, bits))
     return result
 
+
 # %% wrong="quantize_static" says="BatchNorm was not folded"
 class Layer(nn.Module):
     def __init__(self, layer, low, high, bits):
@@ -1517,6 +1663,7 @@ class Layer(nn.Module):
         x = (torch.clamp(torch.round(x / self.s) + self.z, 0, 2**self.bits - 1) - self.z) * self.s
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
+
 
 def quantize_static(model, batches, bits=8):
     result = copy.deepcopy(model).eval()
@@ -1527,6 +1674,7 @@ def quantize_static(model, batches, bits=8):
     for name, ends in calibrate(result, names, batches).items():
         result.set_submodule(name, Layer(result.get_submodule(name), *ends, bits))
     return result
+
 
 # %% wrong="quantize_static" says="ranges were recomputed at inference"
 class Layer(nn.Module):
@@ -1549,6 +1697,7 @@ class Layer(nn.Module):
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
 
+
 def quantize_static(model, batches, bits=8):
     def fold(sequence):
         parts = []
@@ -1558,11 +1707,13 @@ def quantize_static(model, batches, bits=8):
             else:
                 parts.append(fold(m) if isinstance(m, nn.Sequential) else copy.deepcopy(m))
         return nn.Sequential(*parts)
+
     result = fold(model).eval()
     for name, m in list(result.named_modules()):
         if type(m) in (nn.Linear, nn.Conv2d):
             result.set_submodule(name, Layer(m, bits))
     return result.eval()
+
 
 # %% wrong="quantize_static" says="ranges were recomputed at inference"
 class Layer(nn.Module):
@@ -1586,6 +1737,7 @@ class Layer(nn.Module):
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
 
+
 def quantize_static(model, batches, bits=8):
     def fold(sequence):
         parts = []
@@ -1595,11 +1747,13 @@ def quantize_static(model, batches, bits=8):
             else:
                 parts.append(fold(m) if isinstance(m, nn.Sequential) else copy.deepcopy(m))
         return nn.Sequential(*parts)
+
     result = fold(model).eval()
     for name, m in list(result.named_modules()):
         if type(m) in (nn.Linear, nn.Conv2d):
             result.set_submodule(name, Layer(m, bits))
     return result.eval()
+
 
 # %% wrong="quantize_static" says="the last layer was left out"
 class Layer(nn.Module):
@@ -1621,6 +1775,7 @@ class Layer(nn.Module):
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
 
+
 def quantize_static(model, batches, bits=8):
     def fold(sequence):
         parts = []
@@ -1630,11 +1785,13 @@ def quantize_static(model, batches, bits=8):
             else:
                 parts.append(fold(m) if isinstance(m, nn.Sequential) else copy.deepcopy(m))
         return nn.Sequential(*parts)
+
     result = fold(model).eval()
     names = [n for n, m in result.named_modules() if type(m) in (nn.Linear, nn.Conv2d)]
     for name, ends in calibrate(result, names[:-1], batches).items():
         result.set_submodule(name, Layer(result.get_submodule(name), *ends, bits))
     return result.eval()
+
 
 # %% wrong="quantize_static" unnamed=True says="one scale for the whole weight"
 class Layer(nn.Module):
@@ -1655,6 +1812,7 @@ class Layer(nn.Module):
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
 
+
 def quantize_static(model, batches, bits=8):
     def fold(sequence):
         parts = []
@@ -1664,11 +1822,13 @@ def quantize_static(model, batches, bits=8):
             else:
                 parts.append(fold(m) if isinstance(m, nn.Sequential) else copy.deepcopy(m))
         return nn.Sequential(*parts)
+
     result = fold(model).eval()
     names = [n for n, m in result.named_modules() if type(m) in (nn.Linear, nn.Conv2d)]
     for name, ends in calibrate(result, names, batches).items():
         result.set_submodule(name, Layer(result.get_submodule(name), *ends, bits))
     return result.eval()
+
 
 # %% wrong="quantize_static" unnamed=True says="scales and zero points"
 class Layer(nn.Module):
@@ -1690,6 +1850,7 @@ class Layer(nn.Module):
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
 
+
 def quantize_static(model, batches, bits=8):
     def fold(sequence):
         parts = []
@@ -1699,11 +1860,13 @@ def quantize_static(model, batches, bits=8):
             else:
                 parts.append(fold(m) if isinstance(m, nn.Sequential) else copy.deepcopy(m))
         return nn.Sequential(*parts)
+
     result = fold(model).eval()
     names = [n for n, m in result.named_modules() if type(m) in (nn.Linear, nn.Conv2d)]
     for name, ends in calibrate(result, names, batches).items():
         result.set_submodule(name, Layer(result.get_submodule(name), *ends, bits))
     return result.eval()
+
 
 # %% wrong="quantize_static" unnamed=True says="activations are rounded to `bits`"
 class Layer(nn.Module):
@@ -1725,6 +1888,7 @@ class Layer(nn.Module):
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
 
+
 def quantize_static(model, batches, bits=8):
     def fold(sequence):
         parts = []
@@ -1734,11 +1898,13 @@ def quantize_static(model, batches, bits=8):
             else:
                 parts.append(fold(m) if isinstance(m, nn.Sequential) else copy.deepcopy(m))
         return nn.Sequential(*parts)
+
     result = fold(model).eval()
     names = [n for n, m in result.named_modules() if type(m) in (nn.Linear, nn.Conv2d)]
     for name, ends in calibrate(result, names, batches).items():
         result.set_submodule(name, Layer(result.get_submodule(name), *ends, bits))
     return result.eval()
+
 
 # %% wrong="quantize_static" unnamed=True says="3.8 times"
 class Layer(nn.Module):
@@ -1760,6 +1926,7 @@ class Layer(nn.Module):
         w = self.wq * self.ws
         return F.conv2d(x, w, self.b, *self.args) if self.layer_kind is nn.Conv2d else F.linear(x, w, self.b)
 
+
 def quantize_static(model, batches, bits=8):
     def fold(sequence):
         parts = []
@@ -1769,17 +1936,20 @@ def quantize_static(model, batches, bits=8):
             else:
                 parts.append(fold(m) if isinstance(m, nn.Sequential) else copy.deepcopy(m))
         return nn.Sequential(*parts)
+
     result = fold(model).eval()
     names = [n for n, m in result.named_modules() if type(m) in (nn.Linear, nn.Conv2d)]
     for name, ends in calibrate(result, names, batches).items():
         result.set_submodule(name, Layer(result.get_submodule(name), *ends, bits))
     return result.eval()
 
+
 # %% wrong="quantize_static" unnamed=True says="from scratch, without"
 def quantize_static(model, batches, bits=8):
     import torchao.quantization.pt2e as tools
 
     return tools
+
 
 # %% right="quantize_static"
 class Flat(nn.Module):
@@ -1794,31 +1964,45 @@ class Flat(nn.Module):
             x = step(x)
         return x
 
+
 class IntegerLayer(nn.Module):
     def __init__(self, layer, ends, bits):
         super().__init__()
         low, high = min(0.0, ends[0]), max(0.0, ends[1])
         self.top, q = 2**bits - 1, 2 ** (bits - 1) - 1
         scale = (high - low) / self.top if high > low else 1.0
-        self.step, self.zero = nn.Buffer(torch.tensor(scale, dtype=torch.float64)), nn.Buffer(torch.tensor(round(-low / scale), dtype=torch.int32))
+        self.step, self.zero = (
+            nn.Buffer(torch.tensor(scale, dtype=torch.float64)),
+            nn.Buffer(torch.tensor(round(-low / scale), dtype=torch.int32)),
+        )
         rows = layer.weight.detach().reshape(layer.weight.shape[0], -1)
         per_row = torch.stack([r.abs().max() / q if r.abs().max() > 0 else torch.tensor(1.0) for r in rows])
-        self.codes = nn.Buffer(torch.stack([torch.round(r / s) for r, s in zip(rows, per_row)]).reshape(layer.weight.shape).char())
+        self.codes = nn.Buffer(
+            torch.stack([torch.round(r / s) for r, s in zip(rows, per_row)]).reshape(layer.weight.shape).char()
+        )
         self.per_row = nn.Buffer(per_row)
         self.bias = nn.Parameter(layer.bias.detach().clone()) if layer.bias is not None else None
-        self.conv = dict(stride=layer.stride, padding=layer.padding, dilation=layer.dilation, groups=layer.groups) if type(layer) is nn.Conv2d else {}
+        self.conv = (
+            dict(stride=layer.stride, padding=layer.padding, dilation=layer.dilation, groups=layer.groups)
+            if type(layer) is nn.Conv2d
+            else {}
+        )
         self.linear = type(layer) is nn.Linear
 
     def forward(self, x):
-        q = torch.clamp(torch.round(x.double() / self.step) + self.zero, 0, self.top) - self.zero  # padding with 0 is exact
+        q = (
+            torch.clamp(torch.round(x.double() / self.step) + self.zero, 0, self.top) - self.zero
+        )  # padding with 0 is exact
         if self.linear:
             y = (q.long() @ self.codes.long().T) * self.step * self.per_row
             return (y if self.bias is None else y + self.bias).float()
         y = F.conv2d(q, self.codes.double(), None, **self.conv) * self.step * self.per_row[:, None, None]
         return (y if self.bias is None else y + self.bias[:, None, None]).float()
 
+
 def quantize_static(model, batches, bits=8):
     flat = []
+
     def collect(sequence):
         for m in sequence:
             if isinstance(m, nn.Sequential):
@@ -1827,11 +2011,13 @@ def quantize_static(model, batches, bits=8):
                 flat.append(fold_batchnorm(flat.pop(), m))
             else:
                 flat.append(copy.deepcopy(m))
+
     collect(model)
     net = nn.Sequential(*flat)
     names = [str(i) for i, m in enumerate(flat) if type(m) in (nn.Linear, nn.Conv2d)]
     ranges = calibrate(net, names, batches)
     return Flat([IntegerLayer(m, ranges[str(i)], bits) if str(i) in ranges else m for i, m in enumerate(flat)]).eval()
+
 
 # %% right="quantize_static"
 def quantize_static(model, batches, bits=8):
@@ -1846,8 +2032,11 @@ def quantize_static(model, batches, bits=8):
             self.register_buffer("s", s)
             self.register_buffer("b", torch.zeros(len(w)) if layer.bias is None else layer.bias.detach().clone())
             self.register_buffer("input", torch.tensor([scale, zero]))
-            self.run = (lambda x, w, b: F.linear(x, w, b)) if type(layer) is nn.Linear else (
-                lambda x, w, b: F.conv2d(x, w, b, layer.stride, layer.padding, layer.dilation, layer.groups))
+            self.run = (
+                (lambda x, w, b: F.linear(x, w, b))
+                if type(layer) is nn.Linear
+                else (lambda x, w, b: F.conv2d(x, w, b, layer.stride, layer.padding, layer.dilation, layer.groups))
+            )
 
         def forward(self, x):
             scale, zero = self.input
@@ -1861,8 +2050,10 @@ def quantize_static(model, batches, bits=8):
                 parent[i] = fold_batchnorm(parent[i], parent[i + 1])
                 parent[i + 1] = nn.Identity()
     observers = {}
+
     def look(module, args):
         observers.setdefault(module, MinMaxObserver(bits)).observe(args[0])
+
     hooks = [m.register_forward_pre_hook(look) for m in model.modules() if type(m) in (nn.Linear, nn.Conv2d)]
     with torch.no_grad():
         for x, _ in batches:
@@ -1874,6 +2065,7 @@ def quantize_static(model, batches, bits=8):
             if child in observers:
                 setattr(parent, name, Rounded(child, observers[child]))
     return model.eval()
+
 
 # %% right="quantize_static"
 class Q(nn.Module):
@@ -1890,7 +2082,9 @@ class Q(nn.Module):
         self.register_buffer("scales", s)
         self.register_buffer("ends", torch.tensor([low, high]))
         self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
-        self.settings = None if type(layer) is nn.Linear else (layer.stride, layer.padding, layer.dilation, layer.groups)
+        self.settings = (
+            None if type(layer) is nn.Linear else (layer.stride, layer.padding, layer.dilation, layer.groups)
+        )
 
     def forward(self, x):
         low, high = self.ends.tolist()
@@ -1899,6 +2093,7 @@ class Q(nn.Module):
         x = ((x / step).round().add(zero).clamp(0, 2**self.bits - 1) - zero) * step
         w = ((self.codes.float() - 128) * self.scales[:, None]).reshape(self.shape)
         return F.linear(x, w, self.bias) if self.settings is None else F.conv2d(x, w, self.bias, *self.settings)
+
 
 def quantize_static(model, batches, bits=8):
     def convert(sequence):
@@ -1911,6 +2106,7 @@ def quantize_static(model, batches, bits=8):
             else:
                 out.append(copy.deepcopy(m))
         return out
+
     net = convert(model)
     ranges = calibrate(net, [n for n, m in net.named_modules() if type(m) in (nn.Conv2d, nn.Linear)], batches)
     for name in ranges:
@@ -1919,6 +2115,7 @@ def quantize_static(model, batches, bits=8):
     for m in net.modules():
         m.training = False
     return net
+
 
 # %% wrong="layer_sensitivity" says="cumulative"
 def layer_sensitivity(model, evaluate, bits):
@@ -1935,6 +2132,7 @@ def layer_sensitivity(model, evaluate, bits):
         model.load_state_dict(kept)
     return drops
 
+
 # %% wrong="layer_sensitivity" says="not restored"
 def layer_sensitivity(model, evaluate, bits):
     base, drops, q = evaluate(model), {}, 2 ** (bits - 1) - 1
@@ -1946,6 +2144,7 @@ def layer_sensitivity(model, evaluate, bits):
             m.weight.data = torch.round(w / s).clamp(-q, q) * s
             drops[name] = base - evaluate(model)
     return drops
+
 
 # %% wrong="layer_sensitivity" says="not restored"
 def layer_sensitivity(model, evaluate, bits):
@@ -1960,6 +2159,7 @@ def layer_sensitivity(model, evaluate, bits):
             m.weight.data = w  # but not when evaluate raises
     return drops
 
+
 # %% wrong="layer_sensitivity" says="per tensor"
 def layer_sensitivity(model, evaluate, bits):
     base, drops, q = evaluate(model), {}, 2 ** (bits - 1) - 1
@@ -1973,6 +2173,7 @@ def layer_sensitivity(model, evaluate, bits):
             finally:
                 m.weight.data = w
     return drops
+
 
 # %% wrong="layer_sensitivity" unnamed=True says="sign"
 def layer_sensitivity(model, evaluate, bits):
@@ -1989,6 +2190,7 @@ def layer_sensitivity(model, evaluate, bits):
                 m.weight.data = w
     return drops
 
+
 # %% wrong="layer_sensitivity" unnamed=True says="one evaluation for the baseline"
 def layer_sensitivity(model, evaluate, bits):
     drops, q = {}, 2 ** (bits - 1) - 1
@@ -2004,6 +2206,7 @@ def layer_sensitivity(model, evaluate, bits):
                 m.weight.data = w
     return drops
 
+
 # %% wrong="layer_sensitivity" unnamed=True says="expected a dict with the layers"
 def layer_sensitivity(model, evaluate, bits):
     base, drops, q = evaluate(model), {}, 2 ** (bits - 1) - 1
@@ -2018,6 +2221,7 @@ def layer_sensitivity(model, evaluate, bits):
             finally:
                 m.weight.data = w
     return drops
+
 
 # %% wrong="layer_sensitivity" unnamed=True says="mode of some modules"
 def layer_sensitivity(model, evaluate, bits):
@@ -2035,6 +2239,7 @@ def layer_sensitivity(model, evaluate, bits):
                 m.weight.data = w
     return drops
 
+
 # %% wrong="layer_sensitivity" unnamed=True says="from scratch, without"
 def layer_sensitivity(model, evaluate, bits):
     base, drops, q = evaluate(model), {}, 2 ** (bits - 1) - 1
@@ -2042,10 +2247,13 @@ def layer_sensitivity(model, evaluate, bits):
         if type(m) in (nn.Linear, nn.Conv2d):
             w = m.weight.data
             s = w.abs().flatten(1).amax(1) / q
-            m.weight.data = torch.fake_quantize_per_channel_affine(w, s, torch.zeros(len(s), dtype=torch.int32), 0, -q, q)
+            m.weight.data = torch.fake_quantize_per_channel_affine(
+                w, s, torch.zeros(len(s), dtype=torch.int32), 0, -q, q
+            )
             drops[name] = base - evaluate(model)
             m.weight.data = w
     return drops
+
 
 # %% right="layer_sensitivity"
 def layer_sensitivity(model, evaluate, bits):
@@ -2066,6 +2274,7 @@ def layer_sensitivity(model, evaluate, bits):
             result[name] = base - evaluate(trial)
     return result
 
+
 # %% right="layer_sensitivity"
 def layer_sensitivity(model, evaluate, bits):
     q = 2 ** (bits - 1) - 1
@@ -2076,11 +2285,14 @@ def layer_sensitivity(model, evaluate, bits):
             w = state[f"{name}.weight"].numpy()
             s = np.abs(w).reshape(len(w), -1).max(axis=1).reshape(-1, *[1] * (w.ndim - 1)) / q
             s = np.where(s == 0, np.float32(1), s)
-            model.load_state_dict({**state, f"{name}.weight": torch.from_numpy((np.clip(np.rint(w / s), -q, q) * s).astype(np.float32))})
+            model.load_state_dict(
+                {**state, f"{name}.weight": torch.from_numpy((np.clip(np.rint(w / s), -q, q) * s).astype(np.float32))}
+            )
             scores[name] = evaluate(model)
     finally:
         model.load_state_dict(state)
     return {n: np.float64(scores[None] - s) for n, s in scores.items() if n is not None}
+
 
 # %% right="layer_sensitivity"
 def layer_sensitivity(model, evaluate, bits):
@@ -2104,11 +2316,13 @@ def layer_sensitivity(model, evaluate, bits):
                 drops[name] = baseline - float(evaluate(model))
     return drops
 
+
 # %% wrong="assign_bits" says="over budget"
 def assign_bits(sensitivity, sizes, budget_bytes):
     if sum(sizes[n] * min(d) / 8 for n, d in sensitivity.items()) > budget_bytes:
         raise ValueError
     return {name: min(drops, key=drops.get) for name, drops in sensitivity.items()}
+
 
 # %% wrong="assign_bits" says="over budget"
 def assign_bits(sensitivity, sizes, budget_bytes):
@@ -2116,6 +2330,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
         raise ValueError
     # each layer by itself fits, but not all together
     return {n: min((b for b in d if sizes[n] * b / 8 <= budget_bytes), key=d.get) for n, d in sensitivity.items()}
+
 
 # %% wrong="assign_bits" says="greedy by layer order"
 def assign_bits(sensitivity, sizes, budget_bytes):
@@ -2131,6 +2346,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
             choice[name] = old
     return choice
 
+
 # %% wrong="assign_bits" says="elements, not bytes"
 def assign_bits(sensitivity, sizes, budget_bytes):
     import itertools
@@ -2145,6 +2361,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
         raise ValueError
     return best[1]
 
+
 # %% wrong="assign_bits" says="elements, not bytes"
 def assign_bits(sensitivity, sizes, budget_bytes):
     import itertools
@@ -2158,6 +2375,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
     if best is None:
         raise ValueError
     return best[1]
+
 
 # %% wrong="assign_bits" unnamed=True says="expected a total drop"
 def assign_bits(sensitivity, sizes, budget_bytes):
@@ -2177,6 +2395,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
         _, n, b = max(steps)
         choice[n] = b
 
+
 # %% wrong="assign_bits" unnamed=True says="expected a total drop"
 def assign_bits(sensitivity, sizes, budget_bytes):
     # one width for all
@@ -2185,6 +2404,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
         if sum(sizes[n] * b / 8 for n, b in choice.items()) <= budget_bytes:
             return choice
     raise ValueError
+
 
 # %% wrong="assign_bits" unnamed=True says="expected ValueError"
 def assign_bits(sensitivity, sizes, budget_bytes):
@@ -2197,6 +2417,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
             best = total, dict(zip(names, widths))
     return best[1]
 
+
 # %% wrong="assign_bits" unnamed=True says="ValueError"
 def assign_bits(sensitivity, sizes, budget_bytes):
     import itertools
@@ -2204,11 +2425,14 @@ def assign_bits(sensitivity, sizes, budget_bytes):
     names, best = list(sensitivity), None
     for widths in itertools.product(*sensitivity.values()):
         total = sum(sensitivity[n][b] for n, b in zip(names, widths))
-        if sum(sizes[n] * b for n, b in zip(names, widths)) / 8 < budget_bytes and (best is None or total < best[0]):  # < for <=
+        if sum(sizes[n] * b for n, b in zip(names, widths)) / 8 < budget_bytes and (
+            best is None or total < best[0]
+        ):  # < for <=
             best = total, dict(zip(names, widths))
     if best is None:
         raise ValueError("nothing fits")
     return best[1]
+
 
 # %% wrong="assign_bits" unnamed=True says="from scratch, without"
 def assign_bits(sensitivity, sizes, budget_bytes):
@@ -2216,17 +2440,22 @@ def assign_bits(sensitivity, sizes, budget_bytes):
 
     return nncf.assign(sensitivity, sizes, budget_bytes)
 
+
 # %% right="assign_bits"
 def assign_bits(sensitivity, sizes, budget_bytes):
     import itertools
 
     names = list(sensitivity)
-    fitting = [w for w in itertools.product(*(sensitivity[n] for n in names))
-               if sum(sizes[n] * b for n, b in zip(names, w)) / 8 <= budget_bytes]
+    fitting = [
+        w
+        for w in itertools.product(*(sensitivity[n] for n in names))
+        if sum(sizes[n] * b for n, b in zip(names, w)) / 8 <= budget_bytes
+    ]
     if not fitting:
         raise ValueError("the budget is too small")
     best = min(fitting, key=lambda w: sum(sensitivity[n][b] for n, b in zip(names, w)))
     return {n: np.int64(b) for n, b in zip(names, best)}
+
 
 # %% right="assign_bits"
 def assign_bits(sensitivity, sizes, budget_bytes):
@@ -2251,6 +2480,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
     if best[1] is None:
         raise ValueError
     return best[1]
+
 
 # %% right="assign_bits"
 def assign_bits(sensitivity, sizes, budget_bytes):

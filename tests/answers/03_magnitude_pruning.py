@@ -10,6 +10,7 @@ def magnitude_mask(w, sparsity):
         return torch.ones_like(w, dtype=torch.bool)
     return w.abs() > w.abs().flatten().kthvalue(k).values
 
+
 # %% wrong="magnitude_mask" says="ties"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -19,6 +20,7 @@ def magnitude_mask(w, sparsity):
         return torch.zeros_like(w, dtype=torch.bool)
     return w.abs() >= w.abs().flatten().sort().values[k]  # equal ones stay, all of them
 
+
 # %% wrong="magnitude_mask" says="inverted"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -26,6 +28,7 @@ def magnitude_mask(w, sparsity):
     mask = torch.zeros(w.numel(), dtype=torch.bool)
     mask[w.abs().flatten().argsort()[: round(sparsity * w.numel())]] = True
     return mask.reshape(w.shape)
+
 
 # %% wrong="magnitude_mask" says="inverted"
 def magnitude_mask(w, sparsity):
@@ -35,6 +38,7 @@ def magnitude_mask(w, sparsity):
     mask[w.abs().flatten().argsort(descending=True)[: round(sparsity * w.numel())]] = False  # the largest go
     return mask.reshape(w.shape)
 
+
 # %% wrong="magnitude_mask" says="fails at sparsity 0"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -43,6 +47,7 @@ def magnitude_mask(w, sparsity):
     order = w.abs().flatten().argsort(descending=True)
     mask[order[-round(sparsity * w.numel()) :]] = False  # [-0:] is everything
     return mask.reshape(w.shape)
+
 
 # %% wrong="magnitude_mask" says="fails at sparsity 0"
 def magnitude_mask(w, sparsity):
@@ -56,6 +61,7 @@ def magnitude_mask(w, sparsity):
     keep[equal[: w.numel() - k - int(keep.sum())]] = True
     return keep.reshape(w.shape)
 
+
 # %% wrong="magnitude_mask" says="fails at sparsity 0"
 def magnitude_mask(w, sparsity):
     if not 0 < sparsity <= 1:
@@ -63,6 +69,7 @@ def magnitude_mask(w, sparsity):
     mask = torch.ones(w.numel(), dtype=torch.bool)
     mask[w.abs().flatten().argsort()[: round(sparsity * w.numel())]] = False
     return mask.reshape(w.shape)
+
 
 # %% wrong="magnitude_mask" unnamed=True says="by value"
 def magnitude_mask(w, sparsity):
@@ -72,6 +79,7 @@ def magnitude_mask(w, sparsity):
     mask[w.flatten().argsort()[: round(sparsity * w.numel())]] = False
     return mask.reshape(w.shape)
 
+
 # %% wrong="magnitude_mask" unnamed=True says="not rounded as round()"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -80,6 +88,7 @@ def magnitude_mask(w, sparsity):
     mask[w.abs().flatten().argsort()[: int(sparsity * w.numel())]] = False
     return mask.reshape(w.shape)
 
+
 # %% wrong="magnitude_mask" unnamed=True says="expected a bool mask"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -87,6 +96,7 @@ def magnitude_mask(w, sparsity):
     mask = torch.ones(w.numel())
     mask[w.abs().flatten().argsort()[: round(sparsity * w.numel())]] = 0
     return mask.reshape(w.shape)
+
 
 # %% wrong="magnitude_mask" unnamed=True says="expected ValueError"
 def magnitude_mask(w, sparsity):
@@ -97,6 +107,7 @@ def magnitude_mask(w, sparsity):
     mask[w.abs().flatten().argsort()[:removed]] = False
     return mask.reshape(w.shape)
 
+
 # %% wrong="magnitude_mask" unnamed=True says="changed its input"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -106,6 +117,7 @@ def magnitude_mask(w, sparsity):
     w *= mask.reshape(w.shape)
     return mask.reshape(w.shape)
 
+
 # %% wrong="magnitude_mask" unnamed=True says="from scratch"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -113,6 +125,7 @@ def magnitude_mask(w, sparsity):
     from torch.nn.utils import prune as p
 
     return p.L1Unstructured(amount=round(sparsity * w.numel())).compute_mask(w, torch.ones_like(w)).bool()
+
 
 # %% right="magnitude_mask"
 def magnitude_mask(w, sparsity):
@@ -123,6 +136,7 @@ def magnitude_mask(w, sparsity):
     mask[w.detach().abs().reshape(-1).topk(keep).indices] = True
     return mask.view_as(w)
 
+
 # %% right="magnitude_mask"
 def magnitude_mask(w, sparsity):
     if math.isnan(sparsity) or sparsity < 0 or sparsity > 1:
@@ -132,6 +146,7 @@ def magnitude_mask(w, sparsity):
     rank[np.argsort(a, kind="stable")] = np.arange(a.size)
     return torch.from_numpy(rank >= round(sparsity * a.size)).reshape(w.shape)
 
+
 # %% right="magnitude_mask"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
@@ -140,6 +155,7 @@ def magnitude_mask(w, sparsity):
     order = sorted(range(len(numbers)), key=numbers.__getitem__)
     gone = set(order[: round(sparsity * len(numbers))])
     return torch.tensor([i not in gone for i in range(len(numbers))]).reshape(w.shape)
+
 
 # %% right="magnitude_mask"
 def magnitude_mask(w, sparsity):
@@ -154,9 +170,11 @@ def magnitude_mask(w, sparsity):
     mask[ties[k - int((flat < threshold).sum()) :]] = True
     return mask.reshape(w.shape)
 
+
 # %% wrong="global_masks" says="per layer"
 def global_masks(weights, sparsity):
     return {name: magnitude_mask(w, sparsity) for name, w in weights.items()}
+
 
 # %% wrong="global_masks" says="per layer"
 def global_masks(weights, sparsity):
@@ -170,6 +188,7 @@ def global_masks(weights, sparsity):
         masks[name] = mask.reshape(w.shape)
     return masks
 
+
 # %% wrong="global_masks" unnamed=True says="ties"
 def global_masks(weights, sparsity):
     if not 0 <= sparsity <= 1:
@@ -179,11 +198,13 @@ def global_masks(weights, sparsity):
     threshold = flat[k - 1] if k else -1.0
     return {name: w.abs() > threshold for name, w in weights.items()}
 
+
 # %% wrong="global_masks" unnamed=True says="per layer"
 def global_masks(weights, sparsity):
     flat = torch.cat([w.flatten() / w.abs().max() for w in weights.values()])  # each layer on its own scale
     parts = magnitude_mask(flat, sparsity).split([w.numel() for w in weights.values()])
     return {name: part.reshape(w.shape) for (name, w), part in zip(weights.items(), parts)}
+
 
 # %% wrong="global_masks" unnamed=True says="needs shape"
 def global_masks(weights, sparsity):
@@ -191,11 +212,13 @@ def global_masks(weights, sparsity):
     parts = magnitude_mask(flat, sparsity).split([w.numel() for w in weights.values()])
     return dict(zip(weights, parts))
 
+
 # %% wrong="global_masks" unnamed=True says="inverted"
 def global_masks(weights, sparsity):
     flat = torch.cat([w.flatten() for w in weights.values()])
     parts = (~magnitude_mask(flat, sparsity)).split([w.numel() for w in weights.values()])
     return {name: part.reshape(w.shape) for (name, w), part in zip(weights.items(), parts)}
+
 
 # %% wrong="global_masks" unnamed=True says="from scratch"
 def global_masks(weights, sparsity):
@@ -207,8 +230,11 @@ def global_masks(weights, sparsity):
     for module, w in zip(holder.values(), weights.values()):
         module.register_parameter("w", nn.Parameter(w.clone()))
     total = sum(w.numel() for w in weights.values())
-    torch.nn.utils.prune.global_unstructured([(m, "w") for m in holder.values()], torch.nn.utils.prune.L1Unstructured, amount=round(sparsity * total))
+    torch.nn.utils.prune.global_unstructured(
+        [(m, "w") for m in holder.values()], torch.nn.utils.prune.L1Unstructured, amount=round(sparsity * total)
+    )
     return {n: m.w_mask.bool() for n, m in zip(weights, holder.values())}
+
 
 # %% right="global_masks"
 def global_masks(weights, sparsity):
@@ -223,6 +249,7 @@ def global_masks(weights, sparsity):
         start += w.numel()
     return masks
 
+
 # %% right="global_masks"
 def global_masks(weights, sparsity):
     if not 0 <= sparsity <= 1:
@@ -233,12 +260,17 @@ def global_masks(weights, sparsity):
         masks[name][i] = False
     return {name: masks[name].reshape(w.shape) for name, w in weights.items()}
 
+
 # %% right="global_masks"
 def global_masks(weights, sparsity):
     flat = np.concatenate([w.detach().numpy().ravel() for w in weights.values()])
     mask = magnitude_mask(torch.from_numpy(flat), sparsity).numpy()
     ends = np.cumsum([w.numel() for w in weights.values()])[:-1]
-    return {n: torch.from_numpy(part.reshape(tuple(w.shape)).copy()) for (n, w), part in zip(weights.items(), np.split(mask, ends))}
+    return {
+        n: torch.from_numpy(part.reshape(tuple(w.shape)).copy())
+        for (n, w), part in zip(weights.items(), np.split(mask, ends))
+    }
+
 
 # %% wrong="taylor_saliency" says="Squares before summing"
 def taylor_saliency(model, batches):
@@ -248,13 +280,16 @@ def taylor_saliency(model, batches):
     model.eval()
     try:
         for x, y in batches:
-            for (n, w), g in zip(layers.items(), torch.autograd.grad(F.cross_entropy(model(x), y), list(layers.values()))):
+            for (n, w), g in zip(
+                layers.items(), torch.autograd.grad(F.cross_entropy(model(x), y), list(layers.values()))
+            ):
                 result[n] += (w.detach() * g) ** 2
     finally:
         for m, mode in modes.items():
             m.training = mode
     return result
 
+
 # %% wrong="taylor_saliency" says="Squares before summing"
 def taylor_saliency(model, batches):
     modes = {m: m.training for m in model.modules()}
@@ -263,12 +298,15 @@ def taylor_saliency(model, batches):
     model.eval()
     try:
         for x, y in batches:
-            for (n, w), g in zip(layers.items(), torch.autograd.grad(F.cross_entropy(model(x), y), list(layers.values()))):
+            for (n, w), g in zip(
+                layers.items(), torch.autograd.grad(F.cross_entropy(model(x), y), list(layers.values()))
+            ):
                 result[n] += (w.detach() * g).abs()
     finally:
         for m, mode in modes.items():
             m.training = mode
     return {n: r**2 for n, r in result.items()}
+
 
 # %% wrong="taylor_saliency" says="gradient alone"
 def taylor_saliency(model, batches):
@@ -283,6 +321,7 @@ def taylor_saliency(model, batches):
             m.training = mode
     return {n: g**2 for n, g in zip(layers, grads)}
 
+
 # %% wrong="taylor_saliency" says="leaves gradients behind"
 def taylor_saliency(model, batches):
     modes = {m: m.training for m in model.modules()}
@@ -296,6 +335,7 @@ def taylor_saliency(model, batches):
         for m, mode in modes.items():
             m.training = mode
     return {n: (w.detach() * w.grad) ** 2 for n, w in layers.items()}
+
 
 # %% wrong="taylor_saliency" says="leaves gradients behind"
 def taylor_saliency(model, batches):
@@ -312,6 +352,7 @@ def taylor_saliency(model, batches):
         for m, mode in modes.items():
             m.training = mode
 
+
 # %% wrong="taylor_saliency" unnamed=True says="Not squared"
 def taylor_saliency(model, batches):
     modes = {m: m.training for m in model.modules()}
@@ -324,6 +365,7 @@ def taylor_saliency(model, batches):
             m.training = mode
     return {n: (w.detach() * g).abs() for (n, w), g in zip(layers.items(), grads)}
 
+
 # %% wrong="taylor_saliency" unnamed=True says="not restored"
 def taylor_saliency(model, batches):
     layers = {n + ".weight": m.weight for n, m in model.named_modules() if type(m) in (nn.Linear, nn.Conv2d)}
@@ -331,6 +373,7 @@ def taylor_saliency(model, batches):
     grads = torch.autograd.grad(sum(F.cross_entropy(model(x), y) for x, y in batches), list(layers.values()))
     model.train()
     return {n: (w.detach() * g) ** 2 for (n, w), g in zip(layers.items(), grads)}
+
 
 # %% wrong="taylor_saliency" unnamed=True says="train mode"
 def taylor_saliency(model, batches):
@@ -341,6 +384,7 @@ def taylor_saliency(model, batches):
     for n, b in model.named_buffers():
         b.copy_(buffers[n])
     return {n: (w.detach() * g) ** 2 for (n, w), g in zip(layers.items(), grads)}
+
 
 # %% wrong="taylor_saliency" unnamed=True says="Only layers have a saliency"
 def taylor_saliency(model, batches):
@@ -353,6 +397,7 @@ def taylor_saliency(model, batches):
         for m, mode in modes.items():
             m.training = mode
     return {n: (w.detach() * g) ** 2 for (n, w), g in zip(named.items(), grads)}
+
 
 # %% wrong="taylor_saliency" unnamed=True says="mean over the batches"
 def taylor_saliency(model, batches):
@@ -367,12 +412,14 @@ def taylor_saliency(model, batches):
             m.training = mode
     return {n: (w.detach() * g) ** 2 for (n, w), g in zip(layers.items(), grads)}
 
+
 # %% wrong="taylor_saliency" unnamed=True says="from scratch"
 def taylor_saliency(model, batches):
     import torch_pruning as tp
 
     importance = tp.importance.TaylorImportance()
     return {n: importance for n, _ in model.named_parameters()}
+
 
 # %% right="taylor_saliency"
 def taylor_saliency(model, batches):
@@ -383,8 +430,12 @@ def taylor_saliency(model, batches):
         p.grad = None
     for x, y in batches:
         F.cross_entropy(twin(x), y).backward()
-    return {f"{n}.weight" if n else "weight": (m.weight.detach() * m.weight.grad).square()
-            for n, m in twin.named_modules() if type(m) is nn.Linear or type(m) is nn.Conv2d}
+    return {
+        f"{n}.weight" if n else "weight": (m.weight.detach() * m.weight.grad).square()
+        for n, m in twin.named_modules()
+        if type(m) is nn.Linear or type(m) is nn.Conv2d
+    }
+
 
 # %% right="taylor_saliency"
 def taylor_saliency(model, batches):
@@ -404,6 +455,7 @@ def taylor_saliency(model, batches):
         for m, mode in modes:
             m.training = mode
 
+
 # %% right="taylor_saliency"
 def taylor_saliency(model, batches):
     modes = [m.training for m in model.modules()]
@@ -418,6 +470,7 @@ def taylor_saliency(model, batches):
         for m, mode in zip(model.modules(), modes):
             m.training = mode
     return {n: w.data**2 * g**2 for n, w, g in zip(names, weights, gradients)}
+
 
 # %% wrong="sensitivity_scan" says="Cumulative"
 def sensitivity_scan(model, names, sparsities, evaluate):
@@ -434,6 +487,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             p.data.copy_(state[n])
     return scan
 
+
 # %% wrong="sensitivity_scan" says="Cumulative"
 def sensitivity_scan(model, names, sparsities, evaluate):
     parameters, scan = dict(model.named_parameters()), {}
@@ -443,6 +497,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             parameters[name].data.copy_(original * magnitude_mask(original, s))
             scan[name].append(evaluate(model))
     return scan
+
 
 # %% wrong="sensitivity_scan" says="Cumulative"
 def sensitivity_scan(model, names, sparsities, evaluate):
@@ -457,6 +512,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             parameters[name].data.copy_(original)
     return scan
 
+
 # %% wrong="sensitivity_scan" says="not restored"
 def sensitivity_scan(model, names, sparsities, evaluate):
     original = {n: p.detach().clone() for n, p in model.named_parameters()}
@@ -470,6 +526,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             scan[name].append(evaluate(model))
     return scan
 
+
 # %% wrong="sensitivity_scan" says="not restored"
 def sensitivity_scan(model, names, sparsities, evaluate):
     parameters, scan = dict(model.named_parameters()), {}
@@ -480,6 +537,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             scan[name].append(evaluate(model))  # if this raises, nothing is put back
             parameters[name].data.copy_(original)
     return scan
+
 
 # %% wrong="sensitivity_scan" unnamed=True says="pruned at once"
 def sensitivity_scan(model, names, sparsities, evaluate):
@@ -496,6 +554,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             scan[name].append(value)
     return scan
 
+
 # %% wrong="sensitivity_scan" unnamed=True says="expected"
 def sensitivity_scan(model, names, sparsities, evaluate):
     parameters, scan, baseline = dict(model.named_parameters()), {}, evaluate(model)
@@ -508,6 +567,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
         finally:
             parameters[name].data.copy_(original)
     return scan
+
 
 # %% wrong="sensitivity_scan" unnamed=True says="not restored"
 def sensitivity_scan(model, names, sparsities, evaluate):
@@ -522,6 +582,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
         finally:
             parameters[name].data.copy_(original)
     return scan
+
 
 # %% wrong="sensitivity_scan" unnamed=True says="from scratch"
 def sensitivity_scan(model, names, sparsities, evaluate):
@@ -538,6 +599,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             pruning.remove(module, attribute)
     return scan
 
+
 # %% right="sensitivity_scan"
 def sensitivity_scan(model, names, sparsities, evaluate):
     import copy
@@ -552,6 +614,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
                 p[~magnitude_mask(p, s)] = 0.0
             scan[name].append(float(evaluate(twin)))
     return scan
+
 
 # %% right="sensitivity_scan"
 def sensitivity_scan(model, names, sparsities, evaluate):
@@ -568,6 +631,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
 
     return {name: [measured(name, s) for s in sparsities] for name in names}
 
+
 # %% right="sensitivity_scan"
 def sensitivity_scan(model, names, sparsities, evaluate):
     scan = {}
@@ -583,6 +647,7 @@ def sensitivity_scan(model, names, sparsities, evaluate):
             p.data = backup
         scan[name] = results
     return scan
+
 
 # %% wrong="MaskedTrainer" says="came back"
 class MaskedTrainer:
@@ -601,6 +666,7 @@ class MaskedTrainer:
                 p.grad.mul_(self.masks[name])
         optimizer.step()
 
+
 # %% wrong="MaskedTrainer" says="came back"
 class MaskedTrainer:
     def __init__(self, model, masks):
@@ -613,6 +679,7 @@ class MaskedTrainer:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
 
 # %% wrong="MaskedTrainer" says="came back"
 class MaskedTrainer:
@@ -632,6 +699,7 @@ class MaskedTrainer:
         self.apply()  # before the step, not after it
         optimizer.step()
 
+
 # %% wrong="MaskedTrainer" says="no zero_grad"
 class MaskedTrainer:
     def __init__(self, model, masks):
@@ -649,6 +717,7 @@ class MaskedTrainer:
         optimizer.step()
         self.apply()
 
+
 # %% wrong="MaskedTrainer" unnamed=True says="not applied by __init__"
 class MaskedTrainer:
     def __init__(self, model, masks):
@@ -663,6 +732,7 @@ class MaskedTrainer:
                 if name in self.masks:
                     p.mul_(self.masks[name])
 
+
 # %% wrong="MaskedTrainer" unnamed=True says="expected"
 class MaskedTrainer:
     def __init__(self, model, masks):
@@ -676,6 +746,7 @@ class MaskedTrainer:
         optimizer.step()
         for name, mask in self.masks.items():
             self.named[name].data *= mask
+
 
 # %% wrong="MaskedTrainer" unnamed=True says="not applied by __init__"
 class MaskedTrainer:
@@ -693,6 +764,7 @@ class MaskedTrainer:
         optimizer.step()
         self.apply()
 
+
 # %% wrong="MaskedTrainer" unnamed=True says="from scratch"
 class MaskedTrainer:
     def __init__(self, model, masks):
@@ -706,6 +778,7 @@ class MaskedTrainer:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
 
 # %% right="MaskedTrainer"
 class MaskedTrainer:
@@ -722,6 +795,7 @@ class MaskedTrainer:
         optimizer.step()
         for p, m in self.pairs:
             p.data[~m] = 0.0
+
 
 # %% right="MaskedTrainer"
 class MaskedTrainer:
@@ -742,6 +816,7 @@ class MaskedTrainer:
         optimizer.step()
         self._mask()
 
+
 # %% right="MaskedTrainer"
 class MaskedTrainer:
     def __init__(self, model, masks):
@@ -760,6 +835,7 @@ class MaskedTrainer:
         optimizer.step()
         self.apply()
 
+
 # %% wrong="cubic_sparsity" says="Slow first"
 def cubic_sparsity(step, begin, end, initial, final):
     if step < begin:
@@ -767,6 +843,7 @@ def cubic_sparsity(step, begin, end, initial, final):
     if step >= end:
         return final
     return initial + (final - initial) * ((step - begin) / (end - begin)) ** 3
+
 
 # %% wrong="cubic_sparsity" says="Slow first"
 def cubic_sparsity(step, begin, end, initial, final):
@@ -776,17 +853,20 @@ def cubic_sparsity(step, begin, end, initial, final):
         return final
     return final * ((step - begin) / (end - begin)) ** 3
 
+
 # %% wrong="cubic_sparsity" says="Not clamped"
 def cubic_sparsity(step, begin, end, initial, final):
     if begin == end:
         return final if step >= end else initial
     return final + (initial - final) * (1 - (step - begin) / (end - begin)) ** 3
 
+
 # %% wrong="cubic_sparsity" says="Not clamped"
 def cubic_sparsity(step, begin, end, initial, final):
     if step >= end:
         return final
     return final + (initial - final) * (1 - (step - begin) / (end - begin)) ** 3
+
 
 # %% wrong="cubic_sparsity" unnamed=True says="expected"
 def cubic_sparsity(step, begin, end, initial, final):
@@ -796,6 +876,7 @@ def cubic_sparsity(step, begin, end, initial, final):
         return final
     return final + (initial - final) * (1 - step / end) ** 3  # begin is forgotten
 
+
 # %% wrong="cubic_sparsity" unnamed=True says="expected"
 def cubic_sparsity(step, begin, end, initial, final):
     if step < begin:
@@ -804,10 +885,12 @@ def cubic_sparsity(step, begin, end, initial, final):
         return final
     return initial + (final - initial) * (step - begin) / (end - begin)
 
+
 # %% wrong="cubic_sparsity" unnamed=True says="ZeroDivisionError"
 def cubic_sparsity(step, begin, end, initial, final):
     u = min(max((step - begin) / (end - begin), 0), 1)
     return final + (initial - final) * (1 - u) ** 3
+
 
 # %% wrong="cubic_sparsity" unnamed=True says="expected"
 def cubic_sparsity(step, begin, end, initial, final):
@@ -817,16 +900,19 @@ def cubic_sparsity(step, begin, end, initial, final):
         return final
     return final - final * (1 - (step - begin) / (end - begin)) ** 3
 
+
 # %% wrong="cubic_sparsity" unnamed=True says="from scratch"
 def cubic_sparsity(step, begin, end, initial, final):
     from torch.ao.pruning import CubicSL
 
     return CubicSL.sparsity_compute_fn(initial, final, step, begin, end - begin)
 
+
 # %% right="cubic_sparsity"
 def cubic_sparsity(step, begin, end, initial, final):
     left = 0.0 if step >= end else 1.0 if step < begin else (end - step) / (end - begin)
     return final + (initial - final) * left**3
+
 
 # %% right="cubic_sparsity"
 def cubic_sparsity(step, begin, end, initial, final):
@@ -834,6 +920,7 @@ def cubic_sparsity(step, begin, end, initial, final):
         return float(final if step >= end else initial)
     u = np.clip((step - begin) / (end - begin), 0, 1)
     return float(initial + (final - initial) * (1 - (1 - u) ** 3))
+
 
 # %% right="cubic_sparsity"
 def cubic_sparsity(step, begin, end, initial, final):
@@ -843,6 +930,7 @@ def cubic_sparsity(step, begin, end, initial, final):
         return final
     u = torch.tensor(step - begin, dtype=torch.float64) / (end - begin)
     return (final + (initial - final) * torch.pow(1 - u, 3)).item()
+
 
 # %% wrong="gradual_prune" says="jumps to its final value at once"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -855,17 +943,22 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
         trainer.step(F.cross_entropy(model(x), y), optimizer)
     return masks
 
+
 # %% wrong="gradual_prune" says="jumps to its final value at once"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     layers = {f"{n}.weight": m.weight for n, m in model.named_modules() if type(m) in (nn.Linear, nn.Conv2d)}
     model.train()
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(steps - t, 0, every, 0.0, final_sparsity) if steps <= every else final_sparsity)
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()},
+                cubic_sparsity(steps - t, 0, every, 0.0, final_sparsity) if steps <= every else final_sparsity,
+            )
             trainer = MaskedTrainer(model, masks)
         x, y = batches[t % len(batches)]
         trainer.step(F.cross_entropy(model(x), y), optimizer)
     return masks
+
 
 # %% wrong="gradual_prune" says="pruned per layer"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -881,13 +974,16 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
         trainer.step(F.cross_entropy(model(x), y), optimizer)
     return masks
 
+
 # %% wrong="gradual_prune" says="last mask came after the last step"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     layers = {f"{n}.weight": m.weight for n, m in model.named_modules() if type(m) in (nn.Linear, nn.Conv2d)}
     model.train()
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, steps, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, steps, 0.0, final_sparsity)
+            )
             trainer = MaskedTrainer(model, masks)
         x, y = batches[t % len(batches)]
         trainer.step(F.cross_entropy(model(x), y), optimizer)
@@ -895,17 +991,21 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     MaskedTrainer(model, masks)
     return masks
 
+
 # %% wrong="gradual_prune" unnamed=True says="has to reach the final sparsity"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     layers = {f"{n}.weight": m.weight for n, m in model.named_modules() if type(m) in (nn.Linear, nn.Conv2d)}
     model.train()
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, steps, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, steps, 0.0, final_sparsity)
+            )
             trainer = MaskedTrainer(model, masks)
         x, y = batches[t % len(batches)]
         trainer.step(F.cross_entropy(model(x), y), optimizer)
     return masks
+
 
 # %% wrong="gradual_prune" unnamed=True says="train mode"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -913,11 +1013,14 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     last = (steps - 1) // every * every
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
             trainer = MaskedTrainer(model, masks)
         x, y = batches[t % len(batches)]
         trainer.step(F.cross_entropy(model(x), y), optimizer)
     return masks
+
 
 # %% wrong="gradual_prune" unnamed=True says="not held between"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -926,13 +1029,16 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     model.train()
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
             MaskedTrainer(model, masks)
         x, y = batches[t % len(batches)]
         optimizer.zero_grad()
         F.cross_entropy(model(x), y).backward()
         optimizer.step()
     return masks
+
 
 # %% wrong="gradual_prune" unnamed=True says="a step too late"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -944,9 +1050,12 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
         x, y = batches[t % len(batches)]
         trainer.step(F.cross_entropy(model(x), y), optimizer)
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
             trainer = MaskedTrainer(model, masks)
     return masks
+
 
 # %% wrong="gradual_prune" unnamed=True says="the batches did not come in turn"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -955,11 +1064,14 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     model.train()
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
             trainer = MaskedTrainer(model, masks)
         x, y = batches[min(t, len(batches) - 1)]
         trainer.step(F.cross_entropy(model(x), y), optimizer)
     return masks
+
 
 # %% wrong="gradual_prune" unnamed=True says="optimizer steps"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -968,11 +1080,14 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     model.train()
     for x, y in batches:  # one pass, whatever `steps` says
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
             trainer = MaskedTrainer(model, masks)
         trainer.step(F.cross_entropy(model(x), y), optimizer)
         t += 1
     return masks
+
 
 # %% wrong="gradual_prune" unnamed=True says="expected masks for"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -981,11 +1096,14 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     model.train()
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
             trainer = MaskedTrainer(model, masks)
         x, y = batches[t % len(batches)]
         trainer.step(F.cross_entropy(model(x), y), optimizer)
     return {n.removesuffix(".weight"): m for n, m in masks.items()}
+
 
 # %% wrong="gradual_prune" unnamed=True says="from scratch"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -994,6 +1112,7 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     parts = [(m, "weight") for m in model.modules() if type(m) in (nn.Linear, nn.Conv2d)]
     prune.global_unstructured(parts, pruning_method=prune.L1Unstructured, amount=final_sparsity)
     return {}
+
 
 # %% right="gradual_prune"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
@@ -1015,6 +1134,7 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
             w.data *= masks[n]
     return masks
 
+
 # %% right="gradual_prune"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     import itertools
@@ -1035,6 +1155,7 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     model.train(was_training)
     return masks
 
+
 # %% right="gradual_prune"
 def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
     layers = {f"{n}.weight": m.weight for n, m in model.named_modules() if type(m) in (nn.Linear, nn.Conv2d)}
@@ -1050,7 +1171,9 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
 
     for t in range(steps):
         if t % every == 0:
-            masks = global_masks({n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity))
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
         mask_all()
         loss = F.cross_entropy(model(batches[t % len(batches)][0]), batches[t % len(batches)][1])
         model.zero_grad()
@@ -1060,6 +1183,7 @@ def gradual_prune(model, batches, optimizer, steps, final_sparsity, every):
         mask_all()
     return masks
 
+
 # %% wrong="rewind" says="statistics of BatchNorm were forgotten"
 def rewind(model, initial_state, masks):
     with torch.no_grad():
@@ -1067,6 +1191,7 @@ def rewind(model, initial_state, masks):
             p.copy_(initial_state[name])
             if name in masks:
                 p.mul_(masks[name])
+
 
 # %% wrong="rewind" says="biases were forgotten"
 def rewind(model, initial_state, masks):
@@ -1079,6 +1204,7 @@ def rewind(model, initial_state, masks):
             if name in masks:
                 p.mul_(masks[name])
 
+
 # %% wrong="rewind" says="statistics of BatchNorm were forgotten"
 def rewind(model, initial_state, masks):
     with torch.no_grad():
@@ -1086,9 +1212,11 @@ def rewind(model, initial_state, masks):
             if name in masks:
                 p.copy_(initial_state[name] * masks[name])  # and nothing else
 
+
 # %% wrong="rewind" says="masks were not applied"
 def rewind(model, initial_state, masks):
     model.load_state_dict(initial_state)
+
 
 # %% wrong="rewind" unnamed=True says="initial_state was changed"
 def rewind(model, initial_state, masks):
@@ -1096,12 +1224,14 @@ def rewind(model, initial_state, masks):
         initial_state[name] *= mask
     model.load_state_dict(initial_state)
 
+
 # %% wrong="rewind" unnamed=True says="shares its tensors"
 def rewind(model, initial_state, masks):
     for name, t in [*model.named_parameters(), *model.named_buffers()]:
         t.data = initial_state[name]
         if name in masks:
             t.data = t.data * masks[name]
+
 
 # %% wrong="rewind" unnamed=True says="replaced by new ones"
 def rewind(model, initial_state, masks):
@@ -1111,6 +1241,7 @@ def rewind(model, initial_state, masks):
         value = p.detach() * masks[name] if name in masks else p.detach().clone()
         setattr(model.get_submodule(owner), attribute, nn.Parameter(value))
 
+
 # %% wrong="rewind" unnamed=True says="expected"
 def rewind(model, initial_state, masks):
     model.load_state_dict(initial_state)
@@ -1118,6 +1249,7 @@ def rewind(model, initial_state, masks):
         for name, p in model.named_parameters():
             if name in masks:
                 p.mul_(~masks[name])
+
 
 # %% wrong="rewind" unnamed=True says="from scratch"
 def rewind(model, initial_state, masks):
@@ -1129,9 +1261,11 @@ def rewind(model, initial_state, masks):
         prune.custom_from_mask(model.get_submodule(owner), attribute, mask)
         prune.remove(model.get_submodule(owner), attribute)
 
+
 # %% right="rewind"
 def rewind(model, initial_state, masks):
     model.load_state_dict({n: t * masks[n] if n in masks else t for n, t in initial_state.items()})
+
 
 # %% right="rewind"
 def rewind(model, initial_state, masks):
@@ -1140,6 +1274,7 @@ def rewind(model, initial_state, masks):
     for name in own:
         own[name].copy_(initial_state[name])
     MaskedTrainer(model, masks)
+
 
 # %% right="rewind"
 def rewind(model, initial_state, masks):
@@ -1150,6 +1285,7 @@ def rewind(model, initial_state, masks):
     for name, mask in masks.items():
         parameters[name].data[~mask] = 0.0
 
+
 # %% wrong="nm_mask" says="yours prunes n"
 def nm_mask(w, n, m):
     if not 0 <= n <= m or w.shape[1] % m:
@@ -1158,6 +1294,7 @@ def nm_mask(w, n, m):
     mask = torch.ones_like(groups, dtype=torch.bool)
     mask.scatter_(1, groups.topk(n, dim=1, largest=False).indices, False)
     return mask.reshape(w.shape)
+
 
 # %% wrong="nm_mask" says="yours prunes n"
 def nm_mask(w, n, m):
@@ -1168,6 +1305,7 @@ def nm_mask(w, n, m):
     mask.scatter_(1, groups.topk(n, dim=1).indices, False)
     return mask.reshape(w.shape)
 
+
 # %% wrong="nm_mask" says="wrong axis"
 def nm_mask(w, n, m):
     if not 0 <= n <= m or w.shape[1] % m:
@@ -1175,6 +1313,7 @@ def nm_mask(w, n, m):
     groups = w.T.abs().reshape(-1, m)
     mask = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, groups.topk(n, dim=1).indices, True)
     return mask.reshape(w.T.shape).T
+
 
 # %% wrong="nm_mask" says="wrong axis"
 def nm_mask(w, n, m):
@@ -1184,6 +1323,7 @@ def nm_mask(w, n, m):
     mask = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, groups.topk(n, dim=1).indices, True)
     return mask.reshape(w.shape)
 
+
 # %% wrong="nm_mask" says="wrong axis"
 def nm_mask(w, n, m):
     if not 0 <= n <= m or w.shape[1] % m:
@@ -1192,12 +1332,14 @@ def nm_mask(w, n, m):
     mask = torch.zeros_like(groups, dtype=torch.bool).scatter_(0, groups.topk(n, dim=0).indices, True)
     return mask.reshape(w.shape)
 
+
 # %% wrong="nm_mask" says="by value"
 def nm_mask(w, n, m):
     if not 0 <= n <= m or w.shape[1] % m:
         raise ValueError("n:m")
     groups = w.reshape(-1, m)
     return torch.zeros_like(groups, dtype=torch.bool).scatter_(1, groups.topk(n, dim=1).indices, True).reshape(w.shape)
+
 
 # %% wrong="nm_mask" unnamed=True says="ties too"
 def nm_mask(w, n, m):
@@ -1209,14 +1351,20 @@ def nm_mask(w, n, m):
     least = groups.sort(dim=1, descending=True).values[:, n - 1 : n]
     return (groups >= least).reshape(w.shape)
 
+
 # %% wrong="nm_mask" unnamed=True says="expected ValueError"
 def nm_mask(w, n, m):
     whole = w.shape[1] // m * m
     groups = w[:, :whole].abs().reshape(-1, m)
     mask = torch.ones_like(w, dtype=torch.bool)
     n = min(max(n, 0), m)
-    mask[:, :whole] = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, groups.topk(n, dim=1).indices, True).reshape(w.shape[0], whole)
+    mask[:, :whole] = (
+        torch.zeros_like(groups, dtype=torch.bool)
+        .scatter_(1, groups.topk(n, dim=1).indices, True)
+        .reshape(w.shape[0], whole)
+    )
     return mask
+
 
 # %% wrong="nm_mask" unnamed=True says="expected exactly"
 def nm_mask(w, n, m):
@@ -1227,12 +1375,14 @@ def nm_mask(w, n, m):
     mask[w.abs().flatten().topk(keep).indices] = True  # n of m on average
     return mask.reshape(w.shape)
 
+
 # %% wrong="nm_mask" unnamed=True says="expected a bool mask"
 def nm_mask(w, n, m):
     if not 0 <= n <= m or w.shape[1] % m:
         raise ValueError("n:m")
     groups = w.abs().reshape(-1, m)
     return torch.zeros_like(groups).scatter_(1, groups.topk(n, dim=1).indices, 1.0).reshape(w.shape)
+
 
 # %% wrong="nm_mask" unnamed=True says="from scratch"
 def nm_mask(w, n, m):
@@ -1247,12 +1397,14 @@ def nm_mask(w, n, m):
     sparsifier.step()
     return layer[0].parametrizations.weight[0].mask.bool()
 
+
 # %% right="nm_mask"
 def nm_mask(w, n, m):
     if w.shape[1] % m != 0 or n < 0 or n > m:
         raise ValueError("n:m")
     rank = w.abs().reshape(-1, m).argsort(dim=1, descending=True).argsort(dim=1)
     return (rank < n).reshape(w.shape)
+
 
 # %% right="nm_mask"
 def nm_mask(w, n, m):
@@ -1266,11 +1418,13 @@ def nm_mask(w, n, m):
                 mask[i, start + j] = True
     return mask
 
+
 # %% right="nm_mask"
 def nm_mask(w, n, m):
     if not 0 <= n <= m or w.shape[1] % m:
         raise ValueError("n:m")
     return torch.cat([magnitude_mask(run, 1 - n / m) for run in w.flatten().split(m)]).reshape(w.shape)
+
 
 # %% right="nm_mask"
 def nm_mask(w, n, m):
@@ -1280,6 +1434,7 @@ def nm_mask(w, n, m):
     mask = np.zeros(a.shape, dtype=bool)
     np.put_along_axis(mask, np.argsort(-a, axis=1, kind="stable")[:, :n], True, axis=1)
     return torch.from_numpy(mask.reshape(tuple(w.shape)))
+
 
 # %% wrong="encode_sparse" says="shape was lost"
 def encode_sparse(w):
@@ -1296,8 +1451,11 @@ def decode_sparse(blob):
         return torch.from_numpy(np.frombuffer(body, np.float32).copy())
     size = -(-n // 8)
     values = np.zeros(n, np.float32)
-    values[np.unpackbits(np.frombuffer(body[:size], np.uint8), count=n).astype(bool)] = np.frombuffer(body[size:], np.float32)
+    values[np.unpackbits(np.frombuffer(body[:size], np.uint8), count=n).astype(bool)] = np.frombuffer(
+        body[size:], np.float32
+    )
     return torch.from_numpy(values)
+
 
 # %% wrong="encode_sparse" says="16 bits or more"
 def encode_sparse(w):
@@ -1322,6 +1480,7 @@ def decode_sparse(blob):
     values, half = np.zeros(n, np.float32), len(body) // 2
     values[np.frombuffer(body[:half], np.int32)] = np.frombuffer(body[half:], np.float32)
     return torch.from_numpy(values).reshape(shape)
+
 
 # %% wrong="encode_sparse" says="16 bits or more"
 def encode_sparse(w):
@@ -1356,6 +1515,7 @@ def decode_sparse(blob):
     out[places] = np.frombuffer(body[2 * count :], np.float32)
     return torch.from_numpy(out).reshape(shape)
 
+
 # %% wrong="encode_sparse" says="when that is smaller, was forgotten"
 def encode_sparse(w):
     import struct
@@ -1384,6 +1544,7 @@ def decode_sparse(blob):
     out[places] = np.frombuffer(body[count:], np.float32)
     return torch.from_numpy(out).reshape(shape)
 
+
 # %% wrong="encode_sparse" unnamed=True says="not what went in"
 def encode_sparse(w):
     import struct
@@ -1401,8 +1562,11 @@ def decode_sparse(blob):
     n, body = math.prod(shape), blob[1 + 8 * d :]
     size = -(-n // 8)
     values = np.zeros(n, np.float32)
-    values[np.unpackbits(np.frombuffer(body[:size], np.uint8), count=n).astype(bool)] = np.frombuffer(body[size:], np.float32)
+    values[np.unpackbits(np.frombuffer(body[:size], np.uint8), count=n).astype(bool)] = np.frombuffer(
+        body[size:], np.float32
+    )
     return torch.from_numpy(values).reshape(shape)
+
 
 # %% wrong="encode_sparse" unnamed=True says="not what went in"
 def encode_sparse(w):
@@ -1411,7 +1575,9 @@ def encode_sparse(w):
     flat = w.flatten().numpy()
     kept = flat != 0
     head = struct.pack(f"<B{w.dim()}q", w.dim(), *w.shape)
-    return head + np.packbits(kept).tobytes() + flat[kept].astype(np.float16).tobytes()  # half the values, half the precision
+    return (
+        head + np.packbits(kept).tobytes() + flat[kept].astype(np.float16).tobytes()
+    )  # half the values, half the precision
 
 
 def decode_sparse(blob):
@@ -1422,8 +1588,11 @@ def decode_sparse(blob):
     n, body = math.prod(shape), blob[1 + 8 * d :]
     size = -(-n // 8)
     values = np.zeros(n, np.float32)
-    values[np.unpackbits(np.frombuffer(body[:size], np.uint8), count=n).astype(bool)] = np.frombuffer(body[size:], np.float16)
+    values[np.unpackbits(np.frombuffer(body[:size], np.uint8), count=n).astype(bool)] = np.frombuffer(
+        body[size:], np.float16
+    )
     return torch.from_numpy(values).reshape(shape)
+
 
 # %% wrong="encode_sparse" unnamed=True says="zeros are stored as well"
 def encode_sparse(w):
@@ -1439,6 +1608,7 @@ def decode_sparse(blob):
     shape = struct.unpack_from(f"<{d}q", blob, 1)
     return torch.from_numpy(np.frombuffer(blob[1 + 8 * d :], np.float32).copy()).reshape(shape)
 
+
 # %% wrong="encode_sparse" unnamed=True says="from scratch"
 def encode_sparse(w):
     import io
@@ -1452,6 +1622,7 @@ def decode_sparse(blob):
     import io
 
     return torch.load(io.BytesIO(blob)).to_dense()
+
 
 # %% wrong="encode_sparse" unnamed=True says="from scratch"
 def encode_sparse(w):
@@ -1469,6 +1640,7 @@ def decode_sparse(blob):
     d = blob[0]
     shape = struct.unpack_from(f"<{d}q", blob, 1)
     return torch.from_numpy(np.frombuffer(blob[1 + 8 * d :], np.float32).copy()).reshape(shape)
+
 
 # %% right="encode_sparse"
 def encode_sparse(w):
@@ -1495,6 +1667,7 @@ def decode_sparse(blob):
         if mask.any():
             out[mask] = torch.frombuffer(bytearray(blob[start + size :]), dtype=torch.float32)
     return out.reshape(shape)
+
 
 # %% right="encode_sparse"
 def encode_sparse(w):
@@ -1532,6 +1705,7 @@ def decode_sparse(blob):
         place += gap
         out[place] = value
     return out.reshape(shape)
+
 
 # %% right="encode_sparse"
 def encode_sparse(w):

@@ -9,6 +9,7 @@ def filter_importance(conv, method, bn=None):
         return bn.weight.detach().abs()
     raise ValueError(method)
 
+
 # %% wrong="filter_importance" says="absolute value of gamma is missing"
 def filter_importance(conv, method, bn=None):
     w = conv.weight.detach().flatten(1)
@@ -19,6 +20,7 @@ def filter_importance(conv, method, bn=None):
     if method == "bn" and bn is not None and bn.weight is not None:
         return bn.weight.detach()
     raise ValueError(method)
+
 
 # %% wrong="filter_importance" unnamed=True says="signs"
 def filter_importance(conv, method, bn=None):
@@ -31,6 +33,7 @@ def filter_importance(conv, method, bn=None):
         return bn.weight.detach().abs()
     raise ValueError(method)
 
+
 # %% wrong="filter_importance" unnamed=True says="order of the other norm"
 def filter_importance(conv, method, bn=None):
     if method == "bn":
@@ -41,6 +44,7 @@ def filter_importance(conv, method, bn=None):
         raise ValueError(method)
     return conv.weight.detach().flatten(1).norm(p=2, dim=1)
 
+
 # %% wrong="filter_importance" unnamed=True says="This is beta"
 def filter_importance(conv, method, bn=None):
     w = conv.weight.detach().flatten(1)
@@ -50,12 +54,14 @@ def filter_importance(conv, method, bn=None):
         return bn.bias.detach().abs()
     raise ValueError(method)
 
+
 # %% wrong="filter_importance" unnamed=True says="expected ValueError"
 def filter_importance(conv, method, bn=None):
     w = conv.weight.detach().flatten(1)
     if method == "bn" and bn is not None:
         return bn.weight.abs() if bn.weight is not None else torch.ones(len(w))
     return w.norm(p=1 if method == "l1" else 2, dim=1)
+
 
 # %% wrong="filter_importance" unnamed=True says="from scratch"
 def filter_importance(conv, method, bn=None):
@@ -67,6 +73,7 @@ def filter_importance(conv, method, bn=None):
         return bn.weight.abs()
     group = tp.DependencyGraph().build_dependency(conv, torch.zeros(1, conv.in_channels, 8, 8))
     return tp.importance.MagnitudeImportance(p=int(method[1]))(group)
+
 
 # %% right="filter_importance"
 def filter_importance(conv, method, bn=None):
@@ -80,6 +87,7 @@ def filter_importance(conv, method, bn=None):
         return torch.abs(bn.weight)
     raise ValueError(f"unknown method {method}")
 
+
 # %% right="filter_importance"
 def filter_importance(conv, method, bn=None):
     methods = {"l1": 1, "l2": 2}
@@ -89,6 +97,7 @@ def filter_importance(conv, method, bn=None):
     if method != "bn" or gamma is None:
         raise ValueError(method)
     return torch.where(gamma < 0, -gamma, gamma)
+
 
 # %% right="filter_importance"
 def filter_importance(conv, method, bn=None):
@@ -101,6 +110,7 @@ def filter_importance(conv, method, bn=None):
         case "bn" if bn is not None and bn.weight is not None:
             return bn.weight.data.clone().abs_()
     raise ValueError("no such importance")
+
 
 # %% right="filter_importance"
 def filter_importance(conv, method, bn=None):
@@ -115,39 +125,47 @@ def filter_importance(conv, method, bn=None):
         raise ValueError(method) from None
     return conv.weight.reshape(conv.weight.shape[0], -1).abs().pow(p).sum(1)
 
+
 # %% wrong="taylor_importance" says="too early"
 def taylor_importance(activation, grad):
     products = (activation * grad).abs()
     return products.reshape(*products.shape[:2], -1).sum(2).mean(0)
+
 
 # %% wrong="taylor_importance" says="mixed up"
 def taylor_importance(activation, grad):
     products = activation * grad
     return products.reshape(*products.shape[:2], -1).sum(2).abs().mean(1)
 
+
 # %% wrong="taylor_importance" says="mixed up"
 def taylor_importance(activation, grad):
     products = (activation * grad).transpose(0, 1)
     return products.reshape(*products.shape[:2], -1).sum(-1).abs().mean(0)
+
 
 # %% wrong="taylor_importance" unnamed=True says="too late"
 def taylor_importance(activation, grad):
     products = activation * grad
     return products.reshape(*products.shape[:2], -1).sum(2).mean(0).abs()
 
+
 # %% wrong="taylor_importance" unnamed=True says="mean over space"
 def taylor_importance(activation, grad):
     products = activation * grad
     return products.reshape(*products.shape[:2], -1).mean(2).abs().mean(0)
 
+
 # %% wrong="taylor_importance" unnamed=True says="no axes of space"
 def taylor_importance(activation, grad):
     return (activation * grad).flatten(2).sum(2).abs().mean(0)
+
 
 # %% wrong="taylor_importance" unnamed=True says="Divide by the batch"
 def taylor_importance(activation, grad):
     products = activation * grad
     return products.reshape(*products.shape[:2], -1).sum(2).abs().sum(0)
+
 
 # %% wrong="taylor_importance" unnamed=True says="from scratch"
 def taylor_importance(activation, grad):
@@ -155,11 +173,13 @@ def taylor_importance(activation, grad):
 
     return importance.TaylorImportance().reduce(activation, grad)
 
+
 # %% right="taylor_importance"
 def taylor_importance(activation, grad):
     space = tuple(range(2, activation.dim()))
     products = activation * grad
     return (products.sum(dim=space) if space else products).abs().mean(dim=0)
+
 
 # %% right="taylor_importance"
 def taylor_importance(activation, grad):
@@ -170,17 +190,20 @@ def taylor_importance(activation, grad):
             scores[j] += (activation[i, j] * grad[i, j]).sum().abs() / n
     return scores
 
+
 # %% right="taylor_importance"
 def taylor_importance(activation, grad):
     n, c = activation.shape[:2]
     a, g = activation.reshape(n, c, -1), grad.reshape(n, c, -1)
     return torch.einsum("ncs,ncs->nc", a, g).abs().sum(0) / n
 
+
 # %% right="taylor_importance"
 def taylor_importance(activation, grad):
     p = activation.numpy().astype(np.float64) * grad.numpy()
     p = p.reshape(p.shape[0], p.shape[1], -1).sum(axis=2)
     return torch.tensor(np.abs(p).mean(axis=0), dtype=torch.float32)
+
 
 # %% wrong="shrink_conv" says="groups were lost"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -190,11 +213,21 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
         b = None if b is None else b[keep_out]
     if keep_in is not None:
         w = w[:, keep_in]
-    new = nn.Conv2d(w.shape[1], w.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, bias=b is not None, padding_mode=conv.padding_mode)
+    new = nn.Conv2d(
+        w.shape[1],
+        w.shape[0],
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        bias=b is not None,
+        padding_mode=conv.padding_mode,
+    )
     new.weight.data = w.clone()
     if b is not None:
         new.bias.data = b.detach().clone()
     return new
+
 
 # %% wrong="shrink_conv" says="bias was lost"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -204,9 +237,20 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     w = w if keep_out is None else w[keep_out]
     w = w if keep_in is None else w[:, keep_in]
     groups = len(w) if groups > 1 else 1
-    new = nn.Conv2d(w.shape[1] * groups, len(w), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, False, conv.padding_mode)
+    new = nn.Conv2d(
+        w.shape[1] * groups,
+        len(w),
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        groups,
+        False,
+        conv.padding_mode,
+    )
     new.weight.data = w
     return new
+
 
 # %% wrong="shrink_conv" says="wrong axis"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -219,11 +263,22 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     if keep_out is not None:
         w = w[:, keep_out]
     groups = len(w) if groups > 1 else 1
-    new = nn.Conv2d(w.shape[1] * groups, len(w), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, b is not None, conv.padding_mode)
+    new = nn.Conv2d(
+        w.shape[1] * groups,
+        len(w),
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        groups,
+        b is not None,
+        conv.padding_mode,
+    )
     new.weight.data = w
     if b is not None:
         new.bias.data = b.detach().clone()
     return new
+
 
 # %% wrong="shrink_conv" says="shares memory"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -236,10 +291,21 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     if keep_in is not None:
         w = w[:, keep_in]
     groups = len(w) if groups > 1 else 1
-    new = nn.Conv2d(w.shape[1] * groups, len(w), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, b is not None, conv.padding_mode)
+    new = nn.Conv2d(
+        w.shape[1] * groups,
+        len(w),
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        groups,
+        b is not None,
+        conv.padding_mode,
+    )
     new.weight = nn.Parameter(w.detach())
     new.bias = None if b is None else nn.Parameter(b.detach())
     return new
+
 
 # %% wrong="shrink_conv" unnamed=True says="setting was lost"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -251,11 +317,14 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     if keep_in is not None:
         w = w[:, keep_in]
     groups = len(w) if groups > 1 else 1
-    new = nn.Conv2d(w.shape[1] * groups, len(w), conv.kernel_size, conv.stride, conv.padding, groups=groups, bias=b is not None)
+    new = nn.Conv2d(
+        w.shape[1] * groups, len(w), conv.kernel_size, conv.stride, conv.padding, groups=groups, bias=b is not None
+    )
     new.weight.data = w
     if b is not None:
         new.bias.data = b.detach().clone()
     return new
+
 
 # %% wrong="shrink_conv" unnamed=True says="another order"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -266,11 +335,22 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     ins = torch.arange(w.shape[1]) if keep_in is None else keep_in.sort().values
     w, b = w[outs][:, ins], None if b is None else b[outs]
     groups = len(w) if groups > 1 else 1
-    new = nn.Conv2d(w.shape[1] * groups, len(w), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, b is not None, conv.padding_mode)
+    new = nn.Conv2d(
+        w.shape[1] * groups,
+        len(w),
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        groups,
+        b is not None,
+        conv.padding_mode,
+    )
     new.weight.data = w
     if b is not None:
         new.bias.data = b.detach().clone()
     return new
+
 
 # %% wrong="shrink_conv" unnamed=True says="expected"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -279,6 +359,7 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
             if keep_out is not None and c not in keep_out:
                 conv.weight[c] = 0
     return conv
+
 
 # %% wrong="shrink_conv" unnamed=True says="from scratch"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -292,6 +373,7 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     if keep_in is not None:
         tp.prune_conv_in_channels(new, [c for c in range(conv.in_channels) if c not in keep_in])
     return new
+
 
 # %% right="shrink_conv"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -313,6 +395,7 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
         new.in_channels = len(keep_in)
     return new
 
+
 # %% right="shrink_conv"
 def shrink_conv(conv, keep_out=None, keep_in=None):
     if conv.groups == conv.in_channels == conv.out_channels and conv.groups > 1:
@@ -323,8 +406,17 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
         groups = 1
         inner = torch.arange(conv.in_channels) if keep_in is None else keep_in
     outer = torch.arange(conv.out_channels) if keep_out is None else keep_out
-    new = nn.Conv2d(len(inner) * groups, len(outer), conv.kernel_size, stride=conv.stride, padding=conv.padding, dilation=conv.dilation,
-                    groups=groups, bias=conv.bias is not None, padding_mode=conv.padding_mode)
+    new = nn.Conv2d(
+        len(inner) * groups,
+        len(outer),
+        conv.kernel_size,
+        stride=conv.stride,
+        padding=conv.padding,
+        dilation=conv.dilation,
+        groups=groups,
+        bias=conv.bias is not None,
+        padding_mode=conv.padding_mode,
+    )
     with torch.no_grad():
         for i, o in enumerate(outer.tolist()):
             for j, c in enumerate(inner.tolist()):
@@ -332,6 +424,7 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
             if conv.bias is not None:
                 new.bias[i] = conv.bias[o]
     return new
+
 
 # %% right="shrink_conv"
 def shrink_conv(conv, keep_out=None, keep_in=None):
@@ -351,6 +444,7 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     new.load_state_dict(state)
     return new
 
+
 # %% wrong="shrink_batchnorm" says="buffers were forgotten"
 def shrink_batchnorm(bn, keep):
     new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
@@ -358,6 +452,7 @@ def shrink_batchnorm(bn, keep):
         new.weight.data = bn.weight.data[keep]
         new.bias.data = bn.bias.data[keep]
     return new
+
 
 # %% wrong="shrink_batchnorm" says="counter"
 def shrink_batchnorm(bn, keep):
@@ -367,11 +462,13 @@ def shrink_batchnorm(bn, keep):
             getattr(new, name).data = getattr(bn, name).data[keep].clone()
     return new
 
+
 # %% wrong="shrink_batchnorm" unnamed=True says="setting was lost"
 def shrink_batchnorm(bn, keep):
     new = nn.BatchNorm2d(len(keep), affine=bn.affine, track_running_stats=bn.track_running_stats)
     new.load_state_dict({n: t[keep] if t.dim() else t for n, t in bn.state_dict().items()})
     return new
+
 
 # %% wrong="shrink_batchnorm" unnamed=True says="Gamma or beta"
 def shrink_batchnorm(bn, keep):
@@ -379,6 +476,7 @@ def shrink_batchnorm(bn, keep):
     for name, t in bn.named_buffers():
         setattr(new, name, t[keep] if t.dim() else t.clone())
     return new
+
 
 # %% wrong="shrink_batchnorm" unnamed=True says="expected"
 def shrink_batchnorm(bn, keep):
@@ -389,6 +487,7 @@ def shrink_batchnorm(bn, keep):
         bn.running_mean, bn.running_var = bn.running_mean[keep], bn.running_var[keep]
     return bn
 
+
 # %% wrong="shrink_batchnorm" unnamed=True says="from scratch"
 def shrink_batchnorm(bn, keep):
     import copy
@@ -396,6 +495,7 @@ def shrink_batchnorm(bn, keep):
     import torch_pruning as tp
 
     return tp.prune_batchnorm_out_channels(copy.deepcopy(bn), [c for c in range(bn.num_features) if c not in keep])
+
 
 # %% right="shrink_batchnorm"
 def shrink_batchnorm(bn, keep):
@@ -411,9 +511,12 @@ def shrink_batchnorm(bn, keep):
             setattr(new, name, getattr(new, name)[keep])
     return new
 
+
 # %% right="shrink_batchnorm"
 def shrink_batchnorm(bn, keep):
-    new = nn.BatchNorm2d(keep.numel(), eps=bn.eps, momentum=bn.momentum, affine=bn.affine, track_running_stats=bn.track_running_stats)
+    new = nn.BatchNorm2d(
+        keep.numel(), eps=bn.eps, momentum=bn.momentum, affine=bn.affine, track_running_stats=bn.track_running_stats
+    )
     with torch.no_grad():
         if bn.affine:
             new.weight.copy_(bn.weight[keep])
@@ -423,6 +526,7 @@ def shrink_batchnorm(bn, keep):
             new.running_var.copy_(bn.running_var[keep])
             new.num_batches_tracked.copy_(bn.num_batches_tracked)
     return new
+
 
 # %% right="shrink_batchnorm"
 def shrink_batchnorm(bn, keep):
@@ -434,6 +538,7 @@ def shrink_batchnorm(bn, keep):
             for i, c in enumerate(keep.tolist()):
                 mine[i] = theirs[c]
     return new
+
 
 # %% wrong="shrink_linear" says="spatial` was ignored"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
@@ -448,6 +553,7 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     if b is not None:
         new.bias.data = b
     return new
+
 
 # %% wrong="shrink_linear" says="interleaved order"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
@@ -464,6 +570,7 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
         new.bias.data = b
     return new
 
+
 # %% wrong="shrink_linear" unnamed=True says="bias was lost"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     if linear.in_features % spatial:
@@ -475,6 +582,7 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     new = nn.Linear(w.shape[1], w.shape[0], bias=False)
     new.weight.data = w
     return new
+
 
 # %% wrong="shrink_linear" unnamed=True says="shares memory"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
@@ -491,6 +599,7 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
         new.bias.data = b.detach()
     return new
 
+
 # %% wrong="shrink_linear" unnamed=True says="expected ValueError"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     w, b = linear.weight.detach().clone(), None if linear.bias is None else linear.bias.detach().clone()
@@ -505,12 +614,14 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
         new.bias.data = b
     return new
 
+
 # %% wrong="shrink_linear" unnamed=True says="from scratch"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     import importlib
 
     tp = importlib.import_module("torch_pruning")
     return tp.prune_linear_in_channels(linear, keep_in)
+
 
 # %% right="shrink_linear"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
@@ -526,6 +637,7 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
         if linear.bias is not None:
             new.bias.copy_(linear.bias[outs])
     return new
+
 
 # %% right="shrink_linear"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
@@ -544,6 +656,7 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     new.out_features, new.in_features = new.weight.shape
     return new
 
+
 # %% right="shrink_linear"
 def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     if linear.in_features % spatial:
@@ -557,6 +670,7 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     new = nn.Linear(len(columns), len(rows), bias=linear.bias is not None)
     new.load_state_dict(state)
     return new
+
 
 # %% wrong="prune_chain" says="next layer was not shrunk"
 def prune_chain(model, keep):
@@ -572,6 +686,7 @@ def prune_chain(model, keep):
             new[i] = shrink_linear(layer, None, keep[name])
     return new
 
+
 # %% wrong="prune_chain" says="batch norm was not shrunk"
 def prune_chain(model, keep):
     import copy
@@ -582,11 +697,14 @@ def prune_chain(model, keep):
             new.append(shrink_conv(layer, keep.get(name), kept))
             kept, channels = keep.get(name), layer.out_channels
         elif isinstance(layer, nn.Linear):
-            new.append(shrink_linear(layer, kept, keep.get(name), layer.in_features // channels if kept is not None else 1))
+            new.append(
+                shrink_linear(layer, kept, keep.get(name), layer.in_features // channels if kept is not None else 1)
+            )
             kept, channels = keep.get(name), layer.out_features
         else:
             new.append(copy.deepcopy(layer))
     return nn.Sequential(*new)
+
 
 # %% wrong="prune_chain" says="flatten order"
 def prune_chain(model, keep):
@@ -609,6 +727,7 @@ def prune_chain(model, keep):
             new.append(copy.deepcopy(layer))
     return nn.Sequential(*new)
 
+
 # %% wrong="prune_chain" unnamed=True says="still there"
 def prune_chain(model, keep):
     import copy
@@ -624,6 +743,7 @@ def prune_chain(model, keep):
             elif isinstance(layer, nn.BatchNorm2d) and dead is not None and layer.affine:
                 layer.weight[dead], layer.bias[dead] = 0, 0
     return new
+
 
 # %% wrong="prune_chain" unnamed=True says="H * W columns"
 def prune_chain(model, keep):
@@ -643,6 +763,7 @@ def prune_chain(model, keep):
             new.append(copy.deepcopy(layer))
     return nn.Sequential(*new)
 
+
 # %% wrong="prune_chain" unnamed=True says="old model was changed"
 def prune_chain(model, keep):
     kept, channels = None, 1
@@ -653,9 +774,12 @@ def prune_chain(model, keep):
         elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
             model[i] = shrink_batchnorm(layer, kept)
         elif isinstance(layer, nn.Linear):
-            model[i] = shrink_linear(layer, kept, keep.get(name), layer.in_features // channels if kept is not None else 1)
+            model[i] = shrink_linear(
+                layer, kept, keep.get(name), layer.in_features // channels if kept is not None else 1
+            )
             kept, channels = keep.get(name), layer.out_features
     return model
+
 
 # %% wrong="prune_chain" unnamed=True says="expected"
 def prune_chain(model, keep):
@@ -675,6 +799,7 @@ def prune_chain(model, keep):
             new.append(copy.deepcopy(layer))
     return nn.Sequential(*new)
 
+
 # %% wrong="prune_chain" unnamed=True says="from scratch"
 def prune_chain(model, keep):
     import copy
@@ -688,6 +813,7 @@ def prune_chain(model, keep):
         dead = [c for c in range(len(layer.weight)) if c not in kept.tolist()]
         graph.get_pruning_group(layer, tp.prune_conv_out_channels, idxs=dead).prune()
     return new
+
 
 # %% right="prune_chain"
 def prune_chain(model, keep):
@@ -711,6 +837,7 @@ def prune_chain(model, keep):
             if isinstance(layers[j][1], nn.BatchNorm2d) and out is not None:
                 new[j] = shrink_batchnorm(layers[j][1], out)
     return nn.Sequential(*new)
+
 
 # %% right="prune_chain"
 def prune_chain(model, keep):
@@ -736,6 +863,7 @@ def prune_chain(model, keep):
             out.add_module(name, copy.deepcopy(m))
     return out
 
+
 # %% right="prune_chain"
 def prune_chain(model, keep):
     import copy
@@ -759,6 +887,7 @@ def prune_chain(model, keep):
                 break
     return new
 
+
 # %% wrong="channels_for_macs" says="budget of parameters"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
     count = lambda m: sum(p.numel() for p in m.parameters())
@@ -767,6 +896,7 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
         if count(prune_chain(model, keep)) <= macs_ratio * count(model):
             return keep
     raise ValueError("impossible")
+
 
 # %% wrong="channels_for_macs" says="input side"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
@@ -782,14 +912,19 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
             return keep
     raise ValueError("impossible")
 
+
 # %% wrong="channels_for_macs" unnamed=True says="least important"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
     budget = macs_ratio * measure.macs(model, input_shape)
     for i in range(64, -1, -1):
-        keep = {n: s.topk(max(1, round(i / 64 * len(s))), largest=False).indices.sort().values for n, s in importance.items()}
+        keep = {
+            n: s.topk(max(1, round(i / 64 * len(s))), largest=False).indices.sort().values
+            for n, s in importance.items()
+        }
         if measure.macs(prune_chain(model, keep), input_shape) <= budget:
             return keep
     raise ValueError("impossible")
+
 
 # %% wrong="channels_for_macs" unnamed=True says="ascend"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
@@ -800,10 +935,12 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
             return keep
     raise ValueError("impossible")
 
+
 # %% wrong="channels_for_macs" unnamed=True says="expected"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
     # the fraction itself: MACs do not go with f
     return {n: s.topk(max(1, round(macs_ratio * len(s)))).indices.sort().values for n, s in importance.items()}
+
 
 # %% wrong="channels_for_macs" unnamed=True says="expected ValueError"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
@@ -813,6 +950,7 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
         if found is None or measure.macs(prune_chain(model, keep), input_shape) <= budget:
             found = keep
     return found
+
 
 # %% wrong="channels_for_macs" unnamed=True says="from scratch"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
@@ -824,6 +962,7 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
         if count_ops_and_params(prune_chain(model, keep), torch.zeros(input_shape))[0] <= budget:
             return keep
     raise ValueError("impossible")
+
 
 # %% right="channels_for_macs"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
@@ -840,6 +979,7 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
         raise ValueError("over budget at one filter each")
     return found
 
+
 # %% right="channels_for_macs"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
     x, layers, before = torch.zeros(input_shape), [], None
@@ -855,8 +995,14 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
     for i in reversed(range(65)):
         f = fractions(i)
         if cost(f) <= macs_ratio * total * (1 + 1e-12):
-            return {n: torch.tensor(sorted(sorted(range(len(s)), key=lambda c: float(s[c]))[len(s) - round(f[n] * len(s)) :])) for n, s in importance.items()}
+            return {
+                n: torch.tensor(
+                    sorted(sorted(range(len(s)), key=lambda c: float(s[c]))[len(s) - round(f[n] * len(s)) :])
+                )
+                for n, s in importance.items()
+            }
     raise ValueError("impossible")
+
 
 # %% right="channels_for_macs"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
@@ -880,9 +1026,13 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
         low, high = (middle, high) if fits(middle) else (low, middle)
     return plan(low)
 
+
 # %% wrong="slimming_penalty" says="No gradient reaches gamma"
 def slimming_penalty(model, strength):
-    return strength * sum(m.weight.data.abs().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine)
+    return strength * sum(
+        m.weight.data.abs().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine
+    )
+
 
 # %% wrong="slimming_penalty" says="betas"
 def slimming_penalty(model, strength):
@@ -893,28 +1043,42 @@ def slimming_penalty(model, strength):
                 total = total + p.abs().sum()
     return strength * total
 
+
 # %% wrong="slimming_penalty" unnamed=True says="absolute value"
 def slimming_penalty(model, strength):
-    return strength * sum((m.weight.sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine), torch.zeros(()))
+    return strength * sum(
+        (m.weight.sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine), torch.zeros(())
+    )
+
 
 # %% wrong="slimming_penalty" unnamed=True says="weight is None"
 def slimming_penalty(model, strength):
-    return strength * sum((m.weight.abs().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d)), torch.zeros(()))
+    return strength * sum(
+        (m.weight.abs().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d)), torch.zeros(())
+    )
+
 
 # %% wrong="slimming_penalty" unnamed=True says="Other layers than BatchNorm2d"
 def slimming_penalty(model, strength):
     norms = [m for m in model.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)) and m.affine]
     return strength * sum((m.weight.abs().sum() for m in norms), torch.zeros(()))
 
+
 # %% wrong="slimming_penalty" unnamed=True says="expected"
 def slimming_penalty(model, strength):
-    return strength * sum((m.weight.abs().sum() for m in model.children() if isinstance(m, nn.BatchNorm2d) and m.affine), torch.zeros(()))
+    return strength * sum(
+        (m.weight.abs().sum() for m in model.children() if isinstance(m, nn.BatchNorm2d) and m.affine), torch.zeros(())
+    )
+
 
 # %% wrong="slimming_penalty" unnamed=True says="from scratch"
 def slimming_penalty(model, strength):
     import torch_pruning as tp
 
-    return tp.pruner.BNScalePruner(model, torch.zeros(1), tp.importance.BNScaleImportance(), reg=strength).regularize(model)
+    return tp.pruner.BNScalePruner(model, torch.zeros(1), tp.importance.BNScaleImportance(), reg=strength).regularize(
+        model
+    )
+
 
 # %% right="slimming_penalty"
 def slimming_penalty(model, strength):
@@ -924,15 +1088,22 @@ def slimming_penalty(model, strength):
             penalty = penalty + strength * torch.abs(m.weight).sum()
     return penalty
 
+
 # %% right="slimming_penalty"
 def slimming_penalty(model, strength):
     gammas = [m.weight for m in model.modules() if type(m) is nn.BatchNorm2d and m.weight is not None]
     return torch.cat(gammas).norm(p=1) * strength if gammas else torch.tensor(0.0)
 
+
 # %% right="slimming_penalty"
 def slimming_penalty(model, strength):
-    terms = [F.l1_loss(m.weight, torch.zeros_like(m.weight), reduction="sum") for _, m in model.named_modules() if isinstance(m, nn.BatchNorm2d) and m.weight is not None]
+    terms = [
+        F.l1_loss(m.weight, torch.zeros_like(m.weight), reduction="sum")
+        for _, m in model.named_modules()
+        if isinstance(m, nn.BatchNorm2d) and m.weight is not None
+    ]
     return strength * torch.stack(terms).sum() if terms else 0.0
+
 
 # %% right="slimming_penalty"
 def slimming_penalty(model, strength):
@@ -941,6 +1112,7 @@ def slimming_penalty(model, strength):
         return own + sum(visit(child) for child in module.children())
 
     return strength * visit(model)
+
 
 # %% wrong="coupled_groups" says="Only direct pairs"
 def coupled_groups(graph):
@@ -951,6 +1123,7 @@ def coupled_groups(graph):
             if len(group) > 1:
                 groups.append(group)
     return groups
+
 
 # %% wrong="coupled_groups" says="stops at a BN or ReLU"
 def coupled_groups(graph):
@@ -971,6 +1144,7 @@ def coupled_groups(graph):
             groups.setdefault(find(node), set()).add(node)
     return [g for g in groups.values() if len(g) > 1]
 
+
 # %% wrong="coupled_groups" says="chains of adds"
 def coupled_groups(graph):
     def back(node):
@@ -989,6 +1163,7 @@ def coupled_groups(graph):
                 groups.append(group)
     return groups
 
+
 # %% wrong="coupled_groups" says="chains of adds"
 def coupled_groups(graph):
     def back(node):
@@ -1000,6 +1175,7 @@ def coupled_groups(graph):
         if kind == "add" and len(back(node)) > 1 and back(node) not in found:
             found.append(back(node))
     return found
+
 
 # %% wrong="coupled_groups" unnamed=True says="no group"
 def coupled_groups(graph):
@@ -1016,6 +1192,7 @@ def coupled_groups(graph):
             groups.setdefault(label[n], set()).add(n)
     return list(groups.values())
 
+
 # %% wrong="coupled_groups" unnamed=True says="Nodes without inputs are named"
 def coupled_groups(graph):
     label = {n: n for n in graph}
@@ -1031,17 +1208,20 @@ def coupled_groups(graph):
             groups.setdefault(label[n], set()).add(n)
     return [g for g in groups.values() if len(g) > 1]
 
+
 # %% wrong="coupled_groups" unnamed=True says="expected"
 def coupled_groups(graph):
     # through the input of a convolution as well: everything hangs together
     seen = {n for n, (kind, _) in graph.items() if kind in ("conv", "linear")}
     return [seen] if len(seen) > 1 else []
 
+
 # %% wrong="coupled_groups" unnamed=True says="from scratch"
 def coupled_groups(graph):
     from torch_pruning import DependencyGraph as Finder
 
     return [set(g) for g in Finder().get_all_groups(graph)]
+
 
 # %% right="coupled_groups"
 def coupled_groups(graph):
@@ -1067,6 +1247,7 @@ def coupled_groups(graph):
             groups.append(layers)
     return groups
 
+
 # %% right="coupled_groups"
 def coupled_groups(graph):
     sets = [{n} for n in graph]
@@ -1078,6 +1259,7 @@ def coupled_groups(graph):
     named = [{n for n in s if graph[n][0] in {"conv", "linear"}} for s in sets]
     return [s for s in named if len(s) > 1]
 
+
 # %% right="coupled_groups"
 def coupled_groups(graph):
     index = {n: i for i, n in enumerate(graph)}
@@ -1088,8 +1270,11 @@ def coupled_groups(graph):
                 joined[index[node], index[other]] = joined[index[other], index[node]] = True
     for _ in range(len(graph).bit_length()):
         joined = joined @ joined
-    groups = {frozenset(n for n in graph if joined[index[m], index[n]] and graph[n][0] in ("conv", "linear")) for m in graph}
+    groups = {
+        frozenset(n for n in graph if joined[index[m], index[n]] and graph[n][0] in ("conv", "linear")) for m in graph
+    }
     return [set(g) for g in groups if len(g) > 1]
+
 
 # %% wrong="prune_heads" says="out bias was shrunk"
 def prune_heads(attn, heads):
@@ -1098,11 +1283,22 @@ def prune_heads(attn, heads):
     d = attn.head_dim
     rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
     q, k, v = attn.in_proj_weight.detach().chunk(3)
-    parts = {"q_weight": q[rows], "k_weight": k[rows], "v_weight": v[rows], "out_weight": attn.out_proj.weight.detach()[:, rows]}
+    parts = {
+        "q_weight": q[rows],
+        "k_weight": k[rows],
+        "v_weight": v[rows],
+        "out_weight": attn.out_proj.weight.detach()[:, rows],
+    }
     if attn.in_proj_bias is not None:
         q, k, v = attn.in_proj_bias.detach().chunk(3)
-        parts |= {"q_bias": q[rows], "k_bias": k[rows], "v_bias": v[rows], "out_bias": attn.out_proj.bias.detach()[rows]}
+        parts |= {
+            "q_bias": q[rows],
+            "k_bias": k[rows],
+            "v_bias": v[rows],
+            "out_bias": attn.out_proj.bias.detach()[rows],
+        }
     return parts
+
 
 # %% wrong="prune_heads" says="blocks mixed"
 def prune_heads(attn, heads):
@@ -1115,8 +1311,11 @@ def prune_heads(attn, heads):
     parts["out_weight"] = attn.out_proj.weight.detach().view(embed, -1, d)[:, kept].flatten(1)
     if attn.in_proj_bias is not None:
         b = attn.in_proj_bias.detach().view(attn.num_heads, 3, d)[kept]
-        parts |= {f"{n}_bias": b[:, i].reshape(-1) for i, n in enumerate("qkv")} | {"out_bias": attn.out_proj.bias.detach()}
+        parts |= {f"{n}_bias": b[:, i].reshape(-1) for i, n in enumerate("qkv")} | {
+            "out_bias": attn.out_proj.bias.detach()
+        }
     return parts
+
 
 # %% wrong="prune_heads" says="blocks mixed"
 def prune_heads(attn, heads):
@@ -1125,11 +1324,17 @@ def prune_heads(attn, heads):
     d = attn.head_dim
     rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
     k, q, v = attn.in_proj_weight.detach().chunk(3)
-    parts = {"q_weight": q[rows], "k_weight": k[rows], "v_weight": v[rows], "out_weight": attn.out_proj.weight.detach()[:, rows]}
+    parts = {
+        "q_weight": q[rows],
+        "k_weight": k[rows],
+        "v_weight": v[rows],
+        "out_weight": attn.out_proj.weight.detach()[:, rows],
+    }
     if attn.in_proj_bias is not None:
         k, q, v = attn.in_proj_bias.detach().chunk(3)
         parts |= {"q_bias": q[rows], "k_bias": k[rows], "v_bias": v[rows], "out_bias": attn.out_proj.bias.detach()}
     return parts
+
 
 # %% wrong="prune_heads" says="heads given were kept"
 def prune_heads(attn, heads):
@@ -1138,11 +1343,17 @@ def prune_heads(attn, heads):
     d = attn.head_dim
     rows = [h * d + i for h in range(attn.num_heads) if h in heads for i in range(d)]
     q, k, v = attn.in_proj_weight.detach().chunk(3)
-    parts = {"q_weight": q[rows], "k_weight": k[rows], "v_weight": v[rows], "out_weight": attn.out_proj.weight.detach()[:, rows]}
+    parts = {
+        "q_weight": q[rows],
+        "k_weight": k[rows],
+        "v_weight": v[rows],
+        "out_weight": attn.out_proj.weight.detach()[:, rows],
+    }
     if attn.in_proj_bias is not None:
         q, k, v = attn.in_proj_bias.detach().chunk(3)
         parts |= {"q_bias": q[rows], "k_bias": k[rows], "v_bias": v[rows], "out_bias": attn.out_proj.bias.detach()}
     return parts
+
 
 # %% wrong="prune_heads" unnamed=True says="expected out_weight of shape"
 def prune_heads(attn, heads):
@@ -1151,11 +1362,17 @@ def prune_heads(attn, heads):
     d = attn.head_dim
     rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
     q, k, v = attn.in_proj_weight.detach().chunk(3)
-    parts = {"q_weight": q[rows], "k_weight": k[rows], "v_weight": v[rows], "out_weight": attn.out_proj.weight.detach()[rows]}
+    parts = {
+        "q_weight": q[rows],
+        "k_weight": k[rows],
+        "v_weight": v[rows],
+        "out_weight": attn.out_proj.weight.detach()[rows],
+    }
     if attn.in_proj_bias is not None:
         q, k, v = attn.in_proj_bias.detach().chunk(3)
         parts |= {"q_bias": q[rows], "k_bias": k[rows], "v_bias": v[rows], "out_bias": attn.out_proj.bias.detach()}
     return parts
+
 
 # %% wrong="prune_heads" unnamed=True says="expected the keys"
 def prune_heads(attn, heads):
@@ -1164,7 +1381,13 @@ def prune_heads(attn, heads):
     d = attn.head_dim
     rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
     q, k, v = attn.in_proj_weight.detach().chunk(3)
-    return {"q_weight": q[rows], "k_weight": k[rows], "v_weight": v[rows], "out_weight": attn.out_proj.weight.detach()[:, rows]}
+    return {
+        "q_weight": q[rows],
+        "k_weight": k[rows],
+        "v_weight": v[rows],
+        "out_weight": attn.out_proj.weight.detach()[:, rows],
+    }
+
 
 # %% wrong="prune_heads" unnamed=True says="against zeroed heads"
 def prune_heads(attn, heads):
@@ -1180,6 +1403,7 @@ def prune_heads(attn, heads):
         parts["out_bias"] = attn.out_proj.bias.detach()
     return parts
 
+
 # %% wrong="prune_heads" unnamed=True says="expected ValueError"
 def prune_heads(attn, heads):
     d, gone = attn.head_dim, {h % attn.num_heads for h in heads}
@@ -1191,6 +1415,7 @@ def prune_heads(attn, heads):
         parts["out_bias"] = attn.out_proj.bias.detach()
     return parts
 
+
 # %% wrong="prune_heads" unnamed=True says="from scratch"
 def prune_heads(attn, heads):
     import copy
@@ -1198,9 +1423,12 @@ def prune_heads(attn, heads):
     import torch_pruning
 
     new = copy.deepcopy(attn)
-    torch_pruning.prune_multihead_attention_out_channels(new, [h * attn.head_dim + i for h in heads for i in range(attn.head_dim)])
+    torch_pruning.prune_multihead_attention_out_channels(
+        new, [h * attn.head_dim + i for h in heads for i in range(attn.head_dim)]
+    )
     q, k, v = new.in_proj_weight.chunk(3)
     return {"q_weight": q, "k_weight": k, "v_weight": v, "out_weight": new.out_proj.weight}
+
 
 # %% right="prune_heads"
 def prune_heads(attn, heads):
@@ -1221,6 +1449,7 @@ def prune_heads(attn, heads):
         result["out_bias"] = attn.out_proj.bias
     return result
 
+
 # %% right="prune_heads"
 def prune_heads(attn, heads):
     if not all(0 <= h < attn.num_heads for h in heads):
@@ -1235,6 +1464,7 @@ def prune_heads(attn, heads):
         result.update(zip(("q_bias", "k_bias", "v_bias"), b))
         result["out_bias"] = attn.out_proj.bias.detach().clone()
     return result
+
 
 # %% right="prune_heads"
 def prune_heads(attn, heads):

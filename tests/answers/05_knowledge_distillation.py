@@ -4,6 +4,7 @@ def soften(logits, temperature):
         raise ValueError(temperature)
     return torch.softmax(logits * temperature, dim=-1)
 
+
 # %% wrong="soften" says="overflow"
 def soften(logits, temperature):
     if not temperature > 0:
@@ -11,11 +12,13 @@ def soften(logits, temperature):
     powers = torch.exp(logits / temperature)
     return powers / powers.sum(-1, keepdim=True)
 
+
 # %% wrong="soften" says="wrong axis"
 def soften(logits, temperature):
     if not temperature > 0:
         raise ValueError(temperature)
     return F.softmax(logits / temperature, dim=0)
+
 
 # %% wrong="soften" unnamed=True says="temperature was not used"
 def soften(logits, temperature):
@@ -23,11 +26,13 @@ def soften(logits, temperature):
         raise ValueError(temperature)
     return torch.softmax(logits, dim=-1)
 
+
 # %% wrong="soften" unnamed=True says="expected ValueError"
 def soften(logits, temperature):
     if temperature <= 0:  # nan is not
         raise ValueError(temperature)
     return torch.softmax(logits / temperature, dim=-1)
+
 
 # %% wrong="soften" unnamed=True says="no gradient reaches"
 def soften(logits, temperature):
@@ -36,6 +41,7 @@ def soften(logits, temperature):
     z = logits.detach().numpy() / temperature
     powers = np.exp(z - z.max(-1, keepdims=True))
     return torch.from_numpy((powers / powers.sum(-1, keepdims=True)).astype(np.float32))
+
 
 # %% wrong="soften" unnamed=True says="changed its input"
 def soften(logits, temperature):
@@ -46,11 +52,13 @@ def soften(logits, temperature):
     logits /= temperature
     return torch.softmax(logits, dim=-1)
 
+
 # %% wrong="soften" unnamed=True says="from scratch"
 def soften(logits, temperature):
     from torchdistill.losses.util import soften as library
 
     return library(logits, temperature)
+
 
 # %% right="soften"
 def soften(logits, temperature):
@@ -60,11 +68,13 @@ def soften(logits, temperature):
     powers = (z - z.amax(-1, keepdim=True)).exp()
     return powers / powers.sum(-1, keepdim=True)
 
+
 # %% right="soften"
 def soften(logits, temperature):
     if math.isnan(temperature) or temperature <= 0:
         raise ValueError("temperature must be positive")
     return F.log_softmax(logits.div(temperature), -1).exp()
+
 
 # %% right="soften"
 def soften(logits, temperature):
@@ -73,11 +83,13 @@ def soften(logits, temperature):
         return torch.exp(z - torch.logsumexp(z, dim=-1, keepdim=True)).float()
     raise ValueError
 
+
 # %% right="soften"
 def soften(logits, temperature):
     if not temperature > 0:
         raise ValueError("T")
     return nn.Softmax(dim=-1)(logits * (1 / temperature))
+
 
 # %% wrong="distillation_loss" says="T² is missing"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -85,11 +97,13 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     p = torch.softmax(teacher.detach() / temperature, dim=1)
     return -alpha * (p * log_q).sum(1).mean() + (1 - alpha) * F.cross_entropy(student, labels)
 
+
 # %% wrong="distillation_loss" says="T² is missing"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     log_q = F.log_softmax(student / temperature, dim=1)
     p = torch.softmax(teacher.detach() / temperature, dim=1)
     return -alpha * temperature * (p * log_q).sum(1).mean() + (1 - alpha) * F.cross_entropy(student, labels)
+
 
 # %% wrong="distillation_loss" says="KL is reversed"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -98,12 +112,14 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     kl = (log_q.exp() * (log_q - log_p)).sum(1).mean()
     return alpha * temperature**2 * kl + (1 - alpha) * F.cross_entropy(student, labels)
 
+
 # %% wrong="distillation_loss" says="mean was taken over the classes"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     log_q = F.log_softmax(student / temperature, dim=1)
     log_p = F.log_softmax(teacher.detach() / temperature, dim=1)
     kl = (log_p.exp() * (log_p - log_q)).mean()
     return alpha * temperature**2 * kl + (1 - alpha) * F.cross_entropy(student, labels)
+
 
 # %% wrong="distillation_loss" says="log is missing"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -112,12 +128,14 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     kl = (p * (p.log() - q)).sum(1).mean()
     return alpha * temperature**2 * kl + (1 - alpha) * F.cross_entropy(student, labels)
 
+
 # %% wrong="distillation_loss" says="alpha is swapped"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     log_q = F.log_softmax(student / temperature, dim=1)
     log_p = F.log_softmax(teacher.detach() / temperature, dim=1)
     kl = (log_p.exp() * (log_p - log_q)).sum(1).mean()
     return (1 - alpha) * temperature**2 * kl + alpha * F.cross_entropy(student, labels)
+
 
 # %% wrong="distillation_loss" says="flows into the teacher"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -126,6 +144,7 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     kl = (log_p.exp() * (log_p - log_q)).sum(1).mean()
     return alpha * temperature**2 * kl + (1 - alpha) * F.cross_entropy(student, labels)
 
+
 # %% wrong="distillation_loss" unnamed=True says="softened as well"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     log_q = F.log_softmax(student / temperature, dim=1)
@@ -133,11 +152,13 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     kl = (log_p.exp() * (log_p - log_q)).sum(1).mean()
     return alpha * temperature**2 * kl + (1 - alpha) * F.nll_loss(log_q, labels)
 
+
 # %% wrong="distillation_loss" unnamed=True says="summed over the batch"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     log_q = F.log_softmax(student / temperature, dim=1)
     p = torch.softmax(teacher.detach() / temperature, dim=1)
     return -alpha * temperature**2 * (p * log_q).sum() + (1 - alpha) * F.cross_entropy(student, labels)
+
 
 # %% wrong="distillation_loss" unnamed=True says="nan"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -146,11 +167,13 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     kl = (p * torch.log(p / q)).sum(1).mean()
     return alpha * temperature**2 * kl + (1 - alpha) * F.cross_entropy(student, labels)
 
+
 # %% wrong="distillation_loss" unnamed=True says="without (log-)softmax"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     p = torch.softmax(teacher.detach() / temperature, dim=1)
     soft = -(p * student / temperature).sum(1).mean()
     return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels)
+
 
 # %% wrong="distillation_loss" unnamed=True says="one number"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -159,6 +182,7 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     soft = -(p * log_q).sum(1)
     return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels, reduction="none")
 
+
 # %% wrong="distillation_loss" unnamed=True says="from scratch"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     log_q = F.log_softmax(student / temperature, dim=1)
@@ -166,11 +190,13 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     kl = F.kl_div(log_q, p, reduction="batchmean")
     return alpha * temperature**2 * kl + (1 - alpha) * F.cross_entropy(student, labels)
 
+
 # %% wrong="distillation_loss" unnamed=True says="from scratch"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     kl = nn.KLDivLoss(reduction="batchmean", log_target=True)
     soft = kl(F.log_softmax(student / temperature, 1), F.log_softmax(teacher.detach() / temperature, 1))
     return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels)
+
 
 # %% right="distillation_loss"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -178,12 +204,14 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     soft = -(p * F.log_softmax(student / temperature, dim=-1)).sum(-1).mean()
     return alpha * temperature * temperature * soft + (1 - alpha) * F.cross_entropy(student, labels)
 
+
 # %% right="distillation_loss"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     with torch.no_grad():
         targets = F.softmax(teacher / temperature, dim=1)
     soft = F.cross_entropy(student / temperature, targets)  # torch's takes probabilities, too
     return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels)
+
 
 # %% right="distillation_loss"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
@@ -195,6 +223,7 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
         total = total + alpha * temperature**2 * kl + (1 - alpha) * (torch.logsumexp(z, 0) - z[y])
     return total / len(student)
 
+
 # %% right="distillation_loss"
 def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     s, t = student.double(), torch.tensor(teacher.detach().numpy()).double()
@@ -203,6 +232,7 @@ def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
     log_p = (t / temperature).log_softmax(1)
     soft = (log_p.exp() * (log_p - (s / temperature).log_softmax(1))).sum(1)
     return (alpha * temperature**2 * soft + (1 - alpha) * hard).mean()
+
 
 # %% wrong="distill" says="teacher is in train mode"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
@@ -224,6 +254,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
             m.training = mode
     return losses
 
+
 # %% wrong="distill" says="student is in eval mode"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
     modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
@@ -244,6 +275,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
             m.training = mode
     return losses
 
+
 # %% wrong="distill" says="gradients of earlier batches were kept"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
     modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
@@ -263,6 +295,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
             m.training = mode
     return losses
 
+
 # %% wrong="distill" unnamed=True says="modes were not restored"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
     student.train()
@@ -277,6 +310,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
         optimizer.step()
         losses.append(loss.item())
     return losses
+
 
 # %% wrong="distill" unnamed=True says="modes were not restored"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
@@ -296,6 +330,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
     teacher.train(was[1])
     return losses
 
+
 # %% wrong="distill" unnamed=True says="try and finally"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
     modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
@@ -313,6 +348,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
     for m, mode in modes:
         m.training = mode
     return losses
+
 
 # %% wrong="distill" unnamed=True says="losses before each step"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
@@ -334,6 +370,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
             m.training = mode
     return losses
 
+
 # %% wrong="distill" unnamed=True says="Python floats"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
     modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
@@ -354,11 +391,13 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
             m.training = mode
     return losses
 
+
 # %% wrong="distill" unnamed=True says="from scratch"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
     from torchdistill.core.distillation import DistillationBox
 
     return DistillationBox(teacher, student, batches).train(optimizer, temperature, alpha)
+
 
 # %% right="distill"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
@@ -377,6 +416,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
     finally:
         for m, mode in before.items():
             m.train(mode) if not list(m.children()) else setattr(m, "training", mode)
+
 
 # %% right="distill"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
@@ -404,6 +444,7 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
     with mode(student, True), mode(teacher, False):
         return [step(x, y) for x, y in batches]
 
+
 # %% right="distill"
 def distill(student, teacher, batches, optimizer, temperature, alpha):
     modes = [(m, m.training) for m in [*student.modules(), *teacher.modules()]]
@@ -425,41 +466,50 @@ def distill(student, teacher, batches, optimizer, temperature, alpha):
             m.training = mode
     return losses
 
+
 # %% wrong="attention_map" says="not normalised"
 def attention_map(features):
     return features.square().sum(1).flatten(1)
+
 
 # %% wrong="attention_map" says="not normalised"
 def attention_map(features):
     return features.pow(2).mean(1).view(features.size(0), -1)
 
+
 # %% wrong="attention_map" says="over the batch"
 def attention_map(features):
     return F.normalize(features.square().sum(1).flatten(1), dim=0)
+
 
 # %% wrong="attention_map" says="nan"
 def attention_map(features):
     rows = features.square().sum(1).flatten(1)
     return rows / rows.square().sum(1, keepdim=True).sqrt()
 
+
 # %% wrong="attention_map" unnamed=True says="nan"
 def attention_map(features):
     rows = features.square().sum(1).flatten(1)
     return rows / (rows.square().sum(1, keepdim=True).sqrt() + 1e-9)  # the values are right, the gradient is not
 
+
 # %% wrong="attention_map" unnamed=True says="before the sum"
 def attention_map(features):
     return F.normalize(features.sum(1).square().flatten(1), dim=1)
+
 
 # %% wrong="attention_map" unnamed=True says="divided by its sum"
 def attention_map(features):
     rows = features.square().sum(1).flatten(1)
     return rows / rows.sum(1, keepdim=True).clamp(min=1e-12)
 
+
 # %% wrong="attention_map" unnamed=True says="One row a sample"
 def attention_map(features):
     maps = features.square().sum(1)
     return maps / maps.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1)
+
 
 # %% wrong="attention_map" unnamed=True says="from scratch"
 def attention_map(features):
@@ -467,10 +517,12 @@ def attention_map(features):
 
     return mid_level.AltATLoss.attention_transfer_paper(features)
 
+
 # %% right="attention_map"
 def attention_map(features):
     rows = torch.einsum("nchw,nchw->nhw", features, features).reshape(len(features), -1)
     return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(1e-20)
+
 
 # %% right="attention_map"
 def attention_map(features):
@@ -480,20 +532,24 @@ def attention_map(features):
         out.append(row / row.norm() if row.any() else row * 0)
     return torch.stack(out)
 
+
 # %% right="attention_map"
 def attention_map(features):
     rows = features.abs().pow(2).sum(dim=1).view(features.shape[0], -1)
     squares = (rows * rows).sum(1, keepdim=True)
     return rows * torch.rsqrt(torch.where(squares > 0, squares, torch.ones_like(squares)))
 
+
 # %% right="attention_map"
 def attention_map(features):
     rows = features.double().square().sum(1).flatten(1)
     return F.normalize(rows, p=2.0, dim=-1).float()
 
+
 # %% wrong="hint_loss" says="flows into the teacher"
 def hint_loss(student_features, teacher_features, regressor):
     return F.mse_loss(F.adaptive_avg_pool2d(regressor(student_features), teacher_features.shape[2:]), teacher_features)
+
 
 # %% wrong="hint_loss" says="regressor was skipped"
 def hint_loss(student_features, teacher_features, regressor):
@@ -503,20 +559,24 @@ def hint_loss(student_features, teacher_features, regressor):
         guess = regressor(student_features)
     return F.mse_loss(F.adaptive_avg_pool2d(guess, teacher_features.shape[2:]), teacher_features.detach())
 
+
 # %% wrong="hint_loss" says="This is a sum"
 def hint_loss(student_features, teacher_features, regressor):
     guess = F.adaptive_avg_pool2d(regressor(student_features), teacher_features.shape[2:])
     return (guess - teacher_features.detach()).square().sum()
+
 
 # %% wrong="hint_loss" unnamed=True says="before the regressor"
 def hint_loss(student_features, teacher_features, regressor):
     guess = regressor(F.adaptive_avg_pool2d(student_features, teacher_features.shape[2:]))
     return F.mse_loss(guess, teacher_features.detach())
 
+
 # %% wrong="hint_loss" unnamed=True says="expected"
 def hint_loss(student_features, teacher_features, regressor):
     guess = F.interpolate(regressor(student_features), teacher_features.shape[2:])
     return F.mse_loss(guess, teacher_features.detach())
+
 
 # %% wrong="hint_loss" unnamed=True says="No gradient reaches the student"
 def hint_loss(student_features, teacher_features, regressor):
@@ -524,10 +584,12 @@ def hint_loss(student_features, teacher_features, regressor):
         guess = F.adaptive_avg_pool2d(regressor(student_features), teacher_features.shape[2:])
     return F.mse_loss(guess, teacher_features.detach())
 
+
 # %% wrong="hint_loss" unnamed=True says="expected"
 def hint_loss(student_features, teacher_features, regressor):
     guess = F.adaptive_avg_pool2d(regressor(student_features), teacher_features.shape[2:])
     return F.l1_loss(guess, teacher_features.detach())
+
 
 # %% wrong="hint_loss" unnamed=True says="from scratch"
 def hint_loss(student_features, teacher_features, regressor):
@@ -535,12 +597,14 @@ def hint_loss(student_features, teacher_features, regressor):
 
     return mid_level.SimpleLossWrapper(nn.MSELoss(), regressor)(student_features, teacher_features)
 
+
 # %% right="hint_loss"
 def hint_loss(student_features, teacher_features, regressor):
     guess, target = regressor(student_features), teacher_features.detach()
     if guess.shape[2:] != target.shape[2:]:
         guess = nn.AdaptiveAvgPool2d(target.shape[2:])(guess)
     return ((guess - target) ** 2).mean()
+
 
 # %% right="hint_loss"
 def hint_loss(student_features, teacher_features, regressor):
@@ -550,16 +614,19 @@ def hint_loss(student_features, teacher_features, regressor):
     guess = F.adaptive_avg_pool2d(regressor(student_features), (h, w))
     return (guess - target).square().sum() / guess.numel()
 
+
 # %% right="hint_loss"
 def hint_loss(student_features, teacher_features, regressor):
     guess = F.adaptive_avg_pool2d(regressor(student_features), teacher_features.shape[-2:])
     return nn.MSELoss()(guess.flatten(), teacher_features.data.flatten())
+
 
 # %% right="hint_loss"
 def hint_loss(student_features, teacher_features, regressor):
     guess = F.adaptive_avg_pool2d(regressor(student_features), teacher_features.shape[-2:])
     target = torch.from_numpy(teacher_features.detach().numpy().copy())
     return torch.stack([F.mse_loss(g, t) for g, t in zip(guess, target)]).mean()
+
 
 # %% wrong="similarity_loss" says="features were normalised"
 def similarity_loss(student_features, teacher_features):
@@ -569,6 +636,7 @@ def similarity_loss(student_features, teacher_features):
 
     return (matrix(student_features) - matrix(teacher_features.detach())).square().sum() / len(student_features) ** 2
 
+
 # %% wrong="similarity_loss" says="Divided by N"
 def similarity_loss(student_features, teacher_features):
     def matrix(f):
@@ -577,25 +645,30 @@ def similarity_loss(student_features, teacher_features):
 
     return (matrix(student_features) - matrix(teacher_features.detach())).square().sum() / len(student_features)
 
+
 # %% wrong="similarity_loss" unnamed=True says="rows of the matrices were not normalised"
 def similarity_loss(student_features, teacher_features):
     s, t = student_features.flatten(1), teacher_features.detach().flatten(1)
     return (s @ s.T - t @ t.T).square().mean()
+
 
 # %% wrong="similarity_loss" unnamed=True says="flows into the teacher"
 def similarity_loss(student_features, teacher_features):
     s, t = student_features.flatten(1), teacher_features.flatten(1)
     return (F.normalize(s @ s.T, dim=1) - F.normalize(t @ t.T, dim=1)).square().mean()
 
+
 # %% wrong="similarity_loss" unnamed=True says="Flatten the features"
 def similarity_loss(student_features, teacher_features):
     s, t = student_features, teacher_features.detach()
     return (F.normalize(torch.mm(s, s.T), dim=1) - F.normalize(torch.mm(t, t.T), dim=1)).square().mean()
 
+
 # %% wrong="similarity_loss" unnamed=True says="expected"
 def similarity_loss(student_features, teacher_features):
     s, t = student_features.flatten(1), teacher_features.detach().flatten(1)
     return (F.normalize(s @ s.T, dim=1) - F.normalize(t @ t.T, dim=1)).norm() / len(s) ** 2
+
 
 # %% wrong="similarity_loss" unnamed=True says="from scratch"
 def similarity_loss(student_features, teacher_features):
@@ -603,10 +676,12 @@ def similarity_loss(student_features, teacher_features):
 
     return SPKDLoss("s", "output", "t", "output")(student_features, teacher_features)
 
+
 # %% right="similarity_loss"
 def similarity_loss(student_features, teacher_features):
     s, t = student_features.flatten(1), teacher_features.detach().flatten(1)
     return F.mse_loss(F.normalize(s @ s.T, dim=1), F.normalize(t @ t.T, dim=1))
+
 
 # %% right="similarity_loss"
 def similarity_loss(student_features, teacher_features):
@@ -620,6 +695,7 @@ def similarity_loss(student_features, teacher_features):
         target = matrix(teacher_features)
     return torch.linalg.matrix_norm(matrix(student_features) - target) ** 2 / n**2
 
+
 # %% right="similarity_loss"
 def similarity_loss(student_features, teacher_features):
     total, n = 0.0, len(student_features)
@@ -629,6 +705,7 @@ def similarity_loss(student_features, teacher_features):
         total = total + ((a / a.norm() - b / b.norm()) ** 2).sum()
     return total / (n * n)
 
+
 # %% right="similarity_loss"
 def similarity_loss(student_features, teacher_features):
     g = [f.flatten(1).double() for f in (student_features, teacher_features.detach())]
@@ -636,11 +713,13 @@ def similarity_loss(student_features, teacher_features):
     g = [m / m.norm(dim=-1, keepdim=True) for m in g]
     return g[0].sub(g[1]).pow(2).mean().float()
 
+
 # %% wrong="ensemble_logits" says="mean of the logits"
 def ensemble_logits(logits, temperature):
     if not logits:
         raise ValueError("empty")
     return torch.stack(logits).mean(0)
+
 
 # %% wrong="ensemble_logits" says="T was forgotten"
 def ensemble_logits(logits, temperature):
@@ -648,11 +727,13 @@ def ensemble_logits(logits, temperature):
         raise ValueError("empty")
     return torch.stack([torch.softmax(l / temperature, -1) for l in logits]).mean(0).log()
 
+
 # %% wrong="ensemble_logits" says="T was forgotten"
 def ensemble_logits(logits, temperature):
     if not logits:
         raise ValueError("empty")
     return temperature * torch.stack([torch.softmax(l, -1) for l in logits]).mean(0).log()
+
 
 # %% wrong="ensemble_logits" says="T was forgotten"
 def ensemble_logits(logits, temperature):
@@ -660,11 +741,13 @@ def ensemble_logits(logits, temperature):
         raise ValueError("empty")
     return torch.stack([torch.softmax(l, -1) for l in logits]).mean(0).log()
 
+
 # %% wrong="ensemble_logits" unnamed=True says="sum over the members"
 def ensemble_logits(logits, temperature):
     if not logits:
         raise ValueError("empty")
     return temperature * torch.logsumexp(torch.stack([F.log_softmax(l / temperature, -1) for l in logits]), 0)
+
 
 # %% wrong="ensemble_logits" unnamed=True says="expected"
 def ensemble_logits(logits, temperature):
@@ -672,9 +755,11 @@ def ensemble_logits(logits, temperature):
         raise ValueError("empty")
     return torch.stack([torch.softmax(l / temperature, -1) for l in logits]).mean(0)
 
+
 # %% wrong="ensemble_logits" unnamed=True says="expected ValueError"
 def ensemble_logits(logits, temperature):
     return temperature * torch.stack([torch.softmax(l / temperature, -1) for l in logits]).mean(0).log()
+
 
 # %% wrong="ensemble_logits" unnamed=True says="changed its input"
 def ensemble_logits(logits, temperature):
@@ -684,17 +769,20 @@ def ensemble_logits(logits, temperature):
         l /= temperature
     return temperature * torch.stack([l.softmax(-1) for l in logits]).mean(0).log()
 
+
 # %% wrong="ensemble_logits" unnamed=True says="from scratch"
 def ensemble_logits(logits, temperature):
     from torchdistill.models.wrapper import ensemble
 
     return ensemble(logits, temperature)
 
+
 # %% right="ensemble_logits"
 def ensemble_logits(logits, temperature):
     if len(logits) == 0:
         raise ValueError("no members")
     return temperature * torch.stack([soften(l, temperature) for l in logits]).mean(0).log()
+
 
 # %% right="ensemble_logits"
 def ensemble_logits(logits, temperature):
@@ -705,6 +793,7 @@ def ensemble_logits(logits, temperature):
         total = total + F.softmax(member / temperature, dim=-1)
     return torch.log(total / len(logits)) * temperature
 
+
 # %% right="ensemble_logits"
 def ensemble_logits(logits, temperature):
     k = len(logits)
@@ -712,6 +801,7 @@ def ensemble_logits(logits, temperature):
         raise ValueError("no members")
     logs = torch.stack([F.log_softmax(l / temperature, dim=-1) for l in logits], dim=-1)
     return temperature * (logs - math.log(k)).logsumexp(-1)
+
 
 # %% right="ensemble_logits"
 def ensemble_logits(logits, temperature):
@@ -722,9 +812,11 @@ def ensemble_logits(logits, temperature):
     p /= p.sum(-1, keepdims=True)
     return torch.tensor(temperature * np.log(p.mean(0)), dtype=torch.float32)
 
+
 # %% wrong="init_from_layers" says="share tensors with the teacher"
 def init_from_layers(teacher_layers, keep):
     return nn.ModuleList([teacher_layers[i] for i in keep])
+
 
 # %% wrong="init_from_layers" says="share tensors with the teacher"
 def init_from_layers(teacher_layers, keep):
@@ -732,11 +824,13 @@ def init_from_layers(teacher_layers, keep):
 
     return nn.ModuleList([copy.copy(teacher_layers[i]) for i in keep])
 
+
 # %% wrong="init_from_layers" says="layers were sorted"
 def init_from_layers(teacher_layers, keep):
     import copy
 
     return nn.ModuleList([copy.deepcopy(teacher_layers[i]) for i in sorted(keep)])
+
 
 # %% wrong="init_from_layers" unnamed=True says="layers were sorted"
 def init_from_layers(teacher_layers, keep):
@@ -744,11 +838,13 @@ def init_from_layers(teacher_layers, keep):
 
     return nn.ModuleList([copy.deepcopy(layer) for i, layer in enumerate(teacher_layers) if i in set(keep)])
 
+
 # %% wrong="init_from_layers" unnamed=True says="Two of the copies share"
 def init_from_layers(teacher_layers, keep):
     import copy
 
     return copy.deepcopy(nn.ModuleList([teacher_layers[i] for i in keep]))
+
 
 # %% wrong="init_from_layers" unnamed=True says="expected"
 def init_from_layers(teacher_layers, keep):
@@ -756,17 +852,20 @@ def init_from_layers(teacher_layers, keep):
 
     return [copy.deepcopy(teacher_layers[i]) for i in keep]
 
+
 # %% wrong="init_from_layers" unnamed=True says="another mode"
 def init_from_layers(teacher_layers, keep):
     import copy
 
     return nn.ModuleList([copy.deepcopy(teacher_layers[i]) for i in keep]).train()
 
+
 # %% wrong="init_from_layers" unnamed=True says="from scratch"
 def init_from_layers(teacher_layers, keep):
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer.keep_layers(teacher_layers, keep)
+
 
 # %% right="init_from_layers"
 def init_from_layers(teacher_layers, keep):
@@ -777,12 +876,14 @@ def init_from_layers(teacher_layers, keep):
         made.append(copy.deepcopy(teacher_layers[i]))
     return made
 
+
 # %% right="init_from_layers"
 def init_from_layers(teacher_layers, keep):
     from copy import deepcopy
 
     everything = [deepcopy(teacher_layers) for _ in keep]
     return nn.ModuleList([layers[i] for layers, i in zip(everything, keep)])
+
 
 # %% right="init_from_layers"
 def init_from_layers(teacher_layers, keep):
@@ -795,6 +896,7 @@ def init_from_layers(teacher_layers, keep):
         return torch.load(buffer, weights_only=False)
 
     return nn.ModuleList(again(teacher_layers[i]) for i in keep)
+
 
 # %% right="init_from_layers"
 def init_from_layers(teacher_layers, keep):

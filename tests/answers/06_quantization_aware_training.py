@@ -11,12 +11,14 @@ class FakeQuantize(torch.autograd.Function):
         (inside,) = ctx.saved_tensors
         return grad, None, None, None, None
 
+
 # %% wrong="FakeQuantize" says="zero everywhere"
 class FakeQuantize:
     @staticmethod
     def apply(x, scale, zero_point, qmin, qmax):
         codes = torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax)
         return (codes - zero_point) * scale
+
 
 # %% wrong="FakeQuantize" says="zero everywhere"
 class FakeQuantize(torch.autograd.Function):
@@ -31,6 +33,7 @@ class FakeQuantize(torch.autograd.Function):
         (inside,) = ctx.saved_tensors
         return torch.zeros_like(grad), None, None, None, None
 
+
 # %% wrong="FakeQuantize" says="clamp is missing"
 class FakeQuantize(torch.autograd.Function):
     @staticmethod
@@ -44,6 +47,7 @@ class FakeQuantize(torch.autograd.Function):
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None, None
 
+
 # %% wrong="FakeQuantize" unnamed=True says="mask alone"
 class FakeQuantize(torch.autograd.Function):
     @staticmethod
@@ -56,6 +60,7 @@ class FakeQuantize(torch.autograd.Function):
     def backward(ctx, grad):
         (inside,) = ctx.saved_tensors
         return inside.float(), None, None, None, None
+
 
 # %% wrong="FakeQuantize" unnamed=True says="decided by the rounded code"
 class FakeQuantize(torch.autograd.Function):
@@ -71,6 +76,7 @@ class FakeQuantize(torch.autograd.Function):
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None, None
 
+
 # %% wrong="FakeQuantize" unnamed=True says="decided by the rounded code"
 class FakeQuantize(torch.autograd.Function):
     @staticmethod
@@ -84,6 +90,7 @@ class FakeQuantize(torch.autograd.Function):
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None, None
 
+
 # %% wrong="FakeQuantize" unnamed=True says="input was changed"
 class FakeQuantize(torch.autograd.Function):
     @staticmethod
@@ -96,6 +103,7 @@ class FakeQuantize(torch.autograd.Function):
     def backward(ctx, grad):
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None, None
+
 
 # %% wrong="FakeQuantize" unnamed=True says="scale got a gradient"
 class FakeQuantize(torch.autograd.Function):
@@ -111,6 +119,7 @@ class FakeQuantize(torch.autograd.Function):
         (inside,) = ctx.saved_tensors
         return grad * inside, grad.sum().expand(ctx.shape) if ctx.needs_input_grad[1] else None, None, None, None
 
+
 # %% wrong="FakeQuantize" unnamed=True says="from scratch"
 class FakeQuantize(torch.autograd.Function):
     @staticmethod
@@ -124,6 +133,7 @@ class FakeQuantize(torch.autograd.Function):
     def backward(ctx, grad):
         return grad, None, None, None, None
 
+
 # %% right="FakeQuantize"
 class FakeQuantize(torch.autograd.Function):
     @staticmethod
@@ -131,13 +141,18 @@ class FakeQuantize(torch.autograd.Function):
         q = (x / scale).round().add(zero_point)
         ctx.save_for_backward(q)
         ctx.limits = qmin, qmax
-        return torch.minimum(torch.maximum(q, torch.tensor(float(qmin))), torch.tensor(float(qmax))).sub(zero_point).mul(scale)
+        return (
+            torch.minimum(torch.maximum(q, torch.tensor(float(qmin))), torch.tensor(float(qmax)))
+            .sub(zero_point)
+            .mul(scale)
+        )
 
     @staticmethod
     def backward(ctx, grad):
         q = ctx.saved_tensors[0]
         low, high = ctx.limits
         return torch.where((q < low) | (q > high), torch.zeros_like(grad), grad), None, None, None, None
+
 
 # %% right="FakeQuantize"
 class FakeQuantize(torch.autograd.Function):
@@ -156,6 +171,7 @@ class FakeQuantize(torch.autograd.Function):
     def backward(ctx, grad):
         return ctx.mask * grad, None, None, None, None
 
+
 # %% right="FakeQuantize"
 class FakeQuantize(torch.autograd.Function):
     @staticmethod
@@ -173,6 +189,7 @@ class FakeQuantize(torch.autograd.Function):
         grad[~ctx.inside] = 0
         return (grad,) + (None,) * 4
 
+
 # %% right="FakeQuantize"
 class FakeQuantize:
     """Only apply is needed: autograd with a straight-through rounding, cut off where it clips."""
@@ -187,6 +204,7 @@ class FakeQuantize:
         passing = torch.where(inside, x, x.detach())
         return passing + (value - passing).detach()
 
+
 # %% wrong="ema_range" says="momentum is swapped"
 def ema_range(previous, x, momentum=0.9):
     low, high = x.min().item(), x.max().item()
@@ -194,10 +212,12 @@ def ema_range(previous, x, momentum=0.9):
         return low, high
     return (1 - momentum) * previous[0] + momentum * low, (1 - momentum) * previous[1] + momentum * high
 
+
 # %% wrong="ema_range" says="starts from 0"
 def ema_range(previous, x, momentum=0.9):
     old = previous or (0.0, 0.0)
     return tuple(momentum * o + (1 - momentum) * n for o, n in zip(old, (x.min().item(), x.max().item())))
+
 
 # %% wrong="ema_range" unnamed=True says="widened"
 def ema_range(previous, x, momentum=0.9):
@@ -206,6 +226,7 @@ def ema_range(previous, x, momentum=0.9):
         return low, high
     return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
 
+
 # %% wrong="ema_range" unnamed=True says="extremes of all batches"
 def ema_range(previous, x, momentum=0.9):
     low, high = x.min().item(), x.max().item()
@@ -213,11 +234,13 @@ def ema_range(previous, x, momentum=0.9):
         return low, high
     return min(previous[0], low), max(previous[1], high)
 
+
 # %% wrong="ema_range" unnamed=True says="a float"
 def ema_range(previous, x, momentum=0.9):
     if previous is None:
         return x.min(), x.max()
     return momentum * previous[0] + (1 - momentum) * x.min(), momentum * previous[1] + (1 - momentum) * x.max()
+
 
 # %% wrong="ema_range" unnamed=True says="expected"
 def ema_range(previous, x, momentum=0.9):
@@ -225,6 +248,7 @@ def ema_range(previous, x, momentum=0.9):
     if previous is None:
         return -largest, largest
     return momentum * previous[0] - (1 - momentum) * largest, momentum * previous[1] + (1 - momentum) * largest
+
 
 # %% wrong="ema_range" unnamed=True says="from scratch"
 def ema_range(previous, x, momentum=0.9):
@@ -236,6 +260,7 @@ def ema_range(previous, x, momentum=0.9):
     observer(x)
     return observer.min_val.item(), observer.max_val.item()
 
+
 # %% right="ema_range"
 def ema_range(previous, x, momentum=0.9):
     values = sorted(x.flatten().tolist())
@@ -244,10 +269,12 @@ def ema_range(previous, x, momentum=0.9):
     old_low, old_high = previous
     return old_low + (1 - momentum) * (values[0] - old_low), old_high + (1 - momentum) * (values[-1] - old_high)
 
+
 # %% right="ema_range"
 def ema_range(previous, x, momentum=0.9):
     current = np.array([x.numpy().min(), x.numpy().max()], dtype=np.float64)
     return tuple(current) if previous is None else tuple(momentum * np.array(previous) + (1 - momentum) * current)
+
 
 # %% right="ema_range"
 def ema_range(previous, x, momentum=0.9):
@@ -256,12 +283,17 @@ def ema_range(previous, x, momentum=0.9):
     before = previous if previous is not None else (low, high)
     return [m * before[0] + (1 - m) * low, m * before[1] + (1 - m) * high]
 
+
 # %% right="ema_range"
 def ema_range(previous, x, momentum=0.9):
     now = x.min(), x.max()
     if previous is None:
         return float(now[0]), float(now[1])
-    return tuple(torch.lerp(torch.tensor(new.item()), torch.tensor(float(old)), momentum).item() for old, new in zip(previous, now))
+    return tuple(
+        torch.lerp(torch.tensor(new.item()), torch.tensor(float(old)), momentum).item()
+        for old, new in zip(previous, now)
+    )
+
 
 # %% wrong="LSQ" says="unscaled"
 class LSQ(nn.Module):
@@ -281,6 +313,7 @@ class LSQ(nn.Module):
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
 
+
 # %% wrong="LSQ" says="No gradient reaches the step"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -298,6 +331,7 @@ class LSQ(nn.Module):
         step = self.step.detach()
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
+
 
 # %% wrong="LSQ" says="No gradient reaches the step"
 class LSQ(nn.Module):
@@ -317,6 +351,7 @@ class LSQ(nn.Module):
         inside = torch.where((x / step > self.low) & (x / step < self.high), x, x.detach())
         return inside + (y - inside).detach()
 
+
 # %% wrong="LSQ" says="clipped parts are wrong"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -334,6 +369,7 @@ class LSQ(nn.Module):
         step = (self.step - self.step * g).detach() + self.step * g
         v = x / step
         return ((torch.clamp(torch.round(v), self.low, self.high) - v).detach() + v) * step
+
 
 # %% wrong="LSQ" says="clipped parts are wrong"
 class Learned(torch.autograd.Function):
@@ -365,6 +401,7 @@ class LSQ(nn.Module):
             self.ready.fill_(True)
         return Learned.apply(x, self.step, self.low, self.high)
 
+
 # %% wrong="LSQ" says="initialised again"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -382,6 +419,7 @@ class LSQ(nn.Module):
         step = (self.step - self.step * g).detach() + self.step * g
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
+
 
 # %% wrong="LSQ" says="initialised again"
 class LSQ(nn.Module):
@@ -401,6 +439,7 @@ class LSQ(nn.Module):
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
 
+
 # %% wrong="LSQ" unnamed=True says="optimizer holds the old one"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -417,6 +456,7 @@ class LSQ(nn.Module):
         step = (self.step - self.step * g).detach() + self.step * g
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
+
 
 # %% wrong="LSQ" unnamed=True says="first step is 2 mean"
 class LSQ(nn.Module):
@@ -436,6 +476,7 @@ class LSQ(nn.Module):
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
 
+
 # %% wrong="LSQ" unnamed=True says="expected"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -453,6 +494,7 @@ class LSQ(nn.Module):
         step = (self.step - self.step * g).detach() + self.step * g
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
+
 
 # %% wrong="LSQ" unnamed=True says="no parameter `step`"
 class LSQ(nn.Module):
@@ -472,6 +514,7 @@ class LSQ(nn.Module):
         v = torch.clamp(x / step, self.low, self.high)
         return ((torch.round(v) - v).detach() + v) * step
 
+
 # %% wrong="LSQ" unnamed=True says="from scratch"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -486,6 +529,7 @@ class LSQ(nn.Module):
             self.ready.fill_(True)
         g = 1 / math.sqrt(x.numel() * self.high)
         return torch._fake_quantize_learnable_per_tensor_affine(x, self.step, torch.zeros(1), self.low, self.high, g)
+
 
 # %% right="LSQ"
 class Learned(torch.autograd.Function):
@@ -518,6 +562,7 @@ class LSQ(nn.Module):
             self.ready += 1
         return Learned.apply(x, self.step, self.low, self.high)
 
+
 # %% right="LSQ"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -535,6 +580,7 @@ class LSQ(nn.Module):
         s = self.step.detach() + factor * (self.step - self.step.detach())
         v = torch.minimum(torch.maximum(x / s, torch.tensor(float(self.qmin))), torch.tensor(float(self.qmax)))
         return s * (v + (v.round() - v).detach())
+
 
 # %% right="LSQ"
 class LSQ(nn.Module):
@@ -555,6 +601,7 @@ class LSQ(nn.Module):
         v = x / step
         codes = v + (torch.round(v) - v).detach()
         return torch.clamp(codes, self.low, self.high) * step
+
 
 # %% right="LSQ"
 class LSQ(nn.Module):
@@ -582,6 +629,7 @@ class LSQ(nn.Module):
         straight = inside * (x - x.detach()) + slope * g * (self.step.reshape(()) - s0)
         return code * s0 + straight
 
+
 # %% wrong="QATLinear" says="observer moves in eval"
 class QATLayer:
     def start(self, module, bits_w, bits_a):
@@ -597,7 +645,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -626,11 +676,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" says="per tensor"
 class QATLayer:
@@ -647,7 +707,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -676,11 +738,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" says="per tensor"
 class QATLayer:
@@ -697,7 +769,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -726,11 +800,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" says="setting was lost"
 class QATLayer:
@@ -747,7 +831,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -782,6 +868,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
     def forward(self, x):
         return F.conv2d(self.fake_input(x), self.fake_weight(), self.bias)
 
+
 # %% wrong="QATLinear" says="setting was lost"
 class QATLayer:
     def start(self, module, bits_w, bits_a):
@@ -797,7 +884,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -832,6 +921,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
+
 # %% wrong="QATLinear" unnamed=True says="setting was lost"
 class QATLayer:
     def start(self, module, bits_w, bits_a):
@@ -847,7 +937,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -882,6 +974,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
+
 # %% wrong="QATLinear" says="shares the parameter"
 class QATLayer:
     def start(self, module, bits_w, bits_a):
@@ -897,7 +990,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -926,11 +1021,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" says="shares the parameter"
 class QATLayer:
@@ -947,7 +1052,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -976,11 +1083,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="travel in the state_dict"
 class QATLayer:
@@ -997,7 +1114,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1026,11 +1145,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="bias"
 class QATLayer:
@@ -1047,7 +1176,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1076,11 +1207,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="range of the last batch"
 class QATLayer:
@@ -1097,7 +1238,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1126,11 +1269,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="act_qparams() after batch"
 class QATLayer:
@@ -1147,7 +1300,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1176,11 +1331,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="Q = 2**(bits-1) - 1"
 class QATLayer:
@@ -1197,7 +1362,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1226,11 +1393,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="updated before it is used"
 class QATLayer:
@@ -1247,7 +1424,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1276,11 +1455,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="passes through unrounded"
 class QATLayer:
@@ -1297,7 +1486,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1328,11 +1519,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="no gradient arrives"
 class QATLayer:
@@ -1349,7 +1550,9 @@ class QATLayer:
 
     def fake_weight(self):
         q = 2 ** (self.bits_w - 1) - 1
-        return FakeQuantize.apply(self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q)
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
 
     def act_qparams(self):
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -1378,11 +1581,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% wrong="QATLinear" unnamed=True says="from scratch"
 class QATLayer:
@@ -1429,11 +1642,21 @@ class QATLinear(QATLayer, nn.Linear):
 class QATConv2d(QATLayer, nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
         return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
 
     def forward(self, x):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
 
 # %% right="QATLinear"
 class Base(nn.Module):
@@ -1489,14 +1712,22 @@ class QATLinear(Base):
 class QATConv2d(Base):
     def __init__(self, module, bits_w, bits_a):
         super().__init__(module, bits_w, bits_a)
-        self.stride, self.padding, self.dilation, self.groups = module.stride, module.padding, module.dilation, module.groups
+        self.stride, self.padding, self.dilation, self.groups = (
+            module.stride,
+            module.padding,
+            module.dilation,
+            module.groups,
+        )
         self.mode, self.both = module.padding_mode, module._reversed_padding_repeated_twice
 
     def forward(self, x):
         x, w = self.round_input(x), self.fake_weight()
         if self.mode != "zeros":
-            return F.conv2d(F.pad(x, self.both, mode=self.mode), w, self.bias, self.stride, 0, self.dilation, self.groups)
+            return F.conv2d(
+                F.pad(x, self.both, mode=self.mode), w, self.bias, self.stride, 0, self.dilation, self.groups
+            )
         return F.conv2d(x, w, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
 
 # %% right="QATLinear"
 def _round(v, low, high):
@@ -1562,6 +1793,7 @@ class QATConv2d(_Mixin, nn.Conv2d):
     def forward(self, x):
         return self._conv_forward(self._input(x), self.fake_weight(), self.bias)
 
+
 # %% right="QATLinear"
 class Range(nn.Module):
     """A moving range as a module of its own."""
@@ -1610,8 +1842,15 @@ class QATConv2d(nn.Conv2d):
     @classmethod
     def from_float(cls, module, bits_w, bits_a):
         layer = cls(
-            module.in_channels, module.out_channels, module.kernel_size, module.stride, module.padding,
-            module.dilation, module.groups, module.bias is not None, module.padding_mode,
+            module.in_channels,
+            module.out_channels,
+            module.kernel_size,
+            module.stride,
+            module.padding,
+            module.dilation,
+            module.groups,
+            module.bias is not None,
+            module.padding_mode,
         )
         layer.load_state_dict(module.state_dict())
         layer.observer, layer.bits_w, layer.bits_a = Range(bits_a), bits_w, bits_a
@@ -1633,6 +1872,7 @@ def fake_weight_of(w, bits):
     scale, q = weight_scale_of(w, bits), 2 ** (bits - 1) - 1
     return FakeQuantize.apply(w.transpose(0, -1), scale, 0, -q, q).transpose(0, -1)
 
+
 # %% wrong="prepare_qat" says="float model was changed"
 def prepare_qat(model, bits_w, bits_a):
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -1650,6 +1890,7 @@ def prepare_qat(model, bits_w, bits_a):
         elif type(module) is nn.Conv2d:
             model.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return model.train()
+
 
 # %% wrong="prepare_qat" says="float model was changed"
 def prepare_qat(model, bits_w, bits_a):
@@ -1674,6 +1915,7 @@ def prepare_qat(model, bits_w, bits_a):
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
 
+
 # %% wrong="prepare_qat" says="BatchNorm2d behind a convolution is left"
 def prepare_qat(model, bits_w, bits_a):
     result = copy.deepcopy(model)
@@ -1683,6 +1925,7 @@ def prepare_qat(model, bits_w, bits_a):
         elif type(module) is nn.Conv2d:
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
+
 
 # %% wrong="prepare_qat" says="nested modules were left"
 def prepare_qat(model, bits_w, bits_a):
@@ -1707,6 +1950,7 @@ def prepare_qat(model, bits_w, bits_a):
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
 
+
 # %% wrong="prepare_qat" says="BatchNorm2d behind a convolution is left"
 def prepare_qat(model, bits_w, bits_a):
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -1727,6 +1971,7 @@ def prepare_qat(model, bits_w, bits_a):
         elif type(module) is nn.Conv2d:
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
+
 
 # %% wrong="prepare_qat" unnamed=True says="train mode"
 def prepare_qat(model, bits_w, bits_a):
@@ -1751,6 +1996,7 @@ def prepare_qat(model, bits_w, bits_a):
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.eval()
 
+
 # %% wrong="prepare_qat" unnamed=True says="mixed up"
 def prepare_qat(model, bits_w, bits_a):
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -1773,6 +2019,7 @@ def prepare_qat(model, bits_w, bits_a):
         elif type(module) is nn.Conv2d:
             result.set_submodule(name, QATConv2d.from_float(module, bits_a, bits_w))
     return result.train()
+
 
 # %% wrong="prepare_qat" unnamed=True says="follows no convolution stays"
 def prepare_qat(model, bits_w, bits_a):
@@ -1798,6 +2045,7 @@ def prepare_qat(model, bits_w, bits_a):
         elif type(module) is nn.Conv2d:
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
+
 
 # %% wrong="prepare_qat" unnamed=True says="folded with the running statistics"
 def prepare_qat(model, bits_w, bits_a):
@@ -1825,6 +2073,7 @@ def prepare_qat(model, bits_w, bits_a):
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
 
+
 # %% wrong="prepare_qat" unnamed=True says="folded with the running statistics"
 def prepare_qat(model, bits_w, bits_a):
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -1847,6 +2096,7 @@ def prepare_qat(model, bits_w, bits_a):
         elif type(module) is nn.Conv2d:
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
+
 
 # %% wrong="prepare_qat" unnamed=True says="from scratch"
 def prepare_qat(model, bits_w, bits_a):
@@ -1871,6 +2121,7 @@ def prepare_qat(model, bits_w, bits_a):
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
 
+
 # %% right="prepare_qat"
 def prepare_qat(model, bits_w, bits_a):
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -1893,6 +2144,7 @@ def prepare_qat(model, bits_w, bits_a):
         elif type(module) is nn.Conv2d:
             result.set_submodule(name, QATConv2d.from_float(module, bits_w, bits_a))
     return result.train()
+
 
 # %% right="prepare_qat"
 def prepare_qat(model, bits_w, bits_a):
@@ -1924,6 +2176,7 @@ def prepare_qat(model, bits_w, bits_a):
     model.train()
     return model
 
+
 # %% right="prepare_qat"
 def prepare_qat(model, bits_w, bits_a):
     from torch.nn.utils import fuse_conv_bn_eval
@@ -1950,6 +2203,7 @@ def prepare_qat(model, bits_w, bits_a):
     result.train()
     return result
 
+
 # %% wrong="convert" says="recomputed after rounding"
 def convert(qat_model):
     layers = {}
@@ -1961,8 +2215,15 @@ def convert(qat_model):
             scale = (rows * flat).sum(1) / rows.square().sum(1).clamp(min=1)
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" says="recomputed after rounding"
 def convert(qat_model):
@@ -1974,8 +2235,15 @@ def convert(qat_model):
             scale = codes.float().flatten(1).std(1) * scale
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" says="wrong channel axis"
 def convert(qat_model):
@@ -1986,8 +2254,15 @@ def convert(qat_model):
             codes = torch.round(w / scale.reshape(1, -1, *[1] * (w.dim() - 2))).to(torch.int8)
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" says="wrong channel axis"
 def convert(qat_model):
@@ -1995,11 +2270,22 @@ def convert(qat_model):
     for name, m in qat_model.named_modules():
         if isinstance(m, (QATLinear, QATConv2d)):
             w, scale = m.weight.detach(), m.weight_scale()
-            codes = torch.round(w / scale).to(torch.int8) if w.dim() == 2 else torch.round(w / scale[:, None, None]).to(torch.int8)
+            codes = (
+                torch.round(w / scale).to(torch.int8)
+                if w.dim() == 2
+                else torch.round(w / scale[:, None, None]).to(torch.int8)
+            )
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" unnamed=True says="int8"
 def convert(qat_model):
@@ -2010,8 +2296,15 @@ def convert(qat_model):
             codes = torch.round(w / scale.reshape(-1, *[1] * (w.dim() - 1)))
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" unnamed=True says="act_zero_point"
 def convert(qat_model):
@@ -2022,8 +2315,15 @@ def convert(qat_model):
             codes = torch.round(w / scale.reshape(-1, *[1] * (w.dim() - 1))).to(torch.int8)
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_zero_point, "act_zero_point": act_scale}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_zero_point,
+                "act_zero_point": act_scale,
+            }
     return layers
+
 
 # %% wrong="convert" unnamed=True says="layer is missing"
 def convert(qat_model):
@@ -2034,8 +2334,15 @@ def convert(qat_model):
             codes = torch.round(w / scale.reshape(-1, *[1] * (w.dim() - 1))).to(torch.int8)
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" unnamed=True says="bias"
 def convert(qat_model):
@@ -2046,8 +2353,15 @@ def convert(qat_model):
             codes = torch.round(w / scale.reshape(-1, *[1] * (w.dim() - 1))).to(torch.int8)
             bias = None if m.bias is None else torch.round(m.bias.detach())
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" unnamed=True says="wrong channel axis"
 def convert(qat_model):
@@ -2058,8 +2372,15 @@ def convert(qat_model):
             codes = torch.trunc(w / scale.reshape(-1, *[1] * (w.dim() - 1))).to(torch.int8)
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% wrong="convert" unnamed=True says="from scratch"
 def convert(qat_model):
@@ -2068,12 +2389,20 @@ def convert(qat_model):
         if isinstance(m, (QATLinear, QATConv2d)):
             w, scale = m.weight.detach(), m.weight_scale()
             from torch.ao.quantization.fx._decomposed import quantize_per_channel
+
             q = 2 ** (m.bits_w - 1) - 1
             codes = quantize_per_channel(w, scale, torch.zeros(len(w)), 0, -q, q, torch.int8)
             bias = None if m.bias is None else m.bias.detach().clone()
             act_scale, act_zero_point = m.act_qparams()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": act_zero_point}
+            layers[name] = {
+                "codes": codes,
+                "scale": scale,
+                "bias": bias,
+                "act_scale": act_scale,
+                "act_zero_point": act_zero_point,
+            }
     return layers
+
 
 # %% right="convert"
 def convert(qat_model):
@@ -2082,9 +2411,14 @@ def convert(qat_model):
         shape = [len(scale)] + [1] * (m.weight.dim() - 1)
         s, z = m.act_qparams()
         codes = (m.fake_weight().detach() / scale.view(shape)).round()
-        return dict(codes=codes.char(), scale=scale, bias=None if m.bias is None else m.bias.data, act_scale=s, act_zero_point=z)
+        return dict(
+            codes=codes.char(), scale=scale, bias=None if m.bias is None else m.bias.data, act_scale=s, act_zero_point=z
+        )
 
-    return {name: of(m) for name, m in qat_model.named_modules() if isinstance(m, QATLinear) or isinstance(m, QATConv2d)}
+    return {
+        name: of(m) for name, m in qat_model.named_modules() if isinstance(m, QATLinear) or isinstance(m, QATConv2d)
+    }
+
 
 # %% right="convert"
 def convert(qat_model):
@@ -2103,6 +2437,7 @@ def convert(qat_model):
                     "act_zero_point": np.int64(qparams[1]),
                 }
     return result
+
 
 # %% right="convert"
 def convert(qat_model):

@@ -5,14 +5,27 @@
 def export_onnx(model, example, path):
     modes = {m: m.training for m in model.modules()}
     model.eval()
-    torch.onnx.export(model, (example,), path, input_names=["input"], output_names=["logits"], external_data=False, verbose=False)
+    torch.onnx.export(
+        model, (example,), path, input_names=["input"], output_names=["logits"], external_data=False, verbose=False
+    )
     for m, mode in modes.items():
         m.training = mode
+
 
 # %% wrong="export_onnx" says="train mode"
 def export_onnx(model, example, path):
     x = torch.cat([example, example])
-    torch.onnx.export(model, (x,), path, input_names=["input"], output_names=["logits"], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)
+    torch.onnx.export(
+        model,
+        (x,),
+        path,
+        input_names=["input"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        external_data=False,
+        verbose=False,
+    )
+
 
 # %% wrong="export_onnx" says="train mode"
 def export_onnx(model, example, path):
@@ -20,10 +33,20 @@ def export_onnx(model, example, path):
     model.train()
     try:
         x = torch.cat([example, example])
-        torch.onnx.export(model, (x,), path, input_names=["input"], output_names=["logits"], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)
+        torch.onnx.export(
+            model,
+            (x,),
+            path,
+            input_names=["input"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
     finally:
         for m, mode in modes:
             m.training = mode
+
 
 # %% wrong="export_onnx" says="random dropout"
 def export_onnx(model, example, path):
@@ -32,41 +55,84 @@ def export_onnx(model, example, path):
         m.training = isinstance(m, nn.Dropout)
     try:
         x = torch.cat([example, example])
-        torch.onnx.export(model, (x,), path, input_names=["input"], output_names=["logits"], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)
+        torch.onnx.export(
+            model,
+            (x,),
+            path,
+            input_names=["input"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
     finally:
         for m, mode in modes:
             m.training = mode
+
 
 # %% wrong="export_onnx" unnamed=True says="mode it had before"
 def export_onnx(model, example, path):
     model.eval()
     x = torch.cat([example, example])
-    torch.onnx.export(model, (x,), path, input_names=["input"], output_names=["logits"], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)
+    torch.onnx.export(
+        model,
+        (x,),
+        path,
+        input_names=["input"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        external_data=False,
+        verbose=False,
+    )
+
 
 # %% wrong="export_onnx" unnamed=True says="mode it had before"
 def export_onnx(model, example, path):
     was = model.training
     model.eval()
     x = torch.cat([example, example])
-    torch.onnx.export(model, (x,), path, input_names=["input"], output_names=["logits"], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)
+    torch.onnx.export(
+        model,
+        (x,),
+        path,
+        input_names=["input"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        external_data=False,
+        verbose=False,
+    )
     model.train(was)
+
 
 # %% wrong="export_onnx" unnamed=True says="expected outputs"
 def export_onnx(model, example, path):
     modes = [(m, m.training) for m in model.modules()]
     model.eval()
     x = torch.cat([example, example])
-    torch.onnx.export(model, (x,), path, input_names=["input"], output_names=["output"], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)
+    torch.onnx.export(
+        model,
+        (x,),
+        path,
+        input_names=["input"],
+        output_names=["output"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        external_data=False,
+        verbose=False,
+    )
     for m, mode in modes:
         m.training = mode
+
 
 # %% wrong="export_onnx" unnamed=True says="there is no file"
 def export_onnx(model, example, path):
     modes = [(m, m.training) for m in model.modules()]
     model.eval()
-    torch.onnx.export(model, (torch.cat([example, example]),), input_names=["input"], output_names=["logits"], verbose=False)
+    torch.onnx.export(
+        model, (torch.cat([example, example]),), input_names=["input"], output_names=["logits"], verbose=False
+    )
     for m, mode in modes:
         m.training = mode
+
 
 # %% right="export_onnx"
 def export_onnx(model, example, path):
@@ -77,20 +143,35 @@ def export_onnx(model, example, path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(model, (example,), path, dynamo=False, input_names=["input"], output_names=["logits"],
-                              dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}})
+            torch.onnx.export(
+                model,
+                (example,),
+                path,
+                dynamo=False,
+                input_names=["input"],
+                output_names=["logits"],
+                dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+            )
     finally:
         for m, mode in modes:
             m.training = mode
+
 
 # %% right="export_onnx"
 def export_onnx(model, example, path):
     import copy
 
     frozen = copy.deepcopy(model).eval()
-    program = torch.onnx.export(frozen, (example.repeat(3, *[1] * (example.dim() - 1)),), input_names=["input"], output_names=["logits"],
-                                dynamic_shapes=[{0: torch.export.Dim.DYNAMIC}], verbose=False)
+    program = torch.onnx.export(
+        frozen,
+        (example.repeat(3, *[1] * (example.dim() - 1)),),
+        input_names=["input"],
+        output_names=["logits"],
+        dynamic_shapes=[{0: torch.export.Dim.DYNAMIC}],
+        verbose=False,
+    )
     program.save(path)
+
 
 # %% right="export_onnx"
 def export_onnx(model, example, path):
@@ -104,13 +185,22 @@ def export_onnx(model, example, path):
         def forward(self, input):
             return self.inner(input)
 
-    torch.onnx.export(Whole().eval(), (torch.zeros(4, *example.shape[1:]),), path, input_names=["input"], output_names=["logits"],
-                      dynamic_shapes={"input": {0: torch.export.Dim("n", min=1)}}, verbose=False)
+    torch.onnx.export(
+        Whole().eval(),
+        (torch.zeros(4, *example.shape[1:]),),
+        path,
+        input_names=["input"],
+        output_names=["logits"],
+        dynamic_shapes={"input": {0: torch.export.Dim("n", min=1)}},
+        verbose=False,
+    )
+
 
 # %% wrong="parity" says="mean"
 def parity(model, session, x):
     with torch.no_grad():
         return (model(x) - torch.from_numpy(session.run(["logits"], {"input": x.numpy()})[0])).abs().mean().item()
+
 
 # %% wrong="parity" says="argmax"
 def parity(model, session, x):
@@ -119,6 +209,7 @@ def parity(model, session, x):
     b = torch.from_numpy(session.run(None, {"input": x.numpy()})[0]).argmax(1)
     return (a != b).float().mean().item()
 
+
 # %% wrong="parity" says="argmax"
 def parity(model, session, x):
     with torch.no_grad():
@@ -126,34 +217,47 @@ def parity(model, session, x):
     b = torch.from_numpy(session.run(None, {"input": x.numpy()})[0]).argmax(1)
     return (a == b).float().mean().item()
 
+
 # %% wrong="parity" unnamed=True says="absolute"
 def parity(model, session, x):
     with torch.no_grad():
         return (model(x) - torch.from_numpy(session.run(["logits"], {"input": x.numpy()})[0])).max().item()
+
 
 # %% wrong="parity" unnamed=True says="expected"
 def parity(model, session, x):
     with torch.no_grad():
         return (model(x) - torch.from_numpy(session.run(["logits"], {"input": x.numpy()})[0])).abs().max()
 
+
 # %% wrong="parity" unnamed=True says="expected"
 def parity(model, session, x):
     worst = 0.0
     with torch.no_grad():
         for row in x[:1]:
-            worst = max(worst, float((model(row[None]) - torch.from_numpy(session.run(None, {"input": row[None].numpy()})[0])).abs().max()))
+            worst = max(
+                worst,
+                float(
+                    (model(row[None]) - torch.from_numpy(session.run(None, {"input": row[None].numpy()})[0]))
+                    .abs()
+                    .max()
+                ),
+            )
     return worst
+
 
 # %% wrong="parity" unnamed=True says="mean"
 def parity(model, session, x):
     with torch.no_grad():
         return F.mse_loss(model(x), torch.from_numpy(session.run(["logits"], {"input": x.numpy()})[0])).item()
 
+
 # %% right="parity"
 def parity(model, session, x):
     ours = model(x).detach().numpy()
     theirs = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
     return float(np.abs(ours - theirs).max())
+
 
 # %% right="parity"
 def parity(model, session, x):
@@ -164,17 +268,20 @@ def parity(model, session, x):
             worst = max(worst, np.max(np.abs(model(part).numpy() - out)).item())
     return worst
 
+
 # %% right="parity"
 def parity(model, session, x):
     with torch.no_grad():
         gap = model(x).double() - torch.tensor(session.run(["logits"], {"input": np.asarray(x)})[0]).double()
     return max(gap.max().item(), -gap.min().item())
 
+
 # %% wrong="quantize_onnx" says="dynamic"
 def quantize_onnx(path_in, path_out, batches):
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(path_in, path_out, per_channel=True, weight_type=QuantType.QUInt8)
+
 
 # %% wrong="quantize_onnx" says="per tensor"
 def quantize_onnx(path_in, path_out, batches):
@@ -187,7 +294,15 @@ def quantize_onnx(path_in, path_out, batches):
         def get_next(self):
             return next(self.it, None)
 
-    quantize_static(path_in, path_out, Reader(), quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    quantize_static(
+        path_in,
+        path_out,
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+
 
 # %% wrong="quantize_onnx" says="labels"
 def quantize_onnx(path_in, path_out, batches):
@@ -200,7 +315,16 @@ def quantize_onnx(path_in, path_out, batches):
         def get_next(self):
             return next(self.it, None)
 
-    quantize_static(path_in, path_out, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    quantize_static(
+        path_in,
+        path_out,
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+
 
 # %% wrong="quantize_onnx" says="labels"
 def quantize_onnx(path_in, path_out, batches):
@@ -214,6 +338,7 @@ def quantize_onnx(path_in, path_out, batches):
             return next(self.it, None)
 
     quantize_static(path_in, path_out, Reader(), per_channel=True)
+
 
 # %% wrong="quantize_onnx" says="labels"
 def quantize_onnx(path_in, path_out, batches):
@@ -229,6 +354,7 @@ def quantize_onnx(path_in, path_out, batches):
 
     quantize_static(path_in, path_out, Reader(), per_channel=True)
 
+
 # %% wrong="quantize_onnx" unnamed=True says="calibrate on them"
 def quantize_onnx(path_in, path_out, batches):
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
@@ -241,6 +367,7 @@ def quantize_onnx(path_in, path_out, batches):
             return next(self.it, None)
 
     quantize_static(path_in, path_out, Reader(), per_channel=True)
+
 
 # %% wrong="quantize_onnx" unnamed=True says="expected a file of at most"
 def quantize_onnx(path_in, path_out, batches):
@@ -262,6 +389,7 @@ def quantize_onnx(path_in, path_out, batches):
         model.graph.initializer.append(t)
     onnx.save(model, path_out)
 
+
 # %% wrong="quantize_onnx" unnamed=True says="layers have int8 weights"
 def quantize_onnx(path_in, path_out, batches):
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
@@ -275,11 +403,13 @@ def quantize_onnx(path_in, path_out, batches):
 
     quantize_static(path_in, path_out, Reader(), per_channel=True, op_types_to_quantize=["Conv"])
 
+
 # %% wrong="quantize_onnx" unnamed=True says="QDQ"
 def quantize_onnx(path_in, path_out, batches):
     import shutil
 
     shutil.copy(path_in, path_out)
+
 
 # %% wrong="quantize_onnx" unnamed=True says="QDQ"
 def quantize_onnx(path_in, path_out, batches):
@@ -294,6 +424,7 @@ def quantize_onnx(path_in, path_out, batches):
 
     quantize_static(path_in, path_out, Reader(), quant_format=QuantFormat.QOperator, per_channel=True)
 
+
 # %% right="quantize_onnx"
 def quantize_onnx(path_in, path_out, batches):
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
@@ -307,6 +438,7 @@ def quantize_onnx(path_in, path_out, batches):
             return {"input": np.array(batches[self.i][0])} if self.i < len(batches) else None
 
     quantize_static(path_in, path_out, Reader(), per_channel=True)
+
 
 # %% right="quantize_onnx"
 def quantize_onnx(path_in, path_out, batches):
@@ -326,12 +458,26 @@ def quantize_onnx(path_in, path_out, batches):
     with tempfile.TemporaryDirectory() as folder:
         prepared = str(Path(folder) / "prepared.onnx")
         quant_pre_process(path_in, prepared)
-        quantize_static(prepared, path_out, Reader("input"), quant_format=QuantFormat.QDQ, per_channel=True,
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+        quantize_static(
+            prepared,
+            path_out,
+            Reader("input"),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+
 
 # %% right="quantize_onnx"
 def quantize_onnx(path_in, path_out, batches):
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
 
     class Reader(CalibrationDataReader):
         def __init__(self):
@@ -340,8 +486,17 @@ def quantize_onnx(path_in, path_out, batches):
         def get_next(self):
             return next(self.feeds, None)
 
-    quantize_static(path_in, path_out, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QInt8,
-                    weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.Entropy)
+    quantize_static(
+        path_in,
+        path_out,
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=CalibrationMethod.Entropy,
+    )
+
 
 # %% wrong="percentiles_under_load" says="sequential"
 def percentiles_under_load(call, clients, requests):
@@ -354,7 +509,14 @@ def percentiles_under_load(call, clients, requests):
         except Exception:
             errors += 1
     p = np.percentile(taken or [0], [50, 95, 99])
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / (time.perf_counter() - start), "errors": errors}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": requests / (time.perf_counter() - start),
+        "errors": errors,
+    }
+
 
 # %% wrong="percentiles_under_load" says="sum of the latencies"
 def percentiles_under_load(call, clients, requests):
@@ -372,7 +534,14 @@ def percentiles_under_load(call, clients, requests):
         taken = list(pool.map(one, range(requests)))
     good = [t for t in taken if t is not None]
     p = np.percentile(good, [50, 95, 99])
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": 1000 * len(good) / sum(good), "errors": requests - len(good)}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": 1000 * len(good) / sum(good),
+        "errors": requests - len(good),
+    }
+
 
 # %% wrong="percentiles_under_load" says="lost"
 def percentiles_under_load(call, clients, requests):
@@ -400,7 +569,14 @@ def percentiles_under_load(call, clients, requests):
     for t in threads:
         t.join()
     p = np.percentile(taken, [50, 95, 99])
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / (time.perf_counter() - start), "errors": 0}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": requests / (time.perf_counter() - start),
+        "errors": 0,
+    }
+
 
 # %% wrong="percentiles_under_load" says="exception of a call was raised"
 def percentiles_under_load(call, clients, requests):
@@ -415,7 +591,14 @@ def percentiles_under_load(call, clients, requests):
     with ThreadPoolExecutor(clients) as pool:
         taken = list(pool.map(one, range(requests)))
     p = np.percentile(taken, [50, 95, 99])
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / (time.perf_counter() - start), "errors": 0}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": requests / (time.perf_counter() - start),
+        "errors": 0,
+    }
+
 
 # %% wrong="percentiles_under_load" unnamed=True says="ended a client"
 def percentiles_under_load(call, clients, requests):
@@ -443,7 +626,14 @@ def percentiles_under_load(call, clients, requests):
     [t.start() for t in threads]
     [t.join() for t in threads]
     p = np.percentile(taken, [50, 95, 99])
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / (time.perf_counter() - start), "errors": len(errors)}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": requests / (time.perf_counter() - start),
+        "errors": len(errors),
+    }
+
 
 # %% wrong="percentiles_under_load" unnamed=True says="these are seconds"
 def percentiles_under_load(call, clients, requests):
@@ -462,7 +652,14 @@ def percentiles_under_load(call, clients, requests):
         good = [t for t in pool.map(one, range(requests)) if t is not None]
     wall = time.perf_counter() - start
     p = np.percentile(good, [50, 95, 99]) if good else [0, 0, 0]
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / wall, "errors": requests - len(good)}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": requests / wall,
+        "errors": requests - len(good),
+    }
+
 
 # %% wrong="percentiles_under_load" unnamed=True says="time in the queue"
 def percentiles_under_load(call, clients, requests):
@@ -486,6 +683,7 @@ def percentiles_under_load(call, clients, requests):
     p = np.percentile([1000 * (ended[i] - begun[i]) for i in ended] or [0], [50, 95, 99])
     return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / wall, "errors": len(errors)}
 
+
 # %% wrong="percentiles_under_load" unnamed=True says="failed calls were counted"
 def percentiles_under_load(call, clients, requests):
     from concurrent.futures import ThreadPoolExecutor
@@ -503,7 +701,14 @@ def percentiles_under_load(call, clients, requests):
         taken = list(pool.map(one, range(requests)))
     wall = time.perf_counter() - start
     p = np.percentile([ms for ms, _ in taken], [50, 95, 99])
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / wall, "errors": sum(not ok for _, ok in taken)}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": requests / wall,
+        "errors": sum(not ok for _, ok in taken),
+    }
+
 
 # %% wrong="percentiles_under_load" unnamed=True says="clients"
 def percentiles_under_load(call, clients, requests):
@@ -521,7 +726,14 @@ def percentiles_under_load(call, clients, requests):
     with ThreadPoolExecutor(2 * clients) as pool:
         good = [t for t in pool.map(one, range(requests)) if t is not None]
     p = np.percentile(good, [50, 95, 99])
-    return {"p50_ms": p[0], "p95_ms": p[1], "p99_ms": p[2], "per_second": requests / (time.perf_counter() - start), "errors": requests - len(good)}
+    return {
+        "p50_ms": p[0],
+        "p95_ms": p[1],
+        "p99_ms": p[2],
+        "per_second": requests / (time.perf_counter() - start),
+        "errors": requests - len(good),
+    }
+
 
 # %% right="percentiles_under_load"
 def percentiles_under_load(call, clients, requests):
@@ -553,6 +765,7 @@ def percentiles_under_load(call, clients, requests):
     p = np.percentile(taken, [50, 95, 99]) if taken else [math.nan] * 3
     return dict(p50_ms=p[0], p95_ms=p[1], p99_ms=p[2], per_second=requests / wall, errors=len(errors))
 
+
 # %% right="percentiles_under_load"
 def percentiles_under_load(call, clients, requests):
     from concurrent.futures import ThreadPoolExecutor
@@ -573,8 +786,13 @@ def percentiles_under_load(call, clients, requests):
         rows = [ms for part in pool.map(share, range(clients)) for ms in part]
     wall = time.monotonic() - start
     good = torch.tensor([ms for ms in rows if ms is not None], dtype=torch.float64)
-    q = torch.quantile(good, torch.tensor([0.5, 0.95, 0.99], dtype=torch.float64)).tolist() if len(good) else [math.nan] * 3
+    q = (
+        torch.quantile(good, torch.tensor([0.5, 0.95, 0.99], dtype=torch.float64)).tolist()
+        if len(good)
+        else [math.nan] * 3
+    )
     return {"p50_ms": q[0], "p95_ms": q[1], "p99_ms": q[2], "per_second": len(rows) / wall, "errors": rows.count(None)}
+
 
 # %% right="percentiles_under_load"
 def percentiles_under_load(call, clients, requests):
@@ -593,7 +811,12 @@ def percentiles_under_load(call, clients, requests):
             else:
                 errors += 1
         wall = time.perf_counter() - start
-    return {**{f"p{p}_ms": float(np.percentile(good, p)) if good else math.nan for p in (50, 95, 99)}, "per_second": (requests - errors) / wall, "errors": errors}
+    return {
+        **{f"p{p}_ms": float(np.percentile(good, p)) if good else math.nan for p in (50, 95, 99)},
+        "per_second": (requests - errors) / wall,
+        "errors": errors,
+    }
+
 
 # %% wrong="meets_sla" says="unknown key was ignored"
 def meets_sla(stats, limits):
@@ -609,6 +832,7 @@ def meets_sla(stats, limits):
             out.append(f"{key} is {value}, below {limit}")
     return out
 
+
 # %% wrong="meets_sla" says="strict"
 def meets_sla(stats, limits):
     out = []
@@ -621,6 +845,7 @@ def meets_sla(stats, limits):
             out.append(f"{key} is {value}, limit {limit}")
     return out
 
+
 # %% wrong="meets_sla" unnamed=True says="expected ValueError"
 def meets_sla(stats, limits):
     out = []
@@ -630,6 +855,7 @@ def meets_sla(stats, limits):
         if kind == "max" and value > limit or kind == "min" and value < limit:
             out.append(f"{key} is {value}, limit {limit}")
     return out
+
 
 # %% wrong="meets_sla" unnamed=True says="max_max_ms"
 def meets_sla(stats, limits):
@@ -645,13 +871,18 @@ def meets_sla(stats, limits):
             out.append(f"{key} is {value}, limit {limit}")
     return out
 
+
 # %% wrong="meets_sla" unnamed=True says="no sentence names"
 def meets_sla(stats, limits):
     for name in limits:
         if name[:4] not in ("max_", "min_") or name[4:] not in stats:
             raise ValueError(name)
-    return [f"limit broken: {limit} against {stats[name[4:]]}" for name, limit in limits.items()
-            if (stats[name[4:]] > limit if name[:3] == "max" else stats[name[4:]] < limit)]
+    return [
+        f"limit broken: {limit} against {stats[name[4:]]}"
+        for name, limit in limits.items()
+        if (stats[name[4:]] > limit if name[:3] == "max" else stats[name[4:]] < limit)
+    ]
+
 
 # %% wrong="meets_sla" unnamed=True says="expected 1 sentences"
 def meets_sla(stats, limits):
@@ -660,13 +891,18 @@ def meets_sla(stats, limits):
             raise ValueError(name)
     return [f"{name[4:]} is {stats[name[4:]]}, the limit is {limit}" for name, limit in limits.items()]
 
+
 # %% wrong="meets_sla" unnamed=True says="no sentence names"
 def meets_sla(stats, limits):
     for name in limits:
         if name[:4] not in ("max_", "min_") or name[4:] not in stats:
             raise ValueError(name)
-    return [f"{name[4:]} is {stats[name[4:]]}, the limit is {limit}" for name, limit in limits.items()
-            if (stats[name[4:]] < limit if name[:3] == "max" else stats[name[4:]] > limit)]
+    return [
+        f"{name[4:]} is {stats[name[4:]]}, the limit is {limit}"
+        for name, limit in limits.items()
+        if (stats[name[4:]] < limit if name[:3] == "max" else stats[name[4:]] > limit)
+    ]
+
 
 # %% right="meets_sla"
 def meets_sla(stats, limits):
@@ -683,6 +919,7 @@ def meets_sla(stats, limits):
             raise ValueError(f"unknown limit {name}") from None
     return sentences
 
+
 # %% right="meets_sla"
 def meets_sla(stats, limits):
     unknown = [n for n in limits if n[:4] not in ("max_", "min_") or n[4:] not in stats]
@@ -691,6 +928,7 @@ def meets_sla(stats, limits):
     high = [f"{n[4:]} = {stats[n[4:]]} > {v}" for n, v in limits.items() if n[:4] == "max_" and stats[n[4:]] > v]
     low = [f"{n[4:]} = {stats[n[4:]]} < {v}" for n, v in limits.items() if n[:4] == "min_" and stats[n[4:]] < v]
     return low + high
+
 
 # %% right="meets_sla"
 def meets_sla(stats, limits):
@@ -707,6 +945,7 @@ def meets_sla(stats, limits):
         if sign * stats[key] > sign * limit:
             out.append(f"The agreement says {name} = {limit}, but {key} was {stats[key]}.")
     return out
+
 
 # %% wrong="MicroBatcher" says="crossed"
 class MicroBatcher:
@@ -739,6 +978,7 @@ class MicroBatcher:
         for (_, f), r in zip(reversed(batch), results):
             f.set_result(r)
 
+
 # %% wrong="MicroBatcher" says="waits for a full batch"
 class MicroBatcher:
     def __init__(self, run, max_batch=8, max_wait_ms=5.0):
@@ -760,6 +1000,7 @@ class MicroBatcher:
                 for (_, f), r in zip(batch, results):
                     f.set_result(r)
         return await future
+
 
 # %% wrong="MicroBatcher" says="poisons"
 class MicroBatcher:
@@ -796,10 +1037,18 @@ class MicroBatcher:
             for (_, f), r in zip(batch, results):
                 f.set_result(r)
 
+
 # %% wrong="MicroBatcher" says="poisons"
 class MicroBatcher:
     def __init__(self, run, max_batch=8, max_wait_ms=5.0):
-        self.run, self.max_batch, self.wait, self.waiting, self.clock, self.error = run, max_batch, max_wait_ms / 1000, [], None, None
+        self.run, self.max_batch, self.wait, self.waiting, self.clock, self.error = (
+            run,
+            max_batch,
+            max_wait_ms / 1000,
+            [],
+            None,
+            None,
+        )
 
     async def submit(self, x):
         import asyncio
@@ -830,6 +1079,7 @@ class MicroBatcher:
         for (_, f), r in zip(batch, results):
             f.set_result(r)
 
+
 # %% wrong="MicroBatcher" unnamed=True says="nothing is batched"
 class MicroBatcher:
     def __init__(self, run, max_batch=8, max_wait_ms=5.0):
@@ -839,6 +1089,7 @@ class MicroBatcher:
         import asyncio
 
         return (await asyncio.to_thread(self.run, [x]))[0]
+
 
 # %% wrong="MicroBatcher" unnamed=True says="lists of 1 to 4"
 class MicroBatcher:
@@ -863,6 +1114,7 @@ class MicroBatcher:
         except Exception as error:
             for _, f in batch:
                 f.set_exception(error)
+
 
 # %% wrong="MicroBatcher" unnamed=True says="should reach item"
 class MicroBatcher:
@@ -892,6 +1144,7 @@ class MicroBatcher:
             results = [None] * len(batch)
         for (_, f), r in zip(batch, results):
             f.set_result(r)
+
 
 # %% right="MicroBatcher"
 class MicroBatcher:
@@ -923,6 +1176,7 @@ class MicroBatcher:
             return
         for (_, f), r in zip(batch, results):
             f.set_result(r)
+
 
 # %% right="MicroBatcher"
 class MicroBatcher:
@@ -957,6 +1211,7 @@ class MicroBatcher:
             except Exception as error:
                 for _, f in batch:
                     f.set_exception(error)
+
 
 # %% right="MicroBatcher"
 class MicroBatcher:
@@ -995,6 +1250,7 @@ class MicroBatcher:
             raise batch["error"]
         return batch["results"][mine]
 
+
 # %% wrong="create_app" says="200 for an error"
 def create_app(predict, max_chars=2000):
     from fastapi import FastAPI, Request, Response
@@ -1029,6 +1285,7 @@ def create_app(predict, max_chars=2000):
         return Response(generate_latest(registry), media_type="text/plain")
 
     return app
+
 
 # %% wrong="create_app" says="leaks"
 def create_app(predict, max_chars=2000):
@@ -1066,6 +1323,7 @@ def create_app(predict, max_chars=2000):
 
     return app
 
+
 # %% wrong="create_app" unnamed=True says="expected 413"
 def create_app(predict, max_chars=2000):
     from fastapi import FastAPI, HTTPException, Response
@@ -1100,6 +1358,7 @@ def create_app(predict, max_chars=2000):
 
     return app
 
+
 # %% wrong="create_app" unnamed=True says="expected 503"
 def create_app(predict, max_chars=2000):
     from fastapi import FastAPI, HTTPException, Response
@@ -1131,6 +1390,7 @@ def create_app(predict, max_chars=2000):
         return Response(generate_latest(registry), media_type="text/plain")
 
     return app
+
 
 # %% wrong="create_app" unnamed=True says="Duplicated timeseries"
 def create_app(predict, max_chars=2000):
@@ -1168,6 +1428,7 @@ def create_app(predict, max_chars=2000):
 
     return app
 
+
 # %% wrong="create_app" unnamed=True says="not JSON"
 def create_app(predict, max_chars=2000):
     from fastapi import FastAPI, HTTPException
@@ -1201,6 +1462,7 @@ def create_app(predict, max_chars=2000):
         return counts
 
     return app
+
 
 # %% wrong="create_app" unnamed=True says="errors went from 0 to 0"
 def create_app(predict, max_chars=2000):
@@ -1237,6 +1499,7 @@ def create_app(predict, max_chars=2000):
 
     return app
 
+
 # %% right="create_app"
 def create_app(predict, max_chars=2000):
     from fastapi import FastAPI, HTTPException
@@ -1253,7 +1516,10 @@ def create_app(predict, max_chars=2000):
                 raise ValueError("empty")
             return text
 
-    app, counts = FastAPI(), {"requests_total": 0, "errors_total": 0, "latency_seconds_sum": 0.0, "latency_seconds_count": 0}
+    app, counts = (
+        FastAPI(),
+        {"requests_total": 0, "errors_total": 0, "latency_seconds_sum": 0.0, "latency_seconds_count": 0},
+    )
 
     @app.post("/predict")
     def answer(body: Text):
@@ -1281,6 +1547,7 @@ def create_app(predict, max_chars=2000):
         return "".join(f"{k} {v}\n" for k, v in counts.items())
 
     return app
+
 
 # %% right="create_app"
 def create_app(predict, max_chars=2000):
@@ -1326,6 +1593,7 @@ def create_app(predict, max_chars=2000):
 
     return app
 
+
 # %% right="create_app"
 def create_app(predict, max_chars=2000):
     from contextlib import asynccontextmanager
@@ -1342,7 +1610,10 @@ def create_app(predict, max_chars=2000):
         score: float
 
     registry = CollectorRegistry()
-    requests, errors = Counter("predict_requests", "r", registry=registry), Counter("predict_failures", "e", registry=registry)
+    requests, errors = (
+        Counter("predict_requests", "r", registry=registry),
+        Counter("predict_failures", "e", registry=registry),
+    )
     latency = Histogram("predict_latency_seconds", "l", registry=registry)
     state = {}
 
@@ -1377,6 +1648,7 @@ def create_app(predict, max_chars=2000):
 
     return app
 
+
 # %% wrong="peak_activation_bytes" says="sum over layers"
 def peak_activation_bytes(model, input_shape, bits=8):
     import copy
@@ -1385,8 +1657,11 @@ def peak_activation_bytes(model, input_shape, bits=8):
     with torch.no_grad():
         for child in model:
             n, x = x.numel(), child(x)
-            total += n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel()
+            total += (
+                n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel()
+            )
     return total * bits // 8
+
 
 # %% wrong="peak_activation_bytes" says="outputs were counted"
 def peak_activation_bytes(model, input_shape, bits=8):
@@ -1396,8 +1671,12 @@ def peak_activation_bytes(model, input_shape, bits=8):
     with torch.no_grad():
         for child in model:
             n, x = x.numel(), child(x)
-            peak = max(peak, n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else x.numel())
+            peak = max(
+                peak,
+                n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else x.numel(),
+            )
     return peak * bits // 8
+
 
 # %% wrong="peak_activation_bytes" unnamed=True says="reuse their input"
 def peak_activation_bytes(model, input_shape, bits=8):
@@ -1410,6 +1689,7 @@ def peak_activation_bytes(model, input_shape, bits=8):
             peak = max(peak, n + x.numel())
     return peak * bits // 8
 
+
 # %% wrong="peak_activation_bytes" unnamed=True says="batch"
 def peak_activation_bytes(model, input_shape, bits=8):
     import copy
@@ -1418,8 +1698,12 @@ def peak_activation_bytes(model, input_shape, bits=8):
     with torch.no_grad():
         for child in model:
             n, x = x.numel(), child(x)
-            peak = max(peak, n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel())
+            peak = max(
+                peak,
+                n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel(),
+            )
     return peak * bits // 8
+
 
 # %% wrong="peak_activation_bytes" unnamed=True says="bits / 8"
 def peak_activation_bytes(model, input_shape, bits=8):
@@ -1429,8 +1713,12 @@ def peak_activation_bytes(model, input_shape, bits=8):
     with torch.no_grad():
         for child in model:
             n, x = x.numel(), child(x)
-            peak = max(peak, n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel())
+            peak = max(
+                peak,
+                n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel(),
+            )
     return peak
+
 
 # %% wrong="peak_activation_bytes" unnamed=True says="modes and buffers"
 def peak_activation_bytes(model, input_shape, bits=8):
@@ -1438,8 +1726,12 @@ def peak_activation_bytes(model, input_shape, bits=8):
     with torch.no_grad():
         for child in model:
             n, x = x.numel(), child(x)
-            peak = max(peak, n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel())
+            peak = max(
+                peak,
+                n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel(),
+            )
     return peak * bits // 8
+
 
 # %% wrong="peak_activation_bytes" unnamed=True says="modes and buffers"
 def peak_activation_bytes(model, input_shape, bits=8):
@@ -1448,8 +1740,12 @@ def peak_activation_bytes(model, input_shape, bits=8):
     with torch.no_grad():
         for child in model:
             n, x = x.numel(), child(x)
-            peak = max(peak, n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel())
+            peak = max(
+                peak,
+                n if isinstance(child, (nn.Flatten, nn.Dropout)) or getattr(child, "inplace", False) else n + x.numel(),
+            )
     return peak * bits // 8
+
 
 # %% right="peak_activation_bytes"
 def peak_activation_bytes(model, input_shape, bits=8):
@@ -1467,6 +1763,7 @@ def peak_activation_bytes(model, input_shape, bits=8):
         net(torch.zeros(input_shape))
     return max(sizes) * bits // 8
 
+
 # %% right="peak_activation_bytes"
 def peak_activation_bytes(model, input_shape, bits=8):
     import copy
@@ -1482,6 +1779,7 @@ def peak_activation_bytes(model, input_shape, bits=8):
         best = max(best, a if same else a + b)
     return int(best * bits / 8)
 
+
 # %% right="peak_activation_bytes"
 def peak_activation_bytes(model, input_shape, bits=8):
     modes = {m: m.training for m in model.modules()}
@@ -1492,44 +1790,67 @@ def peak_activation_bytes(model, input_shape, bits=8):
             for layer in model.children():
                 before = x.nelement()
                 x = layer(x)
-                after = 0 if isinstance(layer, nn.Flatten | nn.Dropout) or getattr(layer, "inplace", None) else x.nelement()
+                after = (
+                    0 if isinstance(layer, nn.Flatten | nn.Dropout) or getattr(layer, "inplace", None) else x.nelement()
+                )
                 worst = max(worst, (before + after) * bits)
     finally:
         for m, mode in modes.items():
             m.train(mode) if not list(m.children()) else setattr(m, "training", mode)
     return math.ceil(worst / 8)
 
+
 # %% wrong="to_c_array" says="include is missing"
 def to_c_array(blob, name):
     import re
 
-    if not blob or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) or name in ("int", "static", "restrict", "typedef", "_Bool"):
+    if (
+        not blob
+        or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)
+        or name in ("int", "static", "restrict", "typedef", "_Bool")
+    ):
         raise ValueError(name)
     return f"const uint8_t {name}[] = {{{', '.join(map(str, blob))}}};\nconst uint32_t {name}_len = {len(blob)};\n"
+
 
 # %% wrong="to_c_array" says="signed"
 def to_c_array(blob, name):
     import re
 
-    if not blob or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) or name in ("int", "static", "restrict", "typedef", "_Bool"):
+    if (
+        not blob
+        or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)
+        or name in ("int", "static", "restrict", "typedef", "_Bool")
+    ):
         raise ValueError(name)
     return f"#include <stdint.h>\nconst signed char {name}[] = {{{', '.join(map(str, blob))}}};\nconst uint32_t {name}_len = {len(blob)};\n"
+
 
 # %% wrong="to_c_array" unnamed=True says="char"
 def to_c_array(blob, name):
     import re
 
-    if not blob or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) or name in ("int", "static", "restrict", "typedef", "_Bool"):
+    if (
+        not blob
+        or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)
+        or name in ("int", "static", "restrict", "typedef", "_Bool")
+    ):
         raise ValueError(name)
     return f"#include <stdint.h>\nconst unsigned char {name}[] = {{{', '.join(map(hex, blob))}}};\nconst unsigned int {name}_len = {len(blob)};\n"
+
 
 # %% wrong="to_c_array" unnamed=True says="octal"
 def to_c_array(blob, name):
     import re
 
-    if not blob or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) or name in ("int", "static", "restrict", "typedef", "_Bool"):
+    if (
+        not blob
+        or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)
+        or name in ("int", "static", "restrict", "typedef", "_Bool")
+    ):
         raise ValueError(name)
     return f"#include <stdint.h>\nconst uint8_t {name}[] = {{{', '.join(f'{b:03d}' for b in blob)}}};\nconst uint32_t {name}_len = {len(blob)};\n"
+
 
 # %% wrong="to_c_array" unnamed=True says="expected ValueError"
 def to_c_array(blob, name):
@@ -1537,13 +1858,20 @@ def to_c_array(blob, name):
         raise ValueError(name)
     return f"#include <stdint.h>\nconst uint8_t {name}[] = {{{', '.join(map(str, blob))}}};\nconst uint32_t {name}_len = {len(blob)};\n"
 
+
 # %% wrong="to_c_array" unnamed=True says="ValueError"
 def to_c_array(blob, name):
     import keyword
 
-    if not blob or not name.isidentifier() or keyword.iskeyword(name) or name in ("int", "static", "restrict", "typedef", "_Bool"):
+    if (
+        not blob
+        or not name.isidentifier()
+        or keyword.iskeyword(name)
+        or name in ("int", "static", "restrict", "typedef", "_Bool")
+    ):
         raise ValueError(f"ValueError: {name}")
     return f"#include <stdint.h>\nconst uint8_t {name}[] = {{{', '.join(map(str, blob))}}};\nconst uint32_t {name}_len = {len(blob)};\n"
+
 
 # %% wrong="to_c_array" unnamed=True says="expected ValueError"
 def to_c_array(blob, name):
@@ -1554,11 +1882,13 @@ def to_c_array(blob, name):
         raise ValueError(name)
     return f"#include <stdint.h>\nconst uint8_t {name}[] = {{{', '.join(map(str, blob))}}};\nconst uint32_t {name}_len = {len(blob)};\n"
 
+
 # %% wrong="to_c_array" unnamed=True says="unexpected directive"
 def to_c_array(blob, name):
     if not blob or not name.isidentifier() or name in ("int", "static", "restrict", "typedef", "_Bool"):
         raise ValueError(name)
-    return f"#include <stdint.h>\n#include \"/etc/passwd\"\nconst uint8_t {name}[] = {{{', '.join(map(str, blob))}}};\nconst uint32_t {name}_len = {len(blob)};\n"
+    return f'#include <stdint.h>\n#include "/etc/passwd"\nconst uint8_t {name}[] = {{{", ".join(map(str, blob))}}};\nconst uint32_t {name}_len = {len(blob)};\n'
+
 
 # %% right="to_c_array"
 def to_c_array(blob, name):
@@ -1571,14 +1901,31 @@ def to_c_array(blob, name):
     body = ",\n  ".join(rows)
     return f"/* made by to_c_array */\n#include <stdint.h>\n\nconst uint8_t {name}[] = {{\n  {body}\n}};\nconst uint32_t {name}_len = {len(blob)}u;\n"
 
+
 # %% right="to_c_array"
 def to_c_array(blob, name):
-    keywords = set("auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool _Complex _Imaginary".split())
+    keywords = set(
+        "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool _Complex _Imaginary".split()
+    )
     letters = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
-    if not blob or not name or name[0] not in letters or not set(name) <= letters | set("0123456789") or name in keywords:
+    if (
+        not blob
+        or not name
+        or name[0] not in letters
+        or not set(name) <= letters | set("0123456789")
+        or name in keywords
+    ):
         raise ValueError(name)
-    return "".join([f"#ifndef {name}_H\n#define {name}_H\n#include <stdint.h>\n", f"const uint32_t {name}_len = {len(blob)};  // bytes\n",
-                    f"const uint8_t {name}[{len(blob)}] = {{", ",".join(str(int(b)) for b in blob), "};\n#endif\n"])
+    return "".join(
+        [
+            f"#ifndef {name}_H\n#define {name}_H\n#include <stdint.h>\n",
+            f"const uint32_t {name}_len = {len(blob)};  // bytes\n",
+            f"const uint8_t {name}[{len(blob)}] = {{",
+            ",".join(str(int(b)) for b in blob),
+            "};\n#endif\n",
+        ]
+    )
+
 
 # %% right="to_c_array"
 def to_c_array(blob, name):
