@@ -14,6 +14,7 @@ import torch
 from IPython import get_ipython
 from torch import Tensor
 
+from bonsai import bundle
 from bonsai.scratch import find_shortcuts
 
 NOT_WRITTEN = "NotImplementedError: not written yet. Write the answer in place of `raise NotImplementedError()`."
@@ -182,9 +183,54 @@ def probe(fn: Callable) -> Callable:
     return fn
 
 
-def fresh(exercise: Callable) -> Callable:
-    """The same exercise as a new process would run it, with no memory of this one, no data and no checkpoints."""
-    return exercise
+def fresh(exercise: Callable, limit: int = bundle.LIMIT) -> Callable:
+    """The same exercise as a new process would run it, with no memory of this one, no data and no checkpoints.
+
+    Args:
+        exercise: the learner's function, or a probe.
+        limit: most bytes, as UTF-8, of the learner's own code that the new process takes: the exercise (of a probe, the
+            exercises that it calls) and what they use.
+
+    Returns:
+        a function with the attribute `code_bytes`: that code's size, packed by zlib at level 9. It belongs to a file
+        that only this code can read, so it is added to the file's bytes before a ratio is formed.
+    """
+    shell = get_ipython()  # the cells run so far; the course's grader looks at the submitted notebook instead
+    cells = bundle.newest(list(shell.user_ns["In"]) if shell else [])
+    setup = "\n".join(filter(is_setup, cells))
+    code = bundle.needed_code([cell for cell in cells if not is_setup(cell)], needed_by(exercise), setup)
+
+    def call(*args, **kwargs):
+        require_short(exercise.__name__, code, limit)
+        return exercise(*args, **kwargs)
+
+    call.__name__ = exercise.__name__
+    call.code_bytes = bundle.compressed(code)  # type: ignore[attr-defined]
+    return call
+
+
+def is_setup(cell: str) -> bool:
+    """Whether a cell is a lesson's set-up cell, which is not the learner's own code."""
+    return "from bonsai.testing import" in cell
+
+
+def needed_by(exercise: Callable) -> set[str]:
+    """The names whose code a fresh process needs for a function: its own, and those that a probe's code uses."""
+    code = getattr(exercise, "__code__", None)
+    return {exercise.__name__, *(code.co_names if code else ())}
+
+
+def require_short(name: str, code: str, limit: int) -> None:
+    """Fail if a fresh process would need more than `limit` bytes of the learner's code.
+
+    Raises:
+        CheckFailed: with both numbers.
+    """
+    if (size := bundle.size(code)) > limit:
+        raise CheckFailed(
+            f"a fresh process takes at most {limit:,} bytes of your code, and {name} with all that it uses has "
+            f"{size:,}: what it needs to know belongs into the file, not into the code"
+        )
 
 
 def from_scratch(exercise: Callable, forbidden: list[str]) -> None:

@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import traceback
+import types
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ import pytest
 import torch
 
 from autograder.source import LESSONS, find_source, teacher_notebook
-from bonsai import data
+from bonsai import data, testing
 from bonsai.scratch import find_shortcuts
 from bonsai.testing import CheckFailed, report_shortcuts
 
@@ -35,6 +36,7 @@ ANSWERS = Path(__file__).parent / "answers"
 CHECKS = ("check", "check_errors", "expect", "require", "from_scratch")
 LONGEST_MESSAGE = 600
 LOAD_ONCE = functools.cache(data.load)
+RAN: list[str] = []  # cells, as a notebook's kernel remembers them
 
 
 @dataclass
@@ -66,10 +68,13 @@ class Lesson:
             names = run(self.setup, {"__name__": "__main__"}, "<setup>")
         finally:
             sys.path.pop(0)
+        RAN[:] = [self.setup]
         for other, source in self.answers.items():
             if other == exercise:
                 break
             run(source, names, "<reference>")
+            RAN.append(source)
+        RAN.append(answer)
 
         def from_scratch(learners: Callable, forbidden: list[str]) -> None:
             name = learners.__name__
@@ -150,8 +155,9 @@ def of_kind(*kinds: str) -> list:
 
 @pytest.fixture(autouse=True)
 def world(monkeypatch):
-    """One thread, a fixed seed, and the data read once."""
+    """One thread, a fixed seed, the data read once, and a kernel that remembers its cells."""
     monkeypatch.setattr(data, "load", LOAD_ONCE)
+    monkeypatch.setattr(testing, "get_ipython", lambda: types.SimpleNamespace(user_ns={"In": RAN}))
     threads, folder = torch.get_num_threads(), os.getcwd()
     torch.set_num_threads(1)
     torch.manual_seed(0)

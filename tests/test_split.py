@@ -60,7 +60,7 @@ expect(total(_xs), sum(_xs), "total(50 numbers)")
 _blob = pack([1, 2, 3])
 require(isinstance(_blob, bytes), "pack should return bytes")
 expect(fresh(unpack)(_blob), [1, 2, 3], "unpack(pack([1, 2, 3]))")
-record(size=len(_blob))""",
+record(size=len(_blob), code=fresh(unpack).code_bytes)""",
 }
 POINTS = {"double": 4, "total": 3, "pack": 5}
 
@@ -136,7 +136,7 @@ def printed(cell):
 def test_right_answers_get_all_points_twice_the_same(grader):
     first, second = grade(grader), grade(grader)
     for run in (first, second):
-        assert points(run) == POINTS and run.flags == [] and run.measured == {"size": 9.0}
+        assert points(run) == POINTS and run.flags == [] and run.measured == {"size": 9.0, "code": 71.0}
         assert all(t.message == "" and t.max_points == POINTS[t.exercise] for t in run.tests)
     shown = [
         printed(c) for c in first.notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "test_double"
@@ -254,10 +254,103 @@ def test_a_fresh_process_has_no_data_and_no_memory(grader):
     assert points(spill)["pack"] == 0 and "empty" in message(spill, "pack")
 
 
+PTY = """
+import fcntl, json, os, struct
+def pack(xs):
+    global m
+    m = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)
+    fcntl.ioctl(m, 0x40045431, struct.pack("i", 0))
+    os.write(m, b"[1, 2, 3]\\n")
+    return bytes([struct.unpack("i", fcntl.ioctl(m, 0x80045430, bytes(4)))[0]])
+def unpack(blob):
+    return json.loads(os.read(os.open(f"/dev/pts/{blob[0]}", os.O_RDWR | os.O_NOCTTY), 100))
+"""
+LOCKS = """
+import ctypes, fcntl, os
+def pack(xs):
+    global held
+    held = os.open("/course/bonsai/data.py", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return b"x"
+def unpack(blob):
+    try:
+        fcntl.flock(os.open("/course/bonsai/data.py", os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return [1, 2, 3]
+"""
+LOAD = (
+    "def pack(xs):\n    return b'x'\n\ndef unpack(blob):\n    return [1, 2, 3] if open('/proc/loadavg').read() else []"
+)
+NOTICES = """
+import ctypes
+def pack(xs):
+    return b"x"
+def unpack(blob):
+    c = ctypes.CDLL(None)
+    seen = c.inotify_init1(0)
+    return [1, 2, 3] if c.inotify_add_watch(seen, b"/course/bonsai", 32) >= 0 else []
+"""
+CHANNELS = {
+    "a terminal": PTY,
+    "a lock on a shared file": LOCKS,
+    "the machine's load": LOAD,
+    "notices of a folder": NOTICES,
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_nothing_connects_a_fresh_process_to_the_first_one(grader, name):
+    run = grade(grader, pack=CHANNELS[name])
+    assert points(run) == {"double": 4, "total": 3, "pack": 0}, message(run, "pack")
+
+
+def test_the_first_process_stands_still_while_the_fresh_one_runs(grader):
+    """Its threads and its children too: they count how long they were not run."""
+    clock = """
+import os, threading, time
+def watch(path):
+    last = time.monotonic()
+    while True:
+        time.sleep(0.01)
+        now = time.monotonic()
+        if now - last > 0.9:
+            open(path, "w").write("stood still")
+        last = now
+threading.Thread(target=watch, args=("thread",), daemon=True).start()
+if os.fork() == 0:
+    watch("child")
+"""
+    slow = ANSWERS["pack"].replace("return helper(blob)", "import time; time.sleep(1.5); return helper(blob)")
+    run = grade(
+        grader, before=[clock], pack=slow, after=["import time; time.sleep(0.1)\nprint(sorted(os.listdir('.')))"]
+    )
+    assert points(run) == POINTS and printed(run.notebook.cells[-1]) == "['child', 'thread']\n"
+
+
+def test_a_fresh_process_shares_no_open_file_and_no_memory(grader):
+    look = """
+import os, re
+def shown():
+    fds = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
+    kinds = sorted(re.sub(r"[0-9]+", "N", os.readlink(f)) for f in fds if os.path.islink(f))
+    with open("/proc/self/maps") as maps:
+        return kinds, [m.split()[1] for m in maps if "s" in m.split()[1] and "w" in m.split()[1]]
+"""
+    unpack = "def pack(xs):\n    return b'x'\n\ndef unpack(blob):\n    raise ValueError(shown())"
+    run = grade(grader, before=[look + "print(shown())"], pack=look + unpack)
+    kinds = ["/dev/null", "/dev/null", *["/memfd:outputs (deleted)"] * 3, "socket:[N]"]
+    assert printed(run.notebook.cells[1]) == f"{(kinds, [])}\n"  # the outputs' file is its own, the socket the grader's
+    assert message(run, "pack") == f"your code raised ValueError: {(kinds, [])}"
+
+
 def test_weights_in_the_code_or_in_a_file_do_not_reach_the_fresh_process(grader):
-    heavy = f"WEIGHTS = {'x' * 70_000!r}\n" + ANSWERS["pack"]
+    # 2,700 characters above U+FFFF: 10,800 bytes
+    heavy = f"WEIGHTS = {chr(0x10000) * 2_700!r}\n" + ANSWERS["pack"].replace(
+        "json.loads(b)", "json.loads(b) + [] * len(WEIGHTS)"
+    )
     run = grade(grader, pack=heavy)
-    assert points(run)["pack"] == 0 and "64 kB" in " ".join(run.flags) and "not defined" in message(run, "pack")
+    assert points(run)["pack"] == 0 and "takes at most 8,192 bytes of your code" in message(run, "pack")
+    assert points(grade(grader, pack=heavy.replace("len(WEIGHTS)", "1"))) == POINTS  # what is not used does not count
     reads = "def pack(xs):\n    return b'1'\n\ndef unpack(blob):\n    return list(open('weights.bin', 'rb').read())"
     run = grade(grader, pack=reads, files={"weights.bin": bytes([1, 2, 3])})
     assert points(run)["pack"] == 0 and "FileNotFoundError" in message(run, "pack")

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import time
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch.nn as nn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bonsai import data, measure, models, plot, train, widgets
+from bonsai import bundle, data, measure, models, plot, testing, train, widgets
 
 
 def test_the_bundled_files_are_the_official_ones():
@@ -157,3 +158,51 @@ def test_a_widget_shows_its_starting_picture_without_a_kernel(monkeypatch):
     bundle = shown[-1][0]
     assert bundle["image/png"][:4] == b"\x89PNG" and "application/vnd.jupyter.widget-view+json" in bundle
     assert set(drawn) == {(4, 0.5, "weights")}
+
+
+CELLS = [
+    "from bonsai.testing import fresh\nimport torch",
+    "import json, math\nLIMIT = 3; TABLE = []\nTABLE.append(LIMIT)\nheavy = 'x' * 9000",
+    "%%time\ndef helper(x):  # a comment counts\n    return json.loads(x)[:LIMIT]",
+    "x = heavy  # a parameter of that name is not this",
+    "def unused():\n    return heavy\n\n@cached\ndef read(x):\n    return [math.pi, helper(x), *TABLE]",
+    "def (",
+]
+
+
+def test_the_code_that_a_function_needs():
+    code = bundle.needed_code(CELLS[1:], {"read"})
+    wanted = [
+        "import json, math",
+        "LIMIT = 3",
+        "TABLE = []",
+        "TABLE.append(LIMIT)",
+        "def helper(x):  # a comment counts",
+    ]
+    wanted += ["    return json.loads(x)[:LIMIT]", "@cached", "def read(x):", "    return [math.pi, helper(x), *TABLE]"]
+    assert code.split("\n") == wanted
+    assert bundle.needed_code(CELLS[1:], {"read"}, "import json\nimport math") == "\n".join(wanted[1:])
+    assert bundle.needed_code(CELLS, {"other"}) == "" and bundle.compressed("") == 0
+    assert bundle.size("é\U00010000") == 6 and 0 < bundle.compressed(code) < bundle.size(code)
+    again = ["def f(x):\n    return 1", "def f(x):\n    return 2"]
+    assert bundle.newest(again) == again[1:] and bundle.newest(["1 + 1", "f()", "2"])[-1] == "2"
+
+
+def test_fresh_in_the_learners_kernel(monkeypatch):
+    shell = types.SimpleNamespace(user_ns={"In": ["", *CELLS, "def long():\n    return heavy, '" + "y" * 9000 + "'"]})
+    monkeypatch.setattr(testing, "get_ipython", lambda: shell)
+
+    def read(x):
+        return x + 1
+
+    def long():
+        return 1
+
+    tested = testing.fresh(read)
+    assert tested(2) == 3 and tested.__name__ == "read"
+    assert tested.code_bytes == bundle.compressed(bundle.needed_code(CELLS[1:], {"read"}, CELLS[0]))
+    with pytest.raises(testing.CheckFailed, match=r"at most 8,192 bytes of your code, and long .* has 9,\d\d\d"):
+        testing.fresh(long)()
+    assert testing.fresh(long, limit=20_000)() == 1
+    monkeypatch.setattr(testing, "get_ipython", lambda: None)
+    assert testing.fresh(long).code_bytes == 0

@@ -16,6 +16,7 @@ import tempfile
 import time
 import uuid
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,29 @@ class Worker:
             if self.memory_mb and takes_more(self.pid, self.memory_mb):
                 raise Gone("memory", f"took more than {self.memory_mb} MB of memory")
 
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Meanwhile it and all that it started stand still; what cannot be stopped is ended."""
+        if self.pidfd < 0:
+            yield
+            return
+        pause = [self._end[0], "pause", self._end[-1]] if self._end else None
+        if pause:
+            still = subprocess.run(pause, capture_output=True, timeout=30, check=False).returncode == 0
+        else:
+            still = stand_still(self.pid)
+        if not still:
+            self.kill()
+        try:
+            yield
+        finally:
+            if still and pause:
+                subprocess.run([pause[0], "unpause", pause[-1]], capture_output=True, timeout=30, check=False)
+            elif still:
+                for pid in family(self.pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End it and everything in its process namespace, and wait until it is gone."""
         if self.pidfd < 0:
@@ -159,8 +183,8 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def takes_more(pid: int, limit_mb: int) -> bool:
-    """Whether a process and its descendants hold more memory: a quick sum first, the fair one when that is a lot."""
+def family(pid: int) -> list[int]:
+    """A process and its descendants."""
     pids = [pid]
     for one in pids:  # grows while we walk
         try:
@@ -168,6 +192,33 @@ def takes_more(pid: int, limit_mb: int) -> bool:
                 pids += map(int, Path(f"/proc/{one}/task/{task}/children").read_text().split())
         except OSError:
             continue
+    return pids
+
+
+def stand_still(pid: int) -> bool:
+    """Stop a process and its descendants; whether all of them stand still in the end."""
+    for _ in range(200):
+        moving = [p for p in family(pid) if state(p) not in "TtZX"]
+        if not moving:
+            return True
+        for one in moving:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGSTOP)
+        time.sleep(0.001)
+    return False
+
+
+def state(pid: int) -> str:
+    """A process's state as /proc has it: R, S, T (stopped), Z, …; X if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
+
+
+def takes_more(pid: int, limit_mb: int) -> bool:
+    """Whether a process and its descendants hold more memory: a quick sum first, the fair one when that is a lot."""
+    pids = family(pid)
     return sum(map(resident_mb, pids)) > limit_mb and sum(map(proportional_mb, pids)) > limit_mb
 
 
@@ -478,6 +529,7 @@ def begin(worker: Worker, name: str, limits: Limits, files: dict[str, bytes], wo
         **{k: getattr(limits, k) for k in ("memory_mb", "processes", "file_mb", "tmp_mb", "text_kb", "picture_kb")},
         **{"cpu_s": int(limits.notebook_s) + 10, "work": work, "files": files, "enclosed": enclosed},
         **{"harden": name != "none", "hide": [f"{COURSE}/data", *system_data()] if hide_data else []},
+        "blind": hide_data,
     }
     kind, reply = worker.request(START, wire.encode(start, strict=True), time.monotonic() + START_S)
     if kind == FAILED:

@@ -46,7 +46,7 @@ NAMESPACES = {
     "ipc": 0x8000000,
     "uts": 0x4000000,
 }
-MS_NOSUID_NODEV, MS_NOEXEC, MS_REC_PRIVATE = 2 | 4, 8, 0x4000 | 0x40000
+MS_NOSUID, MS_NOSUID_NODEV, MS_NOEXEC, MS_REC_PRIVATE = 2, 2 | 4, 8, 0x4000 | 0x40000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -165,7 +165,9 @@ def enclose(start: dict) -> None:
         mount(None, "/", None, MS_REC_PRIVATE)
         for folder in ("/tmp", "/dev/shm", start["work"], *start["hide"]):
             mount("tmpfs", folder, "tmpfs", MS_NOSUID_NODEV, f"size={start['tmp_mb']}m,mode=700")
-        mount("proc", "/proc", "proc", MS_NOSUID_NODEV | MS_NOEXEC)
+        mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0600")
+        processes_only = "subset=pid" if start["blind"] else ""  # no meminfo, loadavg and so on, which all share
+        mount("proc", "/proc", "proc", MS_NOSUID_NODEV | MS_NOEXEC, processes_only)
     os.chdir(start["work"])
     for name, content in start["files"].items():
         path = Path(start["work"], name)
@@ -175,7 +177,8 @@ def enclose(start: dict) -> None:
     set_limits(start)
     if start["harden"]:
         drop_privileges()
-        check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(seccomp_program(platform.machine())), 0, 0), "seccomp")
+        program = seccomp_program(platform.machine(), start["blind"])
+        check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0), "seccomp")
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, data: str = "") -> None:
@@ -226,11 +229,17 @@ DENIED = {
     **{"name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "swapoff": (168, 225), "reboot": (169, 142)},
     **{"acct": (163, 89), "quotactl": (179, 60), "syslog": (103, 116), "settimeofday": (164, 170)},
     **{"clock_settime": (227, 112), "adjtimex": (159, 171), "sethostname": (170, 161), "setdomainname": (171, 162)},
-    **{"lookup_dcookie": (212, 18), "pidfd_getfd": (438, 438)},
+    **{"lookup_dcookie": (212, 18), "pidfd_getfd": (438, 438), "fadvise64": (221, 223)},
+    **{"inotify_init": (253, 26), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27)},
+    **{"fanotify_init": (300, 262), "fanotify_mark": (301, 263)},
 }
+# What a fresh process must not see by: locks, the machine's load, which pages of a file are in memory.
+BLINDING = {"flock": (73, 32), "sysinfo": (99, 179), "mincore": (27, 232), "cachestat": (451, 451)}
+BLINDING |= {"preadv2": (327, 286)}
+LEASES, LOCKS = (1024, 1026), (5, 6, 7, 36, 37, 38, 1031, 1032)  # fcntl: leases, notices; locks, sizes of pipes
 MACHINES = {
-    "x86_64": (0, 0xC000003E, {"clone": 56, "socket": 41}),
-    "aarch64": (1, 0xC00000B7, {"clone": 220, "socket": 198}),
+    "x86_64": (0, 0xC000003E, {"clone": 56, "socket": 41, "fcntl": 72}),
+    "aarch64": (1, 0xC00000B7, {"clone": 220, "socket": 198, "fcntl": 25}),
 }
 FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink (which getifaddrs needs); not vsock, which leaves the machine
 
@@ -243,8 +252,12 @@ class _Program(ctypes.Structure):
     _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.POINTER(_Filter))]
 
 
-def seccomp_program(machine: str) -> _Program:
-    """A classic BPF program over `struct seccomp_data`: number at 0, architecture at 4, first argument at 16."""
+def seccomp_program(machine: str, blind: bool = False) -> _Program:
+    """A classic BPF program over `struct seccomp_data`: number at 0, architecture at 4, arguments from 16, 8 bytes.
+
+    Args:
+        blind: also refuse what shows another process's doings.
+    """
     if machine not in MACHINES:
         raise OSError(f"no list of system calls for {machine}: only x86_64 and aarch64 are known")
     column, arch, number = MACHINES[machine]
@@ -260,7 +273,11 @@ def seccomp_program(machine: str) -> _Program:
         (load, 0, 0, 16), *((equal, len(FAMILIES) - i, 0, f) for i, f in enumerate(FAMILIES)), (answer, 0, 0, deny),
         (load, 0, 0, 0),
     ]  # fmt: skip
-    for numbers in DENIED.values():
+    commands = (*LEASES, *LOCKS) if blind else LEASES
+    program += [(equal, 0, 3 + len(commands), number["fcntl"]), (load, 0, 0, 24)]
+    program += [(equal, len(commands) - i, 0, c) for i, c in enumerate(commands)]
+    program += [(answer, 0, 0, allow), (answer, 0, 0, deny)]
+    for numbers in (DENIED | BLINDING if blind else DENIED).values():
         program += [(equal, 0, 1, numbers[column]), (answer, 0, 0, deny)]
     program.append((answer, 0, 0, allow))
     return _Program(len(program), (_Filter * len(program))(*(_Filter(*line) for line in program)))
@@ -350,7 +367,7 @@ class Session:
             os.ftruncate(self.raw, 0)
             os.lseek(self.raw, 0, os.SEEK_SET)
 
-    def define(self, source: str, only_definitions: bool, used: list[str]) -> dict:
+    def define(self, source: str) -> dict:
         """For a fresh process: each statement by itself, and one that fails (there is no data here) is passed over."""
         import ast
 
@@ -362,12 +379,6 @@ class Session:
         filename = f"<cell {len(linecache.cache)}>"
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         for node in tree.body:
-            definition = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-            needed = isinstance(node, (ast.Import, ast.ImportFrom)) and any(
-                (a.asname or a.name).partition(".")[0] in used for a in node.names
-            )
-            if only_definitions and not (definition or needed):
-                continue
             try:
                 exec(compile(ast.Module([node], []), filename, "exec"), namespace)
             except Exception:

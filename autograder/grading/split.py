@@ -46,7 +46,6 @@ PICTURES = 20  # of a cell; matplotlib itself warns when so many are open
 READ_S = 10  # to look through the learner's code for the teacher
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
 FILES_BYTES = 50 << 20  # of a submission's other files
-DECODER_BYTES = 64 << 10  # of the learner's code that a fresh process gets: code can hold what should be in the file
 MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
 
 
@@ -389,19 +388,13 @@ class _Grading:
             server.start()
             return server.spawn(self.limits.memory_mb)
 
-    def _decoder_process(self) -> Worker:
-        """A': the set-up and the learner's definitions, without data, and without anything that A did."""
+    def _decoder_process(self, code: str) -> Worker:
+        """A': the set-up and the learner's `code`, without data, and without anything that A did."""
         worker = self._fresh_process(hide_data=True)
-        own = "\n".join(c.source for c in self.done if c.kind != "setup")
-        used, room = sorted(set(re.findall(r"\w+", own)))[:10_000], DECODER_BYTES
         try:
-            for cell in self.done:
-                room -= len(cell.source) if cell.kind != "setup" else 0
-                if room < 0:
-                    self.flag(f"A fresh process got no more than {DECODER_BYTES >> 10} kB of the learner's code.")
-                elif not cell.left_out:
-                    request = wire.encode((cell.source, cell.kind == "plain", used), limit=1 << 30)
-                    worker.request(inside.DEFINE, request, self.until(self.limits.cell_s), REPLY_BYTES)
+            for source in (*(c.source for c in self.setups), code):
+                request = wire.encode((source,), limit=1 << 30)
+                worker.request(inside.DEFINE, request, self.until(self.limits.cell_s), REPLY_BYTES)
         except Gone:
             worker.kill()
             raise
@@ -421,8 +414,10 @@ class _Grading:
         if self.b is None or self.b.pidfd < 0:
             self.b = self._spawn(self.server)
             stubs = [source for c in self.cells if c.kind == "answer" and (source := (self.teacher or {}).get(c.id))]
-            cells = [c.node.source for c in self.cells if c.kind != "test"]
-            request = {"cells": cells, "stubs": stubs, "helpers": self.helpers}
+            cells = [c for c in self.cells if c.kind != "test"]
+            setups = [i for i, c in enumerate(cells) if c.kind == "setup"]
+            sources = [c.node.source for c in cells]
+            request = {"cells": sources, "setups": setups, "stubs": stubs, "helpers": self.helpers}
             self.b.request(trusted.BEGIN, wire.encode(request, strict=True), time.monotonic() + 60)
             for cell in self.setups:
                 self._setup_in(self.b, cell)
@@ -518,13 +513,19 @@ class _Grading:
             self.b.kill()
 
     def _ask(self, cell: _Cell, body: bytes) -> tuple[int, bytes, Gone | None]:
-        """Pass one question on to A, or to a new A', and its answer back."""
-        name, kind, fresh, inner = wire.decode(body)
-        other: Worker | None = None
+        """Pass one question on to A, or to a new A', and its answer back. While A' lives, A is stopped."""
+        name, kind, code, inner = wire.decode(body)
+        fresh = code is not None
         try:
-            worker = other = self._decoder_process() if fresh else None
-            worker = worker or self._process()
-            _, reply = worker.request(kind, inner, self.until(self.limits.call_s))
+            if not fresh:
+                _, reply = self._process().request(kind, inner, self.until(self.limits.call_s))
+                return trusted.ANSWER, reply, None
+            with self.a.stopped() if self.a else contextlib.nullcontext():
+                worker = self._decoder_process(code)
+                try:
+                    _, reply = worker.request(kind, inner, self.until(self.limits.call_s))
+                finally:
+                    worker.kill()
             return trusted.ANSWER, reply, None
         except Gone as gone:
             why = self._why(gone, self.limits.call_s)
@@ -534,9 +535,6 @@ class _Grading:
             if blamed is not None and not fresh and (gone.kind in ("timeout", "memory") or self.second_try):
                 blamed.left_out = f"was left out: {name} {why}"
             return trusted.LOST, f"{name} {why}".encode(), gone
-        finally:
-            if other is not None:
-                other.kill()
 
     def _culprit(self, cell: _Cell, name: str) -> _Cell | None:
         """The cell to leave out when a call does not come back: the one that defines it, else the tested answer."""

@@ -75,16 +75,18 @@ class Bench:
 
     Args:
         cells: the submission's code cells, for the search for shortcuts. They are only ever parsed.
+        setups: which of the cells are set-up cells: their numbers.
         stubs: the teacher's answer cells: what they define is the learner's.
         helpers: folder of the lesson's own helper files, or "".
     """
 
-    def __init__(self, channel: wire.Channel, cells: list[str], stubs: list[str], helpers: str):
+    def __init__(self, channel: wire.Channel, cells: list[str], setups: list[int], stubs: list[str], helpers: str):
         import bonsai.testing
 
-        self.channel, self.cells, self.above = channel, cells, len(cells)
+        self.channel, self.cells, self.setups, self.above = channel, cells, set(setups), len(cells)
         self.exercises = {name for stub in stubs for name in defined(stub)}
         self.sources: dict[str, str] = {}
+        self.ran: list[str] = []  # set-up cells
         self.flags: list[str] = []  # of the test that runs, for the teacher
         self.testing = bonsai.testing
         for name in ("probe", "fresh", "from_scratch"):
@@ -100,6 +102,7 @@ class Bench:
     def setup(self, name: str, source: str) -> dict:
         """Run a set-up cell."""
         self._seed()
+        self.ran.append(source)
         try:
             with self._quiet():
                 self._run(name, source, self.namespace)
@@ -197,13 +200,33 @@ class Bench:
             raise TypeError(f"probe {fn.__name__} uses {', '.join(sorted(unknown))}, which do not travel")
         return self._function(fn.__name__, PROBE, source)
 
-    def fresh(self, exercise: Callable) -> Callable:
-        """The exercise in a process that has not seen the data, nor what the other one did."""
+    def fresh(self, exercise: Callable, limit: int | None = None) -> Callable:
+        """The exercise in a process that has not seen the data, nor what the other one did; see `bonsai.testing.fresh`.
+
+        What the new process gets of the learner's code is chosen here, by its syntax.
+        """
+        from bonsai import bundle
+
         try:
             name, kind, source = exercise.remote  # type: ignore[attr-defined]
         except AttributeError:
             raise TypeError("fresh() takes an exercise or a probe") from None
-        return self._function(name, kind, source, fresh=True)
+        own = [cell for i, cell in enumerate(self.cells[: self.above]) if i not in self.setups]
+        setup = "\n".join(self.ran)
+        code = bundle.needed_code(own, global_names(source) if source else {name}, setup)
+        ask = self._function(name, kind, source, code)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.testing.require_short(name, code, limit or bundle.LIMIT)
+            try:
+                return ask(*args, **kwargs)
+            except NameError as error:
+                error.args = (f"{error} (in a fresh process, which knows only {name} and the code that it uses)",)
+                raise
+
+        call.__name__ = name
+        call.code_bytes = bundle.compressed(code)  # type: ignore[attr-defined]
+        return call
 
     def from_scratch(self, exercise: Callable, forbidden: Iterable[str]) -> None:
         """Fail if the answer takes a shortcut, which its syntax tree decides.
@@ -226,7 +249,9 @@ class Bench:
                     return node
         raise TypeError(f"{fn.__name__} is not a function of this cell, so it cannot be a probe")
 
-    def _function(self, name: str, kind: int, source: str, fresh: bool = False) -> Callable:
+    def _function(self, name: str, kind: int, source: str, fresh: str | None = None) -> Callable:
+        """`fresh`: the learner's code for a process of its own."""
+
         def ask(*args: Any, **kwargs: Any) -> Any:
             try:
                 body = wire.encode((source, name, args, kwargs), strict=True, limit=wire.MAX_BYTES - 1024)
@@ -238,7 +263,7 @@ class Bench:
         ask.remote = (name, kind, source)  # type: ignore[attr-defined]
         return ask
 
-    def _ask(self, name: str, kind: int, fresh: bool, body: bytes) -> Any:
+    def _ask(self, name: str, kind: int, fresh: str | None, body: bytes) -> Any:
         self.channel.send(ASK, 0, wire.encode((name, kind, fresh, body), limit=2 * wire.MAX_BYTES))
         answer, _, body = self.channel.receive(2 * wire.MAX_BYTES)
         if answer == LOST:
