@@ -41,6 +41,7 @@ REGIONS = {  # begin and end of a region -> the only kind of cell that may hold 
     ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"): "test",
     ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ==="): "question",
 }
+TAKEN = "# Taken from the course: worth 0 points."  # first line of an answer that `bonsai answer` put in
 JUPYTEXT_KEYS = {"lines_to_next_cell", "lines_to_end_of_cell_marker"}
 
 
@@ -173,6 +174,11 @@ def summary(test: NotebookNode) -> list[NotebookNode]:
     test.source = test.source[said.end() :]
     text = f"**Checked here:** {said[1]}  \n**Hidden tests:** {said[2]}"
     return [nbformat.v4.new_markdown_cell(text)]
+
+
+def is_taken(answer: str) -> bool:
+    """Whether an answer cell holds the course's own answer, as `bonsai answer` puts it there."""
+    return any(line.strip() == TAKEN for line in answer.splitlines())
 
 
 def _number_cells(notebook: NotebookNode) -> None:

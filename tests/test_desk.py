@@ -10,8 +10,8 @@ import nbformat
 import pytest
 
 from autograder.desk import doctor, progress, start, submit, workspace
-from autograder.grading.grade import which_lesson
-from autograder.source import LESSONS
+from autograder.grading.grade import grade, which_lesson
+from autograder.source import LESSONS, find_source, is_taken
 
 LESSON = "01_quantization_math"
 ANSWER = "def affine_qparams(x_min, x_max, qmin, qmax):\n    return 1.0, 0"
@@ -146,6 +146,24 @@ def test_a_broken_record_is_put_aside(desk, content):
     assert (desk / "progress.broken.json").exists()
     progress.record(LESSON, {"quantize": 4.0})
     assert json.loads(progress.record_path().read_text())[LESSON]["points"] == {"quantize": 4.0}
+
+
+def test_an_answer_can_be_taken_for_no_points(desk, monkeypatch):
+    source = find_source("01")
+    workspace.open_lesson(LESSON)
+    write_answer(exercise="quantize", source="mine = 1")
+    kept = workspace.take_answer(source, "quantize")
+    cell = cell_of(workspace.read(workspace.notebook(LESSON)), "quantize")
+    assert is_taken(cell.source) and "def quantize" in cell.source and "SOLUTION" not in cell.source
+    assert cell_of(workspace.read(kept), "quantize").source == "mine = 1"
+    (result,) = grade([workspace.notebook(LESSON)])
+    row = next(e for e in result.exercises if e["id"] == "quantize")
+    assert (row["points"], row["passed"]) == (0.0, False) and "taken" in row["message"]
+    with pytest.raises(workspace.WorkspaceError, match="no exercise 'nothing'"):
+        workspace.take_answer(source, "nothing")
+    monkeypatch.setenv("BONSAI_ANSWERS", "off")
+    with pytest.raises(workspace.WorkspaceError, match="switched off"):
+        workspace.take_answer(source, "quantize")
 
 
 def test_the_start_page_names_every_lesson_and_a_person_may_change_it(desk):

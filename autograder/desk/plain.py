@@ -16,7 +16,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from autograder.desk.workspace import key
-from autograder.source import teacher_notebook
+from autograder.source import is_taken, teacher_notebook
 
 CELL_S = 300  # wall clock, for a busy laptop
 NO_SANDBOX = "There is no sandbox here: your cells run with your rights, as they do in JupyterLab."
@@ -35,12 +35,15 @@ def check(source: Path, notebook: Path, tell: Callable[[dict], None], only: str 
         the rows of all exercises that were asked for.
     """
     prepared = with_tests(nbformat.read(notebook, as_version=4), teacher_notebook(source), only)
+    taken = {key(cell) for cell in prepared.cells if is_taken(cell.source)}
     rows: dict[str, dict] = {}
 
     def judged(cell: NotebookNode, **_: object) -> None:
         meta = cell.metadata.get("nbgrader", {})
         if meta.get("grade") and cell.cell_type == "code":
             row = judge(cell)
+            if row["id"] in taken:
+                row |= {"points": 0.0, "passed": False, "message": "the course's own answer, worth 0 points"}
             if not only or row["id"] == only:
                 rows[row["id"]] = row
                 tell(row)

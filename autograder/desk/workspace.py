@@ -7,6 +7,7 @@ lesson can be brought in without losing an answer.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +16,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.source import LESSONS, ROOT
+from autograder.source import LESSONS, ROOT, TAKEN, teacher_notebook
 
 GIVEN = ".bonsai"  # the lessons as they were copied
 BACKUPS = "backups"  # of a lesson, beside its notebook
@@ -199,6 +200,29 @@ def is_answer(cell: NotebookNode) -> bool:
 
 def first_line(cell: NotebookNode) -> str:
     return next((line.strip()[:80] for line in cell.source.splitlines() if line.strip()), "")
+
+
+def take_answer(source: Path, exercise: str) -> Path:
+    """Put the course's answer to an exercise into the learner's notebook, marked as taken; returns the backup.
+
+    Raises:
+        WorkspaceError: no such exercise, or its cell is not in the notebook.
+    """
+    if os.environ.get("BONSAI_ANSWERS", "").lower() in ("no", "off", "0"):
+        raise WorkspaceError("answers are switched off in this course (BONSAI_ANSWERS)")
+    cells = {key(cell): cell.source for cell in teacher_notebook(source).cells if is_answer(cell)}
+    if exercise not in cells:
+        raise WorkspaceError(f"no exercise {exercise!r} in {source.stem}: there are {', '.join(cells)}")
+    path = notebook(source.stem)
+    mine = read(path)
+    own = next((cell for cell in mine.cells if key(cell) == exercise), None)
+    if own is None:
+        raise WorkspaceError(f"the cell of {exercise} is not in {path}: bonsai update puts it back")
+    kept = backup(path)
+    answer = re.sub(r"^ *### (BEGIN|END) SOLUTION\n?", "", cells[exercise], flags=re.M)
+    own.source, own.outputs, own.execution_count = f"{TAKEN}\n{answer}", [], None
+    write(mine, path)
+    return kept
 
 
 def read(path: Path) -> NotebookNode:

@@ -37,7 +37,9 @@ from traitlets import Bool, Dict, Enum
 from autograder.box.sandbox import Limits
 from autograder.grading.pages import FeedbackExporter, Formulas, ResultsFirst, fenced, harmless_markdown
 from autograder.grading.split import FILES_BYTES, Grader, Run, error_output, words
+from autograder.source import is_taken
 
+TAKEN_MESSAGE = "the course's own answer was taken here, which is worth 0 points"
 KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
 
 _graders: dict[tuple, Grader] = {}
@@ -114,6 +116,14 @@ class SplitExecute(Execute):
         with _lock:
             grader = shared_grader(self.sandbox, Limits(**self.limits), self.warm)
             run = grader.run(nb, self._files(resources), teacher, self._helpers(resources), self._known(resources))
+        taken = {
+            cell.metadata.nbgrader.grade_id
+            for cell in nb.cells
+            if cell.metadata.get("nbgrader", {}).get("solution") and is_taken(cell.source)
+        }
+        for test in run.tests:
+            if test.exercise in taken:
+                test.points, test.passed, test.message = 0.0, False, TAKEN_MESSAGE
         flags = list(nb.metadata.get("bonsai_flags", []))
         if claims:
             flags.append("The notebook brought results of its own; they were dropped.")
