@@ -30,7 +30,7 @@ from typing import Any, NoReturn
 from autograder.box import wire
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
-START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE = range(1, 7)
+START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED = range(1, 8)
 DONE, FAILED = 64, 65
 
 NOBODY = 65534
@@ -321,8 +321,8 @@ class Session:
         for fd, source in ((0, nothing), (1, self.raw), (2, self.raw)):
             os.dup2(source, fd)
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        random.seed(0)  # a parent's state would be shared by all its children
-        numpy.random.seed(0)
+        self.seeders = random.seed, numpy.random.seed, torch.manual_seed
+        self.seed()  # a parent's state would be shared by all its children
         torch.set_num_threads(1)
         self.shell = make_shell()
         self.outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
@@ -330,6 +330,7 @@ class Session:
     def answer(self, kind: int, request: Any) -> bytes:
         """The reply to one request; an error in it is a reply too."""
         own: dict[int, Callable[..., dict]] = {CELL: self.run_cell, DEFINE: self.define, LEAVE_OUT: self.leave_out}
+        own[SEED] = self.seed
         if kind in own:
             return json.dumps(own[kind](*request), default=str).encode()
         try:
@@ -342,8 +343,15 @@ class Session:
             what = f"{request[1]} returned something that cannot leave its process: {error}"
             return wire.encode(("error", describe(Unsendable(what)) | {"bases": []}))
 
+    def seed(self) -> dict:
+        """Set the random states: before each cell and each test, so that they do not depend on what ran before."""
+        for seeder in self.seeders:
+            seeder(0)
+        return {}
+
     def run_cell(self, source: str) -> dict:
         """Run a cell as Jupyter would; its outputs as nbformat has them."""
+        self.seed()
         self.outputs = outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
         self.shell.outputs = outputs
         saved, sys.stdout, sys.stderr = (sys.stdout, sys.stderr), Stream("stdout", outputs), Stream("stderr", outputs)

@@ -115,7 +115,8 @@ class SplitExecute(Execute):
         teacher = {name: cell.source for name, cell in teacher_cells(resources).items()}
         with _lock:
             grader = shared_grader(self.sandbox, Limits(**self.limits), self.warm)
-            run = grader.run(nb, self._files(resources), teacher, self._helpers(resources), self._known(resources))
+            known, demonstrations = self._known(resources)
+            run = grader.run(nb, self._files(resources), teacher, self._helpers(resources), known, demonstrations)
         taken = {
             cell.metadata.nbgrader.grade_id
             for cell in nb.cells
@@ -144,12 +145,13 @@ class SplitExecute(Execute):
         here = handed_in if handed_in.is_dir() else Path(resources["metadata"]["path"])
         return submitted_files(here) | submitted_files(self._folder(resources, "source_directory"))
 
-    def _known(self, resources: Any) -> list[str]:
-        """The code that the teacher's notebook holds."""
+    def _known(self, resources: Any) -> tuple[list[str], list[str]]:
+        """The code that the teacher's notebook holds, and what of it is neither set-up, answer nor test."""
         path = self._folder(resources, "source_directory") / f"{resources['nbgrader']['notebook']}.ipynb"
         if not path.is_file():
-            return []
-        return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+            return [], []
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        return [c.source for c in cells], [c.source for c in cells if "nbgrader" not in c.metadata]
 
     def _helpers(self, resources: Any) -> Path | None:
         """The teacher's own folder of the assignment, for the files that the set-up cell imports."""

@@ -46,6 +46,7 @@ PICTURES = 20  # of a cell; matplotlib itself warns when so many are open
 READ_S = 10  # to look through the learner's code for the teacher
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
 FILES_BYTES = 50 << 20  # of a submission's other files
+NOT_RUN = "Not run again: this demonstration is the course's own, unchanged, and nothing that is graded needs it.\n"
 MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
 
 
@@ -131,6 +132,7 @@ class Grader:
         teacher: Mapping[str, str] | None = None,
         helpers: Path | None = None,
         known: Collection[str] = (),
+        demonstrations: Collection[str] = (),
     ) -> Run:
         """Run a notebook whose locked cells have been restored and hold the hidden tests.
 
@@ -141,6 +143,8 @@ class Grader:
                 outside the sandbox, whatever the notebook's metadata says; leave it out only for a notebook of yours.
             helpers: the teacher's folder with the lesson's helper files, for the set-up cell outside the sandbox.
             known: texts of the teacher's other code cells, in which nothing is looked for that a teacher should see.
+            demonstrations: of these, the texts that nothing depends on but what uses their names: one that is unchanged
+                is run only if a cell of the learner needs it (`autograder.grading.demonstrations`).
 
         Raises:
             SandboxMissing: there is no sandbox. What a submission does never raises.
@@ -152,6 +156,7 @@ class Grader:
             work = folder if self.sandbox == "none" else WORK
             grading = _Grading(self, notebook, dict(files or {}), teacher, helpers, work, began)
             grading.known = {words(text) for text in (*known, *(teacher or {}).values())}
+            grading.skip({text.rstrip() for text in demonstrations})
             try:
                 grading.parts["start"] = time.monotonic() - began
                 return grading.run()
@@ -169,7 +174,7 @@ def fingerprint() -> tuple:
 
 @dataclass
 class _Cell:
-    """A code cell: `kind` is setup, answer, plain, test or none (not run)."""
+    """A code cell: `kind` is setup, answer, plain, test or skipped (a demonstration that nothing needs)."""
 
     node: NotebookNode
     kind: str
@@ -210,6 +215,7 @@ class _Grading:
         self.restarts = 0
         self.count = 0
         self.second_try = False
+        self.seeded: Worker | None = None  # the A whose random state has been set for this test
         self.known: set[str] = set()
 
     # The notebook ------------------------------------------------------------------------------------------------
@@ -255,11 +261,34 @@ class _Grading:
         if sentence not in self.run_.flags:
             self.run_.flags.append(sentence)
 
+    def skip(self, demonstrations: Collection[str]) -> None:
+        """Mark the teacher's unchanged demonstrations that nothing in the notebook needs; when in doubt, none."""
+        roles = {"answer": "own", "plain": "own"}
+        cells = [(roles.get(c.kind, c.kind), c.source) for c in self.cells]
+        shown = [c.kind == "plain" and c.source.rstrip() in demonstrations for c in self.cells]
+        if not any(shown):
+            return
+        cells = [
+            ("demonstration", source) if s else (role, source) for s, (role, source) in zip(shown, cells, strict=True)
+        ]
+        try:
+            body = wire.encode({"cells": cells}, limit=1 << 30)
+            _, reply = self._bench().request(trusted.CHOOSE, body, time.monotonic() + READ_S)
+        except Gone:
+            return
+        needed = set(wire.decode(reply)["run"])
+        for i, cell in enumerate(self.cells):
+            if shown[i] and i not in needed:
+                cell.kind = "skipped"
+
     def run(self) -> Run:
         """All cells in order, as if it were one notebook."""
         for cell in self.cells:
             began = time.monotonic()
-            if cell.kind == "test":
+            if cell.kind == "skipped":
+                self.count += 1
+                cell.node.outputs = [NotebookNode(output_type="stream", name="stdout", text=NOT_RUN)]
+            elif cell.kind == "test":
                 self._test(cell)
             else:
                 self._learner_cell(cell)
@@ -440,7 +469,7 @@ class _Grading:
         began = time.monotonic()
         self.count += 1
         cell.node.execution_count = self.count
-        self.second_try = False
+        self.second_try, self.seeded = False, None
         said, gone = self._attempt(cell)
         if gone is not None and gone.kind in ("ended", "protocol"):  # perhaps the work of another exercise's thread
             self.flag(f"{cell.id}: {clean(said['message'])}; tried once more in a new process.")
@@ -518,7 +547,11 @@ class _Grading:
         fresh = code is not None
         try:
             if not fresh:
-                _, reply = self._process().request(kind, inner, self.until(self.limits.call_s))
+                a = self._process()
+                if self.seeded is not a:
+                    a.request(inside.SEED, wire.encode(()), self.until(self.limits.call_s))
+                    self.seeded = a
+                _, reply = a.request(kind, inner, self.until(self.limits.call_s))
                 return trusted.ANSWER, reply, None
             with self.a.stopped() if self.a else contextlib.nullcontext():
                 worker = self._decoder_process(code)

@@ -25,7 +25,7 @@ from autograder.box import wire
 from autograder.box.worker import CALL, MESSAGE, NOT_SHOWN, PROBE, serve
 
 # The grader's requests, and this process's questions back.
-SETUP, TEST, BEGIN, READ = 32, 33, 34, 35
+SETUP, TEST, BEGIN, READ, CHOOSE = 32, 33, 34, 35, 36
 RESULT, ASK = 96, 97
 ANSWER, LOST = 98, 99
 
@@ -47,6 +47,7 @@ def main() -> None:
     import bonsai.measure
     import bonsai.models
     import bonsai.testing  # noqa: F401
+    from autograder.grading import demonstrations, suspicion  # noqa: F401
 
     serve(socket.socket(fileno=os.dup(0)), tester, enclosed=False)
 
@@ -66,6 +67,7 @@ def tester(channel: wire.Channel) -> NoReturn:
             os._exit(1)
         else:
             served: dict[int, Callable[..., dict]] = {SETUP: bench.setup, TEST: bench.test, READ: bench.read}
+            served[CHOOSE] = bench.choose
             reply = served[kind](**request)
         channel.send(RESULT, number, wire.encode(reply))
 
@@ -137,6 +139,12 @@ class Bench:
         from autograder.grading.suspicion import suspicions
 
         return {"flags": suspicions(cells, setup)}
+
+    def choose(self, cells: list[tuple[str, str]]) -> dict:
+        """Which demonstrations are needed: indices of cells, (role, source) each, which are only ever parsed."""
+        from autograder.grading.demonstrations import to_run
+
+        return {"run": sorted(to_run(cells))}
 
     def _names(self, source: str) -> dict[str, Any]:
         """What a test cell sees: a copy of the set-up cell's names; what the teacher's answers define, and whatever
