@@ -1,7 +1,6 @@
 # ruff: noqa: E501  (sources of notebooks are dense)
 """nbgrader with the split grader in it: points, feedback, and what a submission's metadata and text can do."""
 
-import logging
 import os
 from dataclasses import asdict
 
@@ -72,7 +71,6 @@ def hand_in(course, student, change=None, **answers):
     folder = root / "submitted" / student / "small"
     folder.mkdir(parents=True)
     nbformat.write(notebook, folder / "small.ipynb")
-    logging.disable(logging.CRITICAL)
     result = api.autograde("small", student)
     assert result["success"], result
     assert api.generate_feedback("small", student)["success"]
@@ -90,12 +88,32 @@ FULL = {"test_double": 4, "test_total": 3, "test_pack": 5, "why": None}
 def test_points_flags_and_feedback(course):
     points, graded, page = hand_in(course, "ada")
     assert points == FULL and graded.metadata.bonsai_flags == []
-    assert graded.metadata.bonsai_run["measured"] == {"size": 9}
+    assert graded.metadata.bonsai_run["measured"]["size"] == 9
     results = [c.metadata.bonsai_result for c in graded.cells if "bonsai_result" in c.metadata]
     assert [r["passed"] for r in results] == [True] * 3
     assert test_split.SECRET not in page and "HIDDEN TESTS" not in page
     assert "<details>" in page  # the lesson's own text stays
     assert "MARKING_2" not in page and "MARKING_2" in graded.cells[-1].source  # for the teacher only
+
+
+def test_flags_reach_the_log_the_formgrader_and_the_feedback(course, caplog):
+    def change(notebook, by_name):
+        by_name["test_double"].source += "\nprint('mine')"
+
+    root, _ = course
+    _points, graded, page = hand_in(course, "fay", change, double="def double(x):\n    import socket\n    return 2 * x")
+    flags = graded.metadata.bonsai_flags
+    assert any("'test_double' was changed" in flag for flag in flags) and len(flags) >= 2
+    assert all(flag in BeautifulSoup(page, "html.parser").get_text() for flag in flags)
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        notebook = gradebook.find_submission_notebook("small", "small", "fay")
+        assert notebook.flagged
+        comment = gradebook.find_comment("double", "small", "small", "fay").comment
+        assert all(flag in comment for flag in flags)
+        assert not gradebook.find_submission_notebook("small", "small", "ada").flagged
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert all(flag in said for flag in flags)
+    assert "checksum" not in said and "not recognized" not in said
 
 
 def test_a_hidden_failure_shows_its_message_and_not_its_source(course):

@@ -167,7 +167,11 @@ class ResultsFirst(Preprocessor):
         rows = [row for cell in nb.cells if (row := result_row(cell))]
         if rows:
             head = "<tr><th>Exercise</th><th>Points</th><th>What the tests say</th></tr>"
-            table = nbformat.v4.new_markdown_cell(f'<table class="table">\n{head}\n{"".join(rows)}</table>')
+            flags = "".join(f"<li>{safe(flag)}</li>\n" for flag in nb.metadata.get("bonsai_flags", []))
+            remarks = f"\n<p>Remarks, for your teacher too:</p>\n<ul>\n{flags}</ul>" if flags else ""
+            late = (resources or {}).get("nbgrader", {}).get("late_penalty") or 0
+            remarks += f"\n<p>Handed in late: {late:g} points were taken off.</p>" if late else ""
+            table = nbformat.v4.new_markdown_cell(f'<table class="table">\n{head}\n{"".join(rows)}</table>{remarks}')
             nb.cells.insert(0, table)
         return nb, resources
 
@@ -179,7 +183,8 @@ def result_row(cell: NotebookNode) -> str:
         return ""
     name = meta["grade_id"]
     points, most = meta.get("score", result.get("points", 0)) or 0, meta.get("points", 0)
-    said = str(result.get("message", "graded by your teacher" if meta.get("task") else ""))
+    waits = meta.get("task") and meta.get("score") is None
+    said = str(result.get("message", "not graded yet: your teacher does" if waits else ""))
     said = "✓" if result.get("passed") else said
     if result.get("hidden"):
         said = f"(a hidden test) {said}"

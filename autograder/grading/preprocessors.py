@@ -32,7 +32,7 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
-from traitlets import Bool, Dict, Enum
+from traitlets import Bool, Dict, Enum, List
 
 from autograder.box.sandbox import Limits
 from autograder.grading.pages import FeedbackExporter, Formulas, ResultsFirst, fenced, harmless_markdown
@@ -77,6 +77,8 @@ class DropDuplicates(DeduplicateIds):
                 own = teachers.metadata.nbgrader
                 if own.locked and not same(cell, teachers):
                     flags.append(f"The locked cell {name!r} was changed; it has been restored.")
+                if own.locked and cell.cell_type == teachers.cell_type:
+                    cell.source = teachers.source  # else nbgrader reports each cell whose hidden tests it puts back
                 if any(bool(meta.get(kind)) != own[kind] for kind in ("grade", "solution", "locked", "task")):
                     flags.append(f"The label of cell {name!r} was changed; it has been restored.")
                 cell.metadata["nbgrader"] = NotebookNode(own)
@@ -164,7 +166,23 @@ class SaveStructuredGrades(SaveAutoGrades):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         self.run: Run | None = resources.get("bonsai")
-        return super().preprocess(nb, resources)
+        nb, resources = super().preprocess(nb, resources)
+        if flags := self.run.flags if self.run is not None else []:
+            self._tell_the_teacher(nb, flags)
+        return nb, resources
+
+    def _tell_the_teacher(self, nb: NotebookNode, flags: list[str]) -> None:
+        """Flags go into the log, and into the formgrader: its own mark, and a comment at the first answer."""
+        for flag in flags:
+            self.log.warning("%s, %s: %s", self.student_id, self.notebook_id, flag)
+        where = self.notebook_id, self.assignment_id, self.student_id
+        first = next((c.metadata.nbgrader.grade_id for c in nb.cells if utils.is_solution(c)), None)
+        with Gradebook(self.db_url) as gradebook:
+            gradebook.find_submission_notebook(*where).flagged = True
+            if first is not None:
+                comment = gradebook.find_comment(first, *where)
+                comment.auto_comment = "\n\n".join(filter(None, [comment.auto_comment, *flags]))
+            gradebook.db.commit()
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
         if utils.is_solution(cell) or cell.cell_type != "code":
@@ -179,6 +197,8 @@ class SaveStructuredGrades(SaveAutoGrades):
 
 class HideHiddenTests(ClearHiddenTests):
     """Feedback shows what failed and why, not the hidden test, nor how a question is marked."""
+
+    display_data_priority = List(help="Not used; nbconvert sets it for all preprocessors.").tag(config=True)
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
         if utils.is_locked(cell):
