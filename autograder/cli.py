@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -115,32 +115,39 @@ def show(results: list) -> None:
             out.print(flag, highlight=False, markup=False)
 
 
-@app.command(epilog="Example: bonsai check 01")
-def check(lesson: Annotated[str, typer.Argument(help="Number or name.")], sandbox: Sandbox = "bubblewrap") -> None:
+@app.command(epilog="Example: bonsai check 04 taylor_importance")
+def check(
+    lesson: Annotated[str, typer.Argument(help="Number or name.")],
+    exercise: Annotated[str, typer.Argument(help="Only this one, with what it needs.", show_default=False)] = "",
+    sandbox: Sandbox = "bubblewrap",
+) -> None:
     """Grade your own notebook of a lesson, hidden tests included, and say what to look at."""
     from autograder.box.sandbox import SandboxMissing
     from autograder.desk import progress, workspace
-    from autograder.grading.grade import grade
+    from autograder.grading.check import check
     from autograder.source import LESSONS, find_source
+
+    def tell(row: Any) -> None:
+        mark = "[green]✓[/green]" if row.passed else "[red]✗[/red]"
+        out.print(f"{mark} {row.exercise}  {row.points:g}/{row.max_points:g}", highlight=False)
+        if not row.passed:
+            out.print(f"    {row.message}".replace("\n", "\n    "), highlight=False, markup=False)
 
     try:
         source = find_source(lesson)
         mine = workspace.notebook(source.stem)
         path = mine if mine.exists() else LESSONS / source.stem / mine.name
-        (result,) = grade([path], sandbox=sandbox, lesson=lesson)
+        run = check(source, path, tell, exercise, sandbox)
     except (SandboxMissing, ValueError) as error:
         raise fail(str(error)) from None
-    for row in result.exercises:
-        mark = "[green]✓[/green]" if row["passed"] else "[red]✗[/red]"
-        out.print(f"{mark} {row['id']}  {row['points']:g}/{row['max_points']:g}", highlight=False)
-        if not row["passed"]:
-            out.print(f"    {row['message']}".replace("\n", "\n    "), highlight=False, markup=False)
-    if path == mine and result.exercises:
-        progress.record(source.stem, {row["id"]: row["points"] for row in result.exercises})
-    for flag in result.flags:
-        out.print(f"[yellow]note[/yellow] {flag}", highlight=False)
-    out.print(f"{result.score:g} of {result.max_score:g} points in {result.seconds:.0f} s")
-    raise typer.Exit(0 if result.status == "graded" else 1)
+    if path == mine and run.tests:
+        progress.record(source.stem, {test.exercise: test.points for test in run.tests})
+    for flag in run.flags:
+        out.print("[yellow]note[/yellow] ", end="")
+        out.print(flag, highlight=False, markup=False)
+    score, most = sum(test.points for test in run.tests), sum(test.max_points for test in run.tests)
+    out.print(f"{score:g} of {most:g} points in {run.seconds:.0f} s")
+    raise typer.Exit(1 if run.timed_out else 0)
 
 
 @app.command(epilog="Example: bonsai benchmark resnet8 --batch 64 --json")

@@ -42,6 +42,7 @@ REGIONS = {  # begin and end of a region -> the only kind of cell that may hold 
     ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ==="): "question",
 }
 TAKEN = "# Taken from the course: worth 0 points."  # first line of an answer that `bonsai answer` put in
+TAKEN_MESSAGE = "the course's own answer was taken here, which is worth 0 points"
 JUPYTEXT_KEYS = {"lines_to_next_cell", "lines_to_end_of_cell_marker"}
 
 

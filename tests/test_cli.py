@@ -164,6 +164,26 @@ def test_check_tells_the_learner_what_to_look_at(tmp_path):
     assert done.stdout.count("not answered yet") >= 10 and "0 of 43 points" in done.stdout
 
 
+def test_check_of_one_exercise_runs_no_other_test(tmp_path):
+    done = bonsai("check", "01", "quantize")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == ["✗ quantize  0/4", "    not answered yet"]
+    assert "0 of 4 points" in done.stdout
+    wrong = bonsai("check", "01", "quantise")
+    assert wrong.returncode == 2 and "no exercise 'quantise'" in wrong.stderr and "mse_clip" in wrong.stderr
+
+
+def test_check_says_each_result_as_soon_as_it_is_there_and_needs_no_nbgrader():
+    script = (
+        "import sys\nfrom autograder.grading.check import check\nfrom autograder.source import LESSONS, find_source\n"
+        "source = find_source('01')\npath = LESSONS / source.stem / f'{source.stem}.ipynb'\nsaid = []\n"
+        "run = check(source, path, lambda result: said.append((result.exercise, len(said))), 'affine_qparams')\n"
+        "print(said, [t.exercise for t in run.tests], [m for m in ('nbgrader', 'torch', 'nbclient') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[('affine_qparams', 0)] ['affine_qparams'] []\n", done.stderr
+
+
 # Broken submissions, end to end -----------------------------------------------------------------------------------------
 
 

@@ -368,8 +368,11 @@ def explain(said: str) -> str:
     return f"the sandbox did not start: {said}"
 
 
-def open_sandbox(name: str, limits: Limits) -> ForkServer | Container:
+def open_sandbox(name: str, limits: Limits, lean: bool = False) -> ForkServer | Container:
     """The sandbox of that name: bubblewrap, docker, podman or none.
+
+    Args:
+        lean: its warm parent imports what every lesson needs and no more.
 
     Raises:
         SandboxMissing: it is not installed. Nothing falls back to anything else.
@@ -378,7 +381,7 @@ def open_sandbox(name: str, limits: Limits) -> ForkServer | Container:
     if name == "bubblewrap":
         if shutil.which("bwrap") is None:
             raise SandboxMissing(f"bubblewrap is missing, and without it nothing of a submission is run: {INSTALL}")
-        return ForkServer(bubblewrap_command(limits))
+        return ForkServer([*bubblewrap_command(limits), *["lean"] * lean])
     if name in ("docker", "podman"):
         return Container(name, limits)
     if name == "none":
@@ -388,7 +391,7 @@ def open_sandbox(name: str, limits: Limits) -> ForkServer | Container:
             stacklevel=3,
         )
         environment = os.environ | course_environment(str(ROOT))
-        return ForkServer([PYTHON, "-m", "autograder.box.worker", "plain"], environment, group=True)
+        return ForkServer([PYTHON, "-m", "autograder.box.worker", "plain", *["lean"] * lean], environment, group=True)
     raise ValueError(f"no sandbox {name!r}: choose bubblewrap, docker, podman or none")
 
 

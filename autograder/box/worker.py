@@ -53,15 +53,18 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """`enclosed` or `plain`: a parent that forks, on the socket that is its input. `once`: one child, on both."""
-    mode = sys.argv[1]
+    """`enclosed` or `plain`: a parent that forks, on the socket that is its input. `once`: one child, on both.
+
+    `lean` after it: for one notebook, so what few lessons need is left to them.
+    """
+    mode, lean = sys.argv[1], "lean" in sys.argv[2:]
     if mode == "enclosed":
         become_nobody()
     if mode == "once":
-        warm_up()
+        warm_up(lean=True)
         learner(wire.Channel(os.dup(0), os.dup(1)))
     control = socket.socket(fileno=os.dup(0))
-    warm_up()
+    warm_up(lean)
     serve(control, learner, enclosed=mode == "enclosed")
 
 
@@ -80,17 +83,15 @@ def become_nobody() -> None:
     libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self stays root's, and a child cannot map its user
 
 
-def warm_up() -> None:
+def warm_up(lean: bool = False) -> None:
     """Import what lessons import; make the shell. One thread, no data."""
-    import matplotlib.font_manager
-    import matplotlib.pyplot  # noqa: F401
+    import bonsai.testing
 
-    import bonsai
-
-    toolkit = [f"bonsai.{module.name}" for module in pkgutil.iter_modules(bonsai.__path__)]
+    toolkit = [] if lean else [f"bonsai.{module.name}" for module in pkgutil.iter_modules(bonsai.__path__)]
+    toolkit += [] if lean else ["matplotlib.font_manager", "matplotlib.pyplot", *SLOW_IMPORTS]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in [*toolkit, *SLOW_IMPORTS]:
+        for name in toolkit:
             with contextlib.suppress(ImportError):  # an optional part of the toolkit
                 importlib.import_module(name)
     make_shell()

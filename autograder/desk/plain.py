@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
 from autograder.desk.workspace import key
@@ -34,6 +32,9 @@ def check(source: Path, notebook: Path, tell: Callable[[dict], None], only: str 
     Returns:
         the rows of all exercises that were asked for.
     """
+    from nbclient import NotebookClient  # imported late: the check in the sandbox does without a kernel
+    from nbclient.exceptions import DeadKernelError
+
     prepared = with_tests(nbformat.read(notebook, as_version=4), teacher_notebook(source), only)
     taken = {key(cell) for cell in prepared.cells if is_taken(cell.source)}
     rows: dict[str, dict] = {}

@@ -37,9 +37,8 @@ from traitlets import Bool, Dict, Enum, List
 from autograder.box.sandbox import Limits
 from autograder.grading.pages import FeedbackExporter, Formulas, ResultsFirst, fenced, harmless_markdown
 from autograder.grading.split import FILES_BYTES, Grader, Run, error_output, words
-from autograder.source import is_taken
+from autograder.source import TAKEN_MESSAGE, is_taken
 
-TAKEN_MESSAGE = "the course's own answer was taken here, which is worth 0 points"
 KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
 
 _graders: dict[tuple, Grader] = {}

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,10 +83,13 @@ class Grader:
     Args:
         sandbox: bubblewrap, docker, podman or none.
         warm: keep the parents from one notebook to the next.
+        lean: the parents import what every lesson needs and no more: for a single notebook.
     """
 
-    def __init__(self, sandbox: str = "bubblewrap", limits: Limits | None = None, warm: bool = True):
-        self.sandbox, self.limits, self.warm = sandbox, limits or Limits(), warm
+    def __init__(
+        self, sandbox: str = "bubblewrap", limits: Limits | None = None, warm: bool = True, lean: bool = False
+    ):
+        self.sandbox, self.limits, self.warm, self.lean = sandbox, limits or Limits(), warm, lean
         self._box: ForkServer | Container | None = None
         self._tests: ForkServer | None = None
         self._print: tuple | None = None
@@ -114,7 +117,7 @@ class Grader:
         if self._box is not None and (now != self._print or not self._box.alive or not self._tests_alive()):
             self.close()
         if self._box is None:
-            self._box, self._tests = open_sandbox(self.sandbox, self.limits), trusted_server()
+            self._box, self._tests = open_sandbox(self.sandbox, self.limits, self.lean), trusted_server()
             self._print = now
             self._box.start()
             self._tests.start()
@@ -133,6 +136,7 @@ class Grader:
         helpers: Path | None = None,
         known: Collection[str] = (),
         demonstrations: Collection[str] = (),
+        tell: Callable[[TestResult], None] | None = None,
     ) -> Run:
         """Run a notebook whose locked cells have been restored and hold the hidden tests.
 
@@ -145,6 +149,7 @@ class Grader:
             known: texts of the teacher's other code cells, in which nothing is looked for that a teacher should see.
             demonstrations: of these, the texts that nothing depends on but what uses their names: one that is unchanged
                 is run only if a cell of the learner needs it (`autograder.grading.demonstrations`).
+            tell: is called with the result of each test as soon as it is there.
 
         Raises:
             SandboxMissing: there is no sandbox. What a submission does never raises.
@@ -156,6 +161,7 @@ class Grader:
             work = folder if self.sandbox == "none" else WORK
             grading = _Grading(self, notebook, dict(files or {}), teacher, helpers, work, began)
             grading.known = {words(text) for text in (*known, *(teacher or {}).values())}
+            grading.tell = tell
             grading.skip({text.rstrip() for text in demonstrations})
             try:
                 grading.parts["start"] = time.monotonic() - began
@@ -217,6 +223,7 @@ class _Grading:
         self.second_try = False
         self.seeded: Worker | None = None  # the A whose random state has been set for this test
         self.known: set[str] = set()
+        self.tell: Callable[[TestResult], None] | None = None
 
     # The notebook ------------------------------------------------------------------------------------------------
 
@@ -488,6 +495,8 @@ class _Grading:
             cell.id, exercise, points if passed else 0.0, points, passed, message, seconds, said["hidden"]
         )
         self.run_.tests.append(result)
+        if self.tell is not None:
+            self.tell(result)
         self.run_.measured.update(said["measured"])
         outputs = []
         if said["printed"]:
