@@ -251,7 +251,12 @@ def from_scratch(exercise: Callable, forbidden: list[str]) -> None:
 def report_shortcuts(name: str, shortcuts: list[str]) -> None:
     """Raise `CheckFailed` if there are shortcuts."""
     if shortcuts:
-        raise CheckFailed(f"{name} is to be written from scratch, without {' and '.join(shortcuts)}")
+        raise CheckFailed(shortcut_sentence(name, shortcuts))
+
+
+def shortcut_sentence(name: str, shortcuts: list[str]) -> str:
+    """What is said of an answer that calls what it is to replace."""
+    return f"{name} is to be written from scratch, without {' and '.join(shortcuts)}"
 
 
 recorded: dict[str, float] = {}

@@ -452,7 +452,7 @@ def test_a_notebook_whose_time_is_over_says_so(small):
     path.write_text(json.dumps(notebook))
     (result,) = grade([path], limits=Limits(cell_s=1, call_s=1, notebook_s=3))
     assert result.status == "timeout" and result.score == 0 and result.max_score == 5
-    assert any("did not return" in flag for flag in result.flags)
+    assert any("had not returned" in flag for flag in result.flags)
 
 
 def test_our_own_failure_is_that_submissions_result(small, monkeypatch):

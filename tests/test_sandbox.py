@@ -108,7 +108,7 @@ def test_containers_serve_behind_the_same_interface(tmp_path, monkeypatch):
     with Grader("podman", Limits(call_s=2, cell_s=20)) as grader:  # each process imports torch anew
         run = test_split.grade(grader, double="def double(x):\n    while True: pass", files={"a.txt": b"1"})
     assert test_split.points(run)["double"] == 0 and test_split.points(run)["total"] == 3
-    assert "did not return within 2 s" in " ".join(run.flags)
+    assert "did not return" in " ".join(run.flags)
 
 
 # Missing or refused --------------------------------------------------------------------------------------------------

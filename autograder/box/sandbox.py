@@ -5,6 +5,7 @@ parent lives in one box, and each child that it forks closes itself into a box o
 """
 
 import contextlib
+import math
 import os
 import select
 import shutil
@@ -30,9 +31,12 @@ PYTHON = os.path.abspath(sys.executable)  # not resolved: the link is what finds
 COURSE = "/course"  # where the toolkit and the data lie inside the box
 WORK = "/home/learner"
 VENV = "/venv"  # and the virtual environment: where it really is may be covered, below /tmp for example
-START_S = 120.0  # to import torch on a slow disk
+START_S = 300.0  # to import torch on a slow disk, or on a machine with other work
+WALL = 10  # times as long by the wall clock: what other work on the machine takes away is not the submission's
+TICK_S = 0.25  # between two looks at what a process uses
+SOCKET_KB, PIPE_KB = 416, 64  # that one of each may hold in the kernel
 # Of the grader, no more than this is inside the box.
-TOOLKIT = tuple(f"autograder/{name}.py" for name in ("__init__", "box/__init__", "box/wire", "box/worker"))
+TOOLKIT = tuple(f"autograder/{name}.py" for name in ("__init__", "box/__init__", "box/lock", "box/wire", "box/worker"))
 INSTALL = "install it with `apt install bubblewrap` or `dnf install bubblewrap`"
 
 
@@ -42,9 +46,9 @@ class SandboxMissing(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use."""
+    """What one submission may use. Seconds are of processor time, and of waiting without using any."""
 
-    cell_s: float = 60.0  # wall clock of a learner's cell
+    cell_s: float = 60.0  # of a learner's cell
     call_s: float = 20.0  # of one call of an exercise or a probe
     test_s: float = 120.0  # of a test cell with all its calls
     notebook_s: float = 600.0
@@ -75,6 +79,7 @@ class Worker:
         self._group = False
         self._client: subprocess.Popen | None = None
         self.cpu_s = 0.0  # what it had used when it was ended
+        self.waited_s = 0.0  # without using any processor time, while a reply was expected
         os.set_blocking(channel.reader, False)
         os.set_blocking(channel.writer, False)
 
@@ -84,8 +89,14 @@ class Worker:
         lines = Path(f"/proc/self/fdinfo/{self.pidfd}").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("Pid:")).split()[1])
 
-    def request(self, kind: int, body: bytes, deadline: float, limit: int = wire.MAX_BYTES) -> tuple[int, bytes]:
+    def request(
+        self, kind: int, body: bytes, deadline: float, limit: int = wire.MAX_BYTES, seconds: float = math.inf
+    ) -> tuple[int, bytes]:
         """Send a request and wait for its one reply.
+
+        Args:
+            deadline: by the wall clock, `time.monotonic()`.
+            seconds: of processor time, and of waiting, that it may take.
 
         Raises:
             Gone: it died, was too slow, took too much memory or broke the protocol. The process has been killed.
@@ -93,13 +104,13 @@ class Worker:
         try:
             self._number += 1
             self.send(kind, body, deadline)
-            self._wait_for_reply(deadline)
+            self._wait_for_reply(deadline, seconds)
             kind, number, reply = self.channel.receive(limit + 64, deadline)
             if number != self._number:
                 raise wire.WireError("an answer to something that was not asked")
             return kind, reply
         except TimeoutError:
-            reason = Gone("timeout", "did not return in time")
+            reason = Gone("timeout", f"did not return, though the machine gave it {WALL} times the time it may take")
         except wire.WireError as error:
             reason = Gone("protocol", f"broke the protocol: it sent {error}")
         except (EOFError, OSError):
@@ -122,13 +133,41 @@ class Worker:
         poller.register(self.channel.reader, select.POLLIN)
         return bool(poller.poll(timeout_s * 1000))
 
-    def _wait_for_reply(self, deadline: float) -> None:
-        """Look at the clock and at the memory now and then."""
-        while not self.readable(min(0.5, max(0.0, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
+    def _wait_for_reply(self, deadline: float, seconds: float = math.inf) -> None:
+        """Look now and then at the clock, and at what the process uses.
+
+        Raises:
+            TimeoutError: the deadline passed.
+            Gone: it used more than it may.
+        """
+        if self.readable(TICK_S / 5):  # most calls end here
+            return
+        start = before = self.cpu()
+        waited, looked = 0.0, time.monotonic()
+        while not self.readable(max(0.0, min(TICK_S, deadline - time.monotonic()))):
+            now = time.monotonic()
+            if now >= deadline:
                 raise TimeoutError
-            if self.memory_mb and takes_more(self.pid, self.memory_mb):
+            if self._end:
+                continue  # a container's engine watches what is inside
+            members = family(self.pid)
+            used = sum(map(cpu_seconds, members))
+            if used - before < 0.02 and not any(state(p) in "RD" for p in members):
+                waited += now - looked
+                self.waited_s += now - looked
+            before, looked = used, now
+            if used - start >= seconds:
+                raise Gone("cpu", f"used {used - start:.1f} s of processor time and had not returned")
+            if waited >= seconds:
+                raise Gone("idle", f"waited for {waited:.1f} s without doing anything")
+            if self.memory_mb and takes_more(members, self.memory_mb):
                 raise Gone("memory", f"took more than {self.memory_mb} MB of memory")
+
+    def cpu(self) -> float:
+        """Seconds of processor time that it and what it started have used so far."""
+        if self.pidfd < 0:
+            return self.cpu_s
+        return sum(map(cpu_seconds, family(self.pid)))
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
@@ -157,7 +196,7 @@ class Worker:
         """End it and everything in its process namespace, and wait until it is gone."""
         if self.pidfd < 0:
             return
-        self.cpu_s = cpu_seconds(self.pid)
+        self.cpu_s = self.cpu()
         try:
             if self._group and (pid := self.pid) > 0:
                 os.killpg(pid, signal.SIGKILL)
@@ -216,10 +255,41 @@ def state(pid: int) -> str:
         return "X"
 
 
-def takes_more(pid: int, limit_mb: int) -> bool:
-    """Whether a process and its descendants hold more memory: a quick sum first, the fair one when that is a lot."""
-    pids = family(pid)
-    return sum(map(resident_mb, pids)) > limit_mb and sum(map(proportional_mb, pids)) > limit_mb
+def takes_more(pids: list[int], limit_mb: int) -> bool:
+    """Whether processes hold more memory: a quick sum first, the fair one when that is a lot."""
+    held = held_mb(pids)
+    return sum(map(resident_mb, pids)) + held > limit_mb and sum(map(proportional_mb, pids)) + held > limit_mb
+
+
+def held_mb(pids: list[int]) -> float:
+    """Memory that the kernel keeps for processes beside what they have mapped: open files without a name, pipes,
+    sockets, and what lies in their folders, which are in memory. What cannot be looked at counts as endless."""
+    seen: dict[str, float] = {}
+    folders: dict[int, float] = {}
+    for pid in pids:
+        try:
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                fd = f"/proc/{pid}/fd/{number}"
+                with contextlib.suppress(FileNotFoundError):
+                    target = os.readlink(fd)
+                    if target.startswith(("pipe:", "socket:")):
+                        seen[target] = (PIPE_KB if target.startswith("pipe:") else SOCKET_KB) / 1024
+                    elif target.endswith(" (deleted)"):
+                        about = os.stat(fd)
+                        seen[f"{about.st_dev} {about.st_ino}"] = about.st_blocks / 2048
+            for folder in ("/tmp", "/dev/shm", WORK):
+                inside = f"/proc/{pid}/root{folder}"
+                about, space = os.stat(inside), os.statvfs(inside)
+                if about.st_dev == os.stat("/tmp").st_dev:  # no sandbox: this is the machine's own
+                    continue
+                folders[about.st_dev] = (space.f_blocks - space.f_bfree) * space.f_frsize / (1 << 20)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        except PermissionError:
+            if state(pid) not in "ZX":
+                return math.inf
+    elsewhere = [mb for name, mb in seen.items() if not name.startswith(tuple(f"{device} " for device in folders))]
+    return sum(elsewhere) + sum(folders.values())
 
 
 def resident_mb(pid: int) -> float:
@@ -294,7 +364,7 @@ class ForkServer:
         self.ready()
         assert self.control is not None
         ours, theirs = socket.socketpair()
-        ours.settimeout(30)
+        ours.settimeout(START_S)
         try:
             with theirs:
                 socket.send_fds(self.control, [b"F"], [theirs.fileno()])
@@ -530,7 +600,7 @@ def begin(worker: Worker, name: str, limits: Limits, files: dict[str, bytes], wo
     enclosed = name == "bubblewrap"
     start = {
         **{k: getattr(limits, k) for k in ("memory_mb", "processes", "file_mb", "tmp_mb", "text_kb", "picture_kb")},
-        **{"cpu_s": int(limits.notebook_s) + 10, "work": work, "files": files, "enclosed": enclosed},
+        **{"cpu_s": int(limits.notebook_s) + 60, "work": work, "files": files, "enclosed": enclosed},
         **{"harden": name != "none", "hide": [f"{COURSE}/data", *system_data()] if hide_data else []},
         "blind": hide_data,
     }

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from autograder.box import wire
+from autograder.box.lock import Lock, ShortcutUsed
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
 START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED = range(1, 8)
@@ -233,6 +234,9 @@ DENIED = {
     **{"lookup_dcookie": (212, 18), "pidfd_getfd": (438, 438), "fadvise64": (221, 223)},
     **{"inotify_init": (253, 26), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27)},
     **{"fanotify_init": (300, 262), "fanotify_mark": (301, 263)},
+    # memory that no limit counts once it is not mapped
+    **{"memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "msgget": (68, 186)},
+    **{"mq_open": (240, 180)},
 }
 # What a fresh process must not see by: locks, the machine's load, which pages of a file are in memory.
 BLINDING = {"flock": (73, 32), "sysinfo": (99, 179), "mincore": (27, 232), "cachestat": (451, 451)}
@@ -293,8 +297,9 @@ def learner(channel: wire.Channel) -> NoReturn:
     _, number, body = channel.receive()
     try:
         start = wire.decode(body)
+        raw = os.memfd_create("outputs")
         enclose(start)
-        session = Session(start)
+        session = Session(start, raw)
     except Exception as error:
         channel.send(FAILED, number, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
         os._exit(1)
@@ -308,16 +313,20 @@ def learner(channel: wire.Channel) -> NoReturn:
 
 
 class Session:
-    """The learner's shell with its outputs, and the exercises in it."""
+    """The learner's shell with its outputs, and the exercises in it.
 
-    def __init__(self, start: dict):
+    Args:
+        raw: a file for what is written past Python.
+    """
+
+    def __init__(self, start: dict, raw: int):
         import numpy
         import torch
 
         self.limit_kb, self.picture_kb = start["text_kb"], start["picture_kb"]
         os.environ["HOME"] = start["work"]
         sys.path.insert(0, start["work"])
-        self.raw = os.memfd_create("outputs")
+        self.raw = raw
         nothing = os.open("/dev/null", os.O_RDONLY)
         for fd, source in ((0, nothing), (1, self.raw), (2, self.raw)):
             os.dup2(source, fd)
@@ -327,12 +336,15 @@ class Session:
         torch.set_num_threads(1)
         self.shell = make_shell()
         self.outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
+        self.locks: dict[tuple[str, ...], Lock] = {}
+        self.lock: Lock | None = None  # that holds
 
     def answer(self, kind: int, request: Any) -> bytes:
         """The reply to one request; an error in it is a reply too."""
         own: dict[int, Callable[..., dict]] = {CELL: self.run_cell, DEFINE: self.define, LEAVE_OUT: self.leave_out}
         own[SEED] = self.seed
         if kind in own:
+            self.hold(())
             return json.dumps(own[kind](*request), default=str).encode()
         try:
             value = self.call(kind, *request)
@@ -403,15 +415,32 @@ class Session:
         self.shell.user_ns.update(dict.fromkeys(names, missing))
         return {}
 
-    def call(self, kind: int, source: str, name: str, args: tuple, kwargs: dict) -> Any:
-        """Call an exercise by name; or a probe, whose definition came with the request."""
+    def hold(self, forbidden: tuple[str, ...]) -> None:
+        """Put what is forbidden out of order, and all else in order; between calls of one exercise nothing changes."""
+        wanted = self.locks.setdefault(forbidden, Lock(list(forbidden))) if forbidden else None
+        if self.lock is not None and self.lock is not wanted:
+            self.lock.__exit__()
+        self.lock = wanted
+        if wanted is not None:
+            wanted.__enter__()
+
+    def call(self, kind: int, source: str, name: str, args: tuple, kwargs: dict, forbidden: tuple[str, ...]) -> Any:
+        """Call an exercise by name; or a probe, whose definition came with the request.
+
+        Raises:
+            ShortcutUsed: what is forbidden was called, even if the answer caught that.
+        """
+        self.hold(forbidden)
         namespace = self.shell.user_ns
         if kind == PROBE:
             namespace = dict(namespace)
             exec(compile(source, "<probe>", "exec"), namespace)
         if name not in namespace:
             raise NameError(f"{name} is not defined")
-        return namespace[name](*args, **kwargs)
+        value = namespace[name](*args, **kwargs)
+        if self.lock is not None and self.lock.used:
+            raise ShortcutUsed(self.lock.used)
+        return value
 
 
 class Unsendable(Exception):

@@ -26,7 +26,9 @@ from autograder.box import worker as inside
 from autograder.box.sandbox import (
     PYTHON,
     ROOT,
+    START_S,
     TOOLKIT,
+    WALL,
     WORK,
     Container,
     ForkServer,
@@ -43,7 +45,7 @@ from autograder.grading import trusted
 REPLY_BYTES = 4 << 20  # of a cell's outputs, and as much again as pictures may take
 OUTPUTS = 1000  # of a cell
 PICTURES = 20  # of a cell; matplotlib itself warns when so many are open
-READ_S = 10  # to look through the learner's code for the teacher
+READ_S = 20  # of processor time, to look through the learner's code for the teacher
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
 FILES_BYTES = 50 << 20  # of a submission's other files
 NOT_RUN = "Not run again: this demonstration is the course's own, unchanged, and nothing that is graded needs it.\n"
@@ -207,7 +209,8 @@ class _Grading:
         self.box, self.server, self.sandbox = grader._box, grader._tests, grader.sandbox
         self.limits, self.teacher, self.work = grader.limits, teacher, work
         self.helpers = str(helpers.resolve()) if helpers else ""
-        self.began, self.deadline = began, began + grader.limits.notebook_s
+        self.began, self.deadline = began, began + WALL * grader.limits.notebook_s
+        self.ended_s = 0.0  # processor time and waiting of processes that have ended
         self.notebook = nbformat.from_dict(notebook)
         self.run_ = Run(self.notebook)
         self.parts = self.run_.parts
@@ -280,7 +283,7 @@ class _Grading:
         ]
         try:
             body = wire.encode({"cells": cells}, limit=1 << 30)
-            _, reply = self._bench().request(trusted.CHOOSE, body, time.monotonic() + READ_S)
+            reply = self._serve(self._bench(), trusted.CHOOSE, body, READ_S)
         except Gone:
             return
         needed = set(wire.decode(reply)["run"])
@@ -303,7 +306,7 @@ class _Grading:
                     self._setup(cell)
             part = "tests" if cell.kind == "test" else "cells"
             self.parts[part] = self.parts.get(part, 0.0) + time.monotonic() - began
-        self.run_.timed_out = time.monotonic() >= self.deadline
+        self.run_.timed_out = self.over()
         self._look()
         self.run_.seconds = time.monotonic() - self.began
         return self.run_
@@ -317,7 +320,8 @@ class _Grading:
         request = {"cells": cells, "setup": "\n".join(c.source for c in self.setups)}
         try:
             body = wire.encode(request, limit=1 << 30)
-            _, reply = self._bench().request(trusted.READ, body, time.monotonic() + READ_S)
+            deadline = time.monotonic() + WALL * READ_S
+            _, reply = self._bench().request(trusted.READ, body, deadline, seconds=READ_S)
             for sentence in wire.decode(reply)["flags"]:
                 self.flag(clean(sentence))
         except Gone:
@@ -332,8 +336,29 @@ class _Grading:
             Path(self.work).mkdir(exist_ok=True)
 
     def until(self, seconds: float) -> float:
-        """A deadline that is not later than the notebook's."""
-        return min(time.monotonic() + seconds, self.deadline)
+        """A deadline by the wall clock for something that may use so many seconds; not later than the notebook's."""
+        return min(time.monotonic() + WALL * seconds, self.deadline)
+
+    def left(self, seconds: float) -> float:
+        """So many seconds, or what is left of the notebook's."""
+        return max(0.1, min(seconds, self.limits.notebook_s - self.spent()))
+
+    def spent(self) -> float:
+        """Seconds of processor time, and of waiting, that the submission and its tests have used."""
+        now = [w.cpu() + w.waited_s for w in (self.a, self.b) if w is not None]
+        return self.ended_s + sum(now)
+
+    def over(self) -> bool:
+        """Whether the notebook's time is over."""
+        return self.spent() >= self.limits.notebook_s or time.monotonic() >= self.deadline
+
+    def _serve(self, worker: Worker, kind: int, body: bytes, seconds: float, limit: int = wire.MAX_BYTES) -> bytes:
+        """A request that may use so many seconds; its reply.
+
+        Raises:
+            Gone: see `Worker.request`.
+        """
+        return worker.request(kind, body, self.until(seconds), limit, self.left(seconds))[1]
 
     # Process A ---------------------------------------------------------------------------------------------------
 
@@ -348,7 +373,7 @@ class _Grading:
             outputs, flood = self._run_cell(a, cell)
         except Gone as gone:
             what = f"The answer to {cell.id}" if cell.kind == "answer" else f"Code cell {self.count}"
-            why = self._why(gone, self.limits.cell_s)
+            why = self._why(gone, self.limits.cell_s, "a cell")
             if gone.kind != "refused":
                 self.flag(f"{what} {why} and was left out.")
             cell.left_out = f"was left out: it {why}"
@@ -364,9 +389,7 @@ class _Grading:
 
     def _run_cell(self, a: Worker, cell: _Cell) -> tuple[list[NotebookNode], bool]:
         body = wire.encode((cell.source,), limit=1 << 30)
-        _, reply = a.request(
-            inside.CELL, body, self.until(self.limits.cell_s), REPLY_BYTES + (self.limits.picture_kb << 11)
-        )
+        reply = self._serve(a, inside.CELL, body, self.limits.cell_s, REPLY_BYTES + (self.limits.picture_kb << 11))
         try:
             said = json.loads(reply)
             outputs = list(said["outputs"])
@@ -383,20 +406,22 @@ class _Grading:
             Gone: it could not be brought to where it was.
         """
         while self.a is None or self.a.pidfd < 0:
-            if time.monotonic() >= self.deadline:
+            if self.over():
                 raise Gone("refused", f"was not run: the notebook's {self.limits.notebook_s:.0f} s were over")
             if self.restarts > self.limits.restarts:
                 raise Gone(
                     "refused", f"was not run: the process had to be restarted {self.limits.restarts} times already"
                 )
             began = time.monotonic()
+            if self.a is not None:
+                self.ended_s += self.a.cpu_s + self.a.waited_s
             self.a = self._fresh_process(hide_data=False)
             self.restarts += 1
             for cell in self.done:
                 try:
                     self._again(self.a, cell)
                 except Gone as gone:
-                    cell.left_out = f"was left out: it {self._why(gone, self.limits.cell_s)}"
+                    cell.left_out = f"was left out: it {self._why(gone, self.limits.cell_s, 'a cell')}"
                     self.flag(f"{cell.id or 'A code cell'} {cell.left_out}.")
                     break
             self.parts["restarts"] = self.parts.get("restarts", 0.0) + time.monotonic() - began
@@ -405,7 +430,7 @@ class _Grading:
     def _again(self, a: Worker, cell: _Cell) -> None:
         if cell.left_out:
             request = wire.encode((names_in(cell), f"{cell.id or 'a cell'} {cell.left_out}"))
-            a.request(inside.LEAVE_OUT, request, self.until(self.limits.cell_s), REPLY_BYTES)
+            self._serve(a, inside.LEAVE_OUT, request, self.limits.cell_s, REPLY_BYTES)
         else:
             self._run_cell(a, cell)
 
@@ -430,31 +455,39 @@ class _Grading:
         try:
             for source in (*(c.source for c in self.setups), code):
                 request = wire.encode((source,), limit=1 << 30)
-                worker.request(inside.DEFINE, request, self.until(self.limits.cell_s), REPLY_BYTES)
+                self._serve(worker, inside.DEFINE, request, self.limits.cell_s, REPLY_BYTES)
         except Gone:
-            worker.kill()
+            self._end(worker)
             raise
         return worker
 
-    def _why(self, gone: Gone, seconds: float) -> str:
-        if gone.kind != "timeout":
+    def _end(self, worker: Worker) -> None:
+        """End a process, and keep account of what it used."""
+        worker.kill()
+        self.ended_s += worker.cpu_s + worker.waited_s
+
+    def _why(self, gone: Gone, seconds: float, what: str) -> str:
+        """How something was lost, as the end of a sentence; `what` may use so many seconds."""
+        if gone.kind not in ("timeout", "cpu", "idle"):
             return str(gone)
-        if time.monotonic() >= self.deadline:
-            return f"did not return before the notebook's {self.limits.notebook_s:.0f} s were over"
-        return f"did not return within {seconds:.0f} s"
+        if self.over():
+            return f"{gone}; the notebook's {self.limits.notebook_s:.0f} s were over"
+        return f"{gone}; {what} may take {seconds:.0f} s"
 
     # Process B ---------------------------------------------------------------------------------------------------
 
     def _bench(self) -> Worker:
         """B, with the set-up cells that came so far."""
         if self.b is None or self.b.pidfd < 0:
+            if self.b is not None:
+                self.ended_s += self.b.cpu_s + self.b.waited_s
             self.b = self._spawn(self.server)
             stubs = [source for c in self.cells if c.kind == "answer" and (source := (self.teacher or {}).get(c.id))]
             cells = [c for c in self.cells if c.kind != "test"]
             setups = [i for i, c in enumerate(cells) if c.kind == "setup"]
             sources = [c.node.source for c in cells]
             request = {"cells": sources, "setups": setups, "stubs": stubs, "helpers": self.helpers}
-            self.b.request(trusted.BEGIN, wire.encode(request, strict=True), time.monotonic() + 60)
+            self.b.request(trusted.BEGIN, wire.encode(request, strict=True), time.monotonic() + START_S)
             for cell in self.setups:
                 self._setup_in(self.b, cell)
         return self.b
@@ -467,7 +500,7 @@ class _Grading:
 
     def _setup_in(self, b: Worker, cell: _Cell) -> None:
         request = wire.encode({"name": cell.id, "source": cell.source}, limit=1 << 30)
-        _, reply = b.request(trusted.SETUP, request, time.monotonic() + self.limits.cell_s)
+        reply = self._serve(b, trusted.SETUP, request, self.limits.cell_s)
         if failed := wire.decode(reply)["failed"]:
             self.flag(f"The set-up cell {cell.id} failed in the grader: {clean(failed)}")
 
@@ -509,10 +542,10 @@ class _Grading:
         """What B says of a test cell; and how A was lost in it, if it was."""
         said = {"passed": False, "message": "", "printed": "", "error": [], "hidden": False, "measured": {}}
         said["flags"] = []
-        if time.monotonic() >= self.deadline:
+        if self.over():
             over = f"not run: the notebook's {self.limits.notebook_s:.0f} s were over"
             return said | {"message": over}, Gone("refused", over)
-        deadline = self.until(self.limits.test_s)
+        deadline, began = self.until(self.limits.test_s), self.spent()
         try:
             b = self._bench()
             b._number += 1
@@ -521,21 +554,25 @@ class _Grading:
             b.send(trusted.TEST, wire.encode(request, limit=1 << 30), deadline)
             gone: Gone | None = None
             while True:
-                b._wait_for_reply(deadline)
+                b._wait_for_reply(deadline, self.left(self.limits.test_s - (self.spent() - began)))
                 kind, _, body = b.channel.receive(3 * wire.MAX_BYTES, deadline)
                 if kind == trusted.RESULT:
                     break
                 answer, reply, gone = self._ask(cell, body)
                 b.channel.send(answer, 0, reply, deadline)
             said = wire.decode(body)
-        except TimeoutError:
+        except (TimeoutError, Gone) as error:
+            over = self.over()
             self._end_bench()
-            what = f"the test did not end within {self.limits.test_s:.0f} s"
-            if time.monotonic() >= self.deadline:
+            if isinstance(error, Gone) and error.kind not in ("cpu", "idle"):
+                self.flag(f"{cell.id} ended the process that runs the tests; it counts as failed.")
+                return said | {"message": "what your function returned was too much for the test"}, None
+            what = f"the test with its calls took more than {self.limits.test_s:.0f} s of processor time"
+            if over:
                 what = f"the test did not end before the notebook's {self.limits.notebook_s:.0f} s were over"
             self.flag(f"{cell.id}: {what}.")
             return said | {"message": what}, None
-        except (EOFError, OSError, wire.WireError, Gone):
+        except (EOFError, OSError, wire.WireError):
             self._end_bench()
             self.flag(f"{cell.id} ended the process that runs the tests; it counts as failed.")
             return said | {"message": "what your function returned was too much for the test"}, None
@@ -558,23 +595,23 @@ class _Grading:
             if not fresh:
                 a = self._process()
                 if self.seeded is not a:
-                    a.request(inside.SEED, wire.encode(()), self.until(self.limits.call_s))
+                    self._serve(a, inside.SEED, wire.encode(()), self.limits.call_s)
                     self.seeded = a
-                _, reply = a.request(kind, inner, self.until(self.limits.call_s))
-                return trusted.ANSWER, reply, None
+                return trusted.ANSWER, self._serve(a, kind, inner, self.limits.call_s), None
             with self.a.stopped() if self.a else contextlib.nullcontext():
                 worker = self._decoder_process(code)
                 try:
-                    _, reply = worker.request(kind, inner, self.until(self.limits.call_s))
+                    reply = self._serve(worker, kind, inner, self.limits.call_s)
                 finally:
-                    worker.kill()
+                    self._end(worker)
             return trusted.ANSWER, reply, None
         except Gone as gone:
-            why = self._why(gone, self.limits.call_s)
+            why = self._why(gone, self.limits.call_s, "one call")
             blamed = self._culprit(cell, name)
             if gone.kind == "refused":
                 return trusted.LOST, f"not run: {why}".replace("not run: was not run", "not run").encode(), gone
-            if blamed is not None and not fresh and (gone.kind in ("timeout", "memory") or self.second_try):
+            slow = gone.kind in ("timeout", "cpu", "idle", "memory")
+            if blamed is not None and not fresh and (slow or self.second_try):
                 blamed.left_out = f"was left out: {name} {why}"
             return trusted.LOST, f"{name} {why}".encode(), gone
 

@@ -40,7 +40,7 @@ class AnswerError(RuntimeError):
 
 
 class AnswerLost(BaseException):
-    """The learner's process is gone. No test can catch it by catching `Exception`."""
+    """The learner's process is gone, or used what is forbidden. No test can catch it by catching `Exception`."""
 
 
 def main() -> None:
@@ -90,6 +90,7 @@ class Bench:
         self.sources: dict[str, str] = {}
         self.ran: list[str] = []  # set-up cells
         self.flags: list[str] = []  # of the test that runs, for the teacher
+        self.forbidden: dict[str, list[str]] = {}  # exercise -> names that it must do without, in this test
         self.testing = bonsai.testing
         for name in ("probe", "fresh", "from_scratch"):
             setattr(bonsai.testing, name, getattr(self, name))
@@ -115,7 +116,7 @@ class Bench:
     def test(self, name: str, source: str, above: int) -> dict:
         """Run a test cell by itself: whether it came to its end, and what it said. `above` it, A has run so many."""
         self._seed()
-        self.above, self.flags = above, []
+        self.above, self.flags, self.forbidden = above, [], {}
         self.testing.recorded.clear()
         said: dict[str, Any] = {"passed": False, "message": "", "error": [], "hidden": False, "malformed": False}
         began = time.perf_counter()
@@ -237,14 +238,17 @@ class Bench:
         return call
 
     def from_scratch(self, exercise: Callable, forbidden: Iterable[str]) -> None:
-        """Fail if the answer takes a shortcut, which its syntax tree decides.
+        """Fail if the answer takes a shortcut. Its syntax tree decides that here; and from now on, in this test, what
+        is forbidden is out of order in the learner's process while the exercise or a probe runs.
 
         Raises:
             CheckFailed: naming the shortcut.
         """
         from bonsai.scratch import find_shortcuts
 
-        found = find_shortcuts(self.cells[: self.above], exercise.__name__, list(forbidden))
+        forbidden = list(forbidden)
+        self.forbidden.setdefault(exercise.__name__, []).extend(forbidden)
+        found = find_shortcuts(self.cells[: self.above], exercise.__name__, forbidden)
         self.testing.report_shortcuts(exercise.__name__, found)
 
     def _definition(self, fn: Callable) -> ast.FunctionDef:
@@ -262,7 +266,8 @@ class Bench:
 
         def ask(*args: Any, **kwargs: Any) -> Any:
             try:
-                body = wire.encode((source, name, args, kwargs), strict=True, limit=wire.MAX_BYTES - 1024)
+                request = (source, name, args, kwargs, self._locked(name, kind))
+                body = wire.encode(request, strict=True, limit=wire.MAX_BYTES - 1024)
             except (TypeError, ValueError) as error:
                 raise TypeError(f"the test cannot send this to {name}: {error}") from None
             return self._ask(name, kind, fresh, body)
@@ -270,6 +275,15 @@ class Bench:
         ask.__name__ = ask.__qualname__ = name
         ask.remote = (name, kind, source)  # type: ignore[attr-defined]
         return ask
+
+    def _locked(self, name: str, kind: int) -> tuple[str, ...]:
+        """What is out of order during a call. A probe also runs the course's own code, which reads compressed data and
+        measures; there only libraries are."""
+        if kind == CALL:
+            return tuple(self.forbidden.get(name, ()))
+        own = {*sys.stdlib_module_names, "bonsai"}
+        every = dict.fromkeys(pattern for patterns in self.forbidden.values() for pattern in patterns)
+        return tuple(pattern for pattern in every if pattern.partition(".")[0] not in own)
 
     def _ask(self, name: str, kind: int, fresh: str | None, body: bytes) -> Any:
         self.channel.send(ASK, 0, wire.encode((name, kind, fresh, body), limit=2 * wire.MAX_BYTES))
@@ -282,6 +296,9 @@ class Bench:
                 return reply[1]
             if reply[0] == "error":
                 error = rebuilt(reply[1])
+                if error.learner_type == "ShortcutUsed":  # type: ignore[attr-defined]
+                    exercises = [name] if kind == CALL else sorted(self.forbidden)
+                    raise AnswerLost(self.testing.shortcut_sentence(" and ".join(exercises), [str(error)]))
                 if odd := oddity(reply[1]):
                     self.flags.append(f"{name} {odd}.")
                 raise error

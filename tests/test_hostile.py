@@ -1,0 +1,111 @@
+# ruff: noqa: E501  (answers in one line)
+"""Submissions that earned points without work, or stopped the grader: each must be worth nothing, and bounded.
+
+`tests/hostile/*.py` are percent scripts with the cells that differ from a solved notebook of the lesson in their first
+line. A plain cell stands above the exercises.
+"""
+
+import functools
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import test_split
+
+from autograder.source import LESSONS, find_source, teacher_notebook
+
+HOSTILE = Path(__file__).parent / "hostile"
+
+
+@functools.cache
+def lesson_cells(name):
+    return teacher_notebook(find_source(name)).cells
+
+
+def cases(pattern):
+    return sorted(path.stem for path in HOSTILE.glob(f"{pattern}.py"))
+
+
+def cells_of(text):
+    """(exercise or "", source) of each cell of a percent script. Not read by jupytext: some are not Python."""
+    parts = re.split(r"^# %%(.*)$", text, flags=re.M)
+    for head, source in zip(parts[1::2], parts[2::2], strict=True):
+        named = re.search(r'exercise="(\w+)"', head)
+        yield named[1] if named else "", source.strip("\n")
+
+
+def notebook(lesson, exercises, plain=(), answers=None):
+    """The set-up cell, plain cells, and some exercises of a lesson with their tests; solved but for `answers`."""
+    cells, answers = [], answers or {}
+    for cell in lesson_cells(lesson):
+        meta = cell.metadata.get("nbgrader", {})
+        name = meta.get("grade_id", "").removeprefix("test_")
+        if name == "setup":
+            cells += [nbformat.from_dict(cell), *(nbformat.v4.new_code_cell(source) for source in plain)]
+        elif name in exercises:
+            cells.append(nbformat.from_dict(cell))
+            if meta["solution"] and name in answers:
+                cells[-1].source = answers[name]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def run(lesson, exercises, plain=(), answers=None):
+    name = find_source(lesson).stem
+    teacher = {c.metadata.nbgrader.grade_id: c.source for c in lesson_cells(lesson) if "nbgrader" in c.metadata}
+    grader = test_split.shared()
+    return grader.run(notebook(lesson, exercises, plain, answers), None, teacher, LESSONS / name)
+
+
+def script(case):
+    """The plain cells and the answers of a case."""
+    cells = list(cells_of((HOSTILE / f"{case}.py").read_text()))
+    return [source for name, source in cells if not name], {name: source for name, source in cells if name}
+
+
+@pytest.mark.parametrize("case", cases("e_*"))
+def test_no_way_to_a_forbidden_function(case):
+    plain, answers = script(case)
+    graded = run("05", {"distillation_loss"}, plain, answers)
+    (test,) = graded.tests
+    assert test.points == 0 and "without torch.nn.functional.kl_div" in test.message, test.message
+
+
+OTHER_WAYS = {
+    "a function kept in a list": "_kept = [getattr(F, 'kl_' + 'div')]\nKL = lambda a, b: _kept[0](a, b, reduction='batchmean')",
+    "its code in a function of one's own": "import types\n_f = vars(F)['kl_' + 'div']\n_g = types.FunctionType(_f.__code__, _f.__globals__, 'g', _f.__defaults__)\n"
+    "KL = lambda a, b: _g(a, b, None, None, 'batchmean')",
+    "torch.ops": "KL = lambda a, b: getattr(getattr(torch, 'o' + 'ps').aten, 'kl_' + 'div')(a, b, 0).sum() / len(a)",
+    "torch._C": "KL = lambda a, b: vars(torch._C)['_Variable' + 'Functions'].__getattribute__('kl_' + 'div')(a, b, 0).sum() / len(a)",
+    "a builtin kept from a cell": "_b = vars(torch)['kl_' + 'div']\nKL = lambda a, b: _b(a, b, 0).sum() / len(a)",
+    "the module of losses": "_m = getattr(torch.nn, 'KL' + 'DivLoss')(reduction='batchmean')\nKL = lambda a, b: _m(a, b)",
+    "distributions": "import importlib\n_d = importlib.import_module('torch.distri' + 'butions')\n"
+    "KL = lambda a, b: _d.kl_divergence(_d.Categorical(b), _d.Categorical(logits=a)).mean()",
+    "caught and tried again": "_f = vars(F)['kl_' + 'div']\ndef KL(a, b):\n    try:\n        return _f(a, b, reduction='batchmean')\n"
+    "    except BaseException:\n        return (b * (b.log() - a)).sum(1).mean()",
+}  # fmt: skip
+LOSS = """
+def distillation_loss(student, teacher, labels, temperature=4.0, alpha=0.5):
+    log_q = F.log_softmax(student / temperature, dim=1)
+    p = F.softmax(teacher.detach() / temperature, dim=1)
+    return alpha * temperature**2 * _KL(log_q, p) + (1 - alpha) * F.cross_entropy(student, labels)
+"""
+
+
+@pytest.mark.parametrize("way", OTHER_WAYS)
+def test_forbidden_functions_are_out_of_order_while_an_answer_runs(way):
+    """The reader of the syntax is made blind: the other lock holds alone."""
+    hidden = "def _KL(a, b):\n    return globals()['K' + 'L'](a, b)\n"
+    graded = run("05", {"distillation_loss"}, [OTHER_WAYS[way]], {"distillation_loss": hidden + LOSS})
+    (test,) = graded.tests
+    assert test.points == 0 and "written from scratch, without" in test.message, test.message
+
+
+def test_demonstrations_use_what_answers_must_not():
+    shows = "print(float(F.kl_div(torch.zeros(1, 2).log_softmax(1), torch.ones(1, 2) / 2, reduction='sum')))"
+    nb = notebook("05", {"distillation_loss"}, [shows])
+    nb.cells.append(nbformat.v4.new_code_cell(shows))
+    teacher = {c.metadata.nbgrader.grade_id: c.source for c in lesson_cells("05") if "nbgrader" in c.metadata}
+    graded = test_split.shared().run(nb, None, teacher, LESSONS / find_source("05").stem)
+    assert [t.passed for t in graded.tests] == [True] and not graded.flags
+    assert test_split.printed(graded.notebook.cells[1]) == test_split.printed(graded.notebook.cells[-1]) == "0.0\n"
