@@ -53,8 +53,9 @@ def notebook(lesson, exercises, plain=(), answers=None):
 def run(lesson, exercises, plain=(), answers=None):
     name = find_source(lesson).stem
     teacher = {c.metadata.nbgrader.grade_id: c.source for c in lesson_cells(lesson) if "nbgrader" in c.metadata}
+    files = {path.name: path.read_bytes() for path in (LESSONS / name).glob("*.py")}
     grader = test_split.shared()
-    return grader.run(notebook(lesson, exercises, plain, answers), None, teacher, LESSONS / name)
+    return grader.run(notebook(lesson, exercises, plain, answers), files, teacher, LESSONS / name)
 
 
 def script(case):

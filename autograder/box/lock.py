@@ -130,8 +130,8 @@ class Lock:
             for key, function in list(vars(thing).items()) if not issubclass(thing, type) else ():
                 if not key.startswith("_") or key in MAKING:  # the others are called where nobody means to
                     function = getattr(function, "__func__", function)
-                    if type(function) is types.FunctionType:
-                        self.empty(name, function)
+                    if type(function) is types.FunctionType and function.__module__ == thing.__module__:
+                        self.empty(name, function)  # and not, say, Enum.__new__, which all enumerations share
         else:
             home = str(getattr(thing, "__module__", "")).partition(".")[0]
             return home != "torch" and not (

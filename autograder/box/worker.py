@@ -95,7 +95,15 @@ def warm_up(lean: bool = False) -> None:
         for name in toolkit:
             with contextlib.suppress(ImportError):  # an optional part of the toolkit
                 importlib.import_module(name)
+    know_the_processor()
     make_shell()
+
+
+def know_the_processor() -> None:
+    """Have torch look at the processor now: a fresh process sees no /proc/cpuinfo, and some operations ask for it."""
+    import torch
+
+    torch.zeros(64).half().float()  # asks
 
 
 def serve(control: socket.socket, child: Callable[[wire.Channel], NoReturn], enclosed: bool) -> NoReturn:
