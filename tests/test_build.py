@@ -47,6 +47,10 @@ CONTRACT = {
         *("export_onnx", "parity", "quantize_onnx", "percentiles_under_load", "meets_sla", "MicroBatcher"),
         *("create_app", "peak_activation_bytes", "to_c_array"),
     ],
+    "10_architecture_search": [
+        *("space_size", "architecture_cost", "latency_table", "ElasticConv2d", "sandwich_step", "recalibrate"),
+        *("kendall_tau", "nondominated_sort", "evolve"),
+    ],
 }
 
 

@@ -438,8 +438,6 @@ class _Grading:
         worker = self._spawn(self.box)
         files = self.decoder_files if hide_data else self.files
         begin(worker, self.sandbox, self.limits, files, self.work, hide_data)
-        setups = [c.source for c in self.cells if c.kind == "setup"]
-        self._serve(worker, inside.KEEP, wire.encode((setups,), limit=1 << 30), self.limits.cell_s, REPLY_BYTES)
         return worker
 
     def _spawn(self, server: ForkServer | Container) -> Worker:

@@ -1,0 +1,1060 @@
+"""What the test cells of lesson 10 call: inputs, slow and obvious oracles, and the sentences about mistakes."""
+
+import copy
+import itertools
+import math
+import random
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lesson10
+import spaces10
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from bonsai import models
+from bonsai.testing import require, show
+
+# Library calls that would do an exercise for you. Everything else in torch, numpy and scipy is allowed.
+SEARCHERS = ["nni", "optuna", "pymoo", "deap", "ray", "hyperopt", "syne_tune", "botorch", "checks10"]
+TAU = [*SEARCHERS, "scipy.stats.kendalltau", "scipy.stats.weightedtau", "pandas"]
+RECALIBRATORS = [*SEARCHERS, "torch.optim.swa_utils.update_bn"]
+COUNTERS = [*SEARCHERS, "torchinfo", "fvcore", "thop", "torch.utils.flop_counter", "bonsai.measure.macs"]
+TIMERS = [*SEARCHERS, "timeit", "torch.utils.benchmark", "bonsai.measure.latency_ms"]
+
+
+def stage(depths: list[int], widths: list[int], kernels: list[int], stride: int = 2) -> dict:
+    """One stage of a space."""
+    return {"depths": depths, "widths": widths, "kernels": kernels, "stride": stride}
+
+
+# space_size and mutate ------------------------------------------------------------------------------------------------
+
+SMALL_SPACE = [stage([1, 2], [8, 16], [3, 5]), stage([2], [8, 12, 16], [3])]
+LONG_SPACE = [stage([1, 2, 3], [4, 8], [3]), stage([3, 1], [2, 4], [1, 3])]
+FIXED_SPACE = [stage([2], [8], [3]), stage([1], [4], [5], 1)]
+HUGE_SPACE = [stage([2, 3, 4], [8, 12, 16], [3, 5, 7])] * 12
+
+
+def count_by_listing(space: list[dict]) -> int:
+    """Architectures of a space, stage by stage and layer by layer."""
+    total = 1
+    for part in space:
+        versions = 0
+        for depth in part["depths"]:
+            ways = 1
+            for _ in range(depth):
+                ways *= len(list(itertools.product(part["widths"], part["kernels"])))
+            versions += ways
+        total *= versions
+    return total
+
+
+def layer_choices(part: dict) -> int:
+    return len(part["widths"]) * len(part["kernels"])
+
+
+SIZE_MISTAKES: dict[str, Any] = {
+    "Layers that are not there were counted: a stage of depth d has choices ** d versions.": (
+        lambda space: math.prod(len(s["depths"]) * layer_choices(s) ** max(s["depths"]) for s in space),
+        lambda space: math.prod(layer_choices(s) ** max(s["depths"]) for s in space),
+    ),
+    "One choice a stage was counted: every layer chooses its width and kernel by itself.": (
+        lambda space: math.prod(len(s["depths"]) * layer_choices(s) for s in space),
+    ),
+    "The stages were added: each version of one goes with each version of the others.": (
+        lambda space: sum(sum(layer_choices(s) ** d for d in s["depths"]) for s in space),
+    ),
+}
+
+
+def rounded_by_a_float(got: Any, right: int, space: list[dict]) -> bool:
+    """A float, or an int that has been one."""
+    near = isinstance(got, (int, float)) and not isinstance(got, bool)
+    return near and (type(got) is float or got != right) and math.isclose(got, right, rel_tol=1e-9)
+
+
+SIZE_SYMPTOMS: dict[str, Callable] = {
+    "A float holds 53 bits only: count with ints (// and **, no numpy).": rounded_by_a_float
+}
+
+
+def tidy(arch: Any) -> Any:
+    """Lists and tuples are alike: tuples."""
+    return tuple(tidy(part) for part in arch) if isinstance(arch, (list, tuple)) else arch
+
+
+def neighbours(arch: Sequence, space: list[dict]) -> set:
+    """Every architecture with one decision changed."""
+    found: set = set()
+    arch = tidy(arch)
+    for s, part in enumerate(space):
+        layer = list(itertools.product(part["widths"], part["kernels"]))
+        for i, (width, kernel) in enumerate(arch[s]):
+            near = {(w, kernel) for w in part["widths"]} | {(width, k) for k in part["kernels"]}
+            for other in near - {(width, kernel)}:
+                found.add((*arch[:s], (*arch[s][:i], other, *arch[s][i + 1 :]), *arch[s + 1 :]))
+        for depth in part["depths"]:
+            if depth < len(arch[s]):
+                found.add((*arch[:s], arch[s][:depth], *arch[s + 1 :]))
+            elif depth > len(arch[s]):
+                for more in itertools.product(layer, repeat=depth - len(arch[s])):
+                    found.add((*arch[:s], arch[s] + more, *arch[s + 1 :]))
+    return found
+
+
+def is_valid(arch: Any, space: list[dict]) -> bool:
+    """Whether it is an architecture of the space."""
+    if not isinstance(arch, tuple) or len(arch) != len(space):
+        return False
+    for layers, part in zip(arch, space, strict=True):
+        if not isinstance(layers, tuple) or len(layers) not in part["depths"]:
+            return False
+        for layer in layers:
+            if not isinstance(layer, tuple) or len(layer) != 2:
+                return False
+            if layer[0] not in part["widths"] or layer[1] not in part["kernels"]:
+                return False
+    return True
+
+
+def fault_of_children(told: dict, arch: Sequence, space: list[dict]) -> str:
+    """What is wrong with children of one parent, or nothing; `told` is what the probe saw."""
+    parent, near = tidy(arch), neighbours(arch, space)
+    if tidy(told["parent"]) != parent:
+        return f"mutate changed its input: the parent was {parent}, and is {tidy(told['parent'])} afterwards"
+    born, again, other, backwards = [
+        [tidy(child) for child in told[key]] for key in ("born", "again", "other noise", "backwards")
+    ]
+    for child in born:
+        if child == parent:
+            return f"mutate returned the parent {parent}: one decision has to change"
+        if not is_valid(child, space):
+            return f"mutate made {child} of {parent}, which is not an architecture of the space {space}"
+        if child not in near:
+            return f"mutate made {child} of {parent}: {_redrawn(parent, child)}"
+    some = born[:60]
+    if some == again != other:
+        return "an equal rng gave other children after another random.seed(…): draw from rng, not from global random"
+    if some != again or some != backwards[:0:-1]:
+        return "an equal rng gave another child: draw from rng and nothing else, and keep nothing between calls"
+    if len(set(born)) == 1 < len(near):
+        return "every seed of rng gave the same child: draw the decision from rng"
+    missing = near - set(born)
+    depths = {child for child in near if tuple(map(len, child)) != tuple(map(len, parent))}
+    if depths and depths <= missing:
+        return f"the depth never changes: in {len(born)} children of {parent} every stage kept its depth"
+    if missing:
+        never = sorted(missing)[0]
+        return f"{never} is a neighbour of {parent} too, and never came in {len(born)} children"
+    return ""
+
+
+def _redrawn(parent: tuple, child: tuple) -> str:
+    """How a child differs by more than one decision."""
+    stages = [s for s in range(len(parent)) if parent[s] != child[s]]
+    if len(stages) > 1:
+        return f"{len(stages)} stages changed; change one decision"
+    old, new = parent[stages[0]], child[stages[0]]
+    if len(old) != len(new):
+        return "a stage was redrawn: when the depth changes, the layers that both have stay as they are"
+    return "a stage or layer was redrawn: change one width or one kernel of one layer"
+
+
+# architecture_cost ----------------------------------------------------------------------------------------------------
+
+COST_CASES = [
+    ([[(8, 3), (8, 5)], [(12, 3), (16, 3)]], SMALL_SPACE, (1, 28, 28), 10),
+    ([[(16, 5)], [(8, 3), (8, 3)]], SMALL_SPACE, (3, 13, 13), 7),
+]
+
+
+def costs(arch: Sequence, space: list[dict], image: tuple = (1, 28, 28), classes: int = 10, wrong: str = "") -> dict:
+    """Both costs, from layers that really run; `wrong` makes one of the mistakes."""
+    net = spaces10.build(arch, space, image[0], classes).eval()
+    macs, params, at, x = 0, 0, list(image[1:]), torch.zeros(1, *image)
+    strides = [part["stride"] for layers, part in zip(arch, space, strict=True) for _ in layers]
+    for layer in net:
+        x = layer(x)
+        if isinstance(layer, nn.Conv2d):
+            if wrong == "stride everywhere":
+                layer.stride = (strides[0], strides[0])
+            size, before = list(x.shape[2:]), at
+            if wrong == "rounded down":
+                size = [n // layer.stride[0] for n in at]
+            elif wrong == "stride everywhere":
+                size = [-(-n // layer.stride[0]) for n in at]
+            at, strides = size, strides[1:]
+            macs += layer.weight.numel() * math.prod(before if wrong == "at the input" else size)
+        elif isinstance(layer, nn.Linear) and wrong != "no classifier":
+            macs += layer.weight.numel()
+        skipped = (wrong == "no norm" and isinstance(layer, nn.BatchNorm2d)) or (
+            wrong == "no classifier" and isinstance(layer, nn.Linear)
+        )
+        params += 0 if skipped else sum(p.numel() for p in layer.parameters())
+    return {"macs": macs, "params": params - classes * (wrong == "no bias")}
+
+
+def cost_with(wrong: str) -> Callable:
+    """`costs` with one mistake."""
+
+    def cost(arch, space, image=(1, 28, 28), classes=10):
+        return costs(arch, space, image, classes, wrong)
+
+    return cost
+
+
+COST_MISTAKES = {
+    "Sizes are rounded down; padding kernel // 2 makes a size n to n / stride, rounded up.": cost_with("rounded down"),
+    "BatchNorm is forgotten: it has two parameters a channel.": cost_with("no norm"),
+    "The classifier is forgotten.": cost_with("no classifier"),
+    "The classifier's bias is forgotten.": cost_with("no bias"),
+    "Every layer has the stride; only the first of a stage does.": cost_with("stride everywhere"),
+    "MACs are counted at the size of the layer's input; a convolution works once for each output.": cost_with(
+        "at the input"
+    ),
+}
+
+# latency_table and predict_latency ------------------------------------------------------------------------------------
+
+
+def expected_table(durations: dict[Any, list[float]], rounds: int) -> dict:
+    """What a probe should tell: the log of events, and the table; the n-th call takes the n-th duration."""
+    log = list(durations)
+    for _ in range(rounds):
+        for key in durations:
+            log += ["clock", key, "clock"]
+    table = {key: 1000 * statistics.median(seconds[1 : rounds + 1]) for key, seconds in durations.items()}
+    return {"table": table, "log": log}
+
+
+def _calls(got: dict) -> list:
+    return [event for event in got["log"] if event != "clock"]
+
+
+def warm_up_timed(got: dict, right: dict, *case: Any) -> bool:
+    """The very first call stands between two readings."""
+    return bool(got["log"]) and got["log"][0] == "clock"
+
+
+def layer_by_layer(got: dict, right: dict, durations: dict, rounds: int) -> bool:
+    """All calls of one key in a row, more than once."""
+    calls = _calls(got)
+    return len(durations) > 1 and sorted(map(str, calls)) == sorted(map(str, _calls(right))) and calls != _calls(right)
+
+
+def in_seconds(got: dict, right: dict, *case: Any) -> bool:
+    return bool(got["table"]) and all(
+        math.isclose(1000 * got["table"][k], v, rel_tol=1e-6) for k, v in right["table"].items()
+    )
+
+
+def with_mean(got: dict, right: dict, durations: dict, rounds: int) -> bool:
+    return bool(durations) and all(
+        math.isclose(got["table"][k], 1000 * statistics.fmean(v[1 : rounds + 1]), rel_tol=1e-6)
+        for k, v in durations.items()
+    )
+
+
+TABLE_SYMPTOMS: dict[str, Callable] = {
+    "The warm-up is timed: the first call of each function is made before the clock is read.": warm_up_timed,
+    "Layer by layer: a busy moment then hits one layer only; make rounds over all of them.": layer_by_layer,
+    "These are seconds; the table holds milliseconds.": in_seconds,
+    "This is the mean; one interrupted call would move it. Take the median.": with_mean,
+}
+
+
+def predicted(arch, space, table, image=(1, 28, 28), wrong=""):
+    """The entries of an architecture added up, the sizes read from a network that runs."""
+    net, x = spaces10.build(arch, space, image[0]).eval(), torch.zeros(1, *image)
+    total, size = 0.0, image[1]
+    first = [i == 0 for layers in arch for i in range(len(layers))]
+    strides = [part["stride"] for layers, part in zip(arch, space, strict=True) for _ in layers]
+    for layer in net:
+        x = layer(x)
+        if isinstance(layer, nn.Conv2d):
+            stride = strides[0] if wrong == "stride everywhere" else layer.stride[0]
+            after = -(-size // stride)
+            at = after if wrong == "size after" else size
+            total += table[at, layer.in_channels, layer.out_channels, layer.kernel_size[0], stride]
+            size, strides, first = after, strides[1:], first[1:]
+        elif isinstance(layer, nn.Linear) and wrong != "no head":
+            total += table["head", layer.in_features]
+    return total
+
+
+def lookup(key: tuple) -> float:
+    """A number of thousandths that tells keys apart."""
+    mixed = 7
+    for part in key:
+        mixed = (mixed * 31 + (part if isinstance(part, int) else 999)) % 100_003
+    return mixed / 1024
+
+
+def full_table(space: list[dict], image: tuple) -> dict:
+    """Entries for every layer that may be asked for, rightly or by one of the mistakes."""
+    table: dict = {}
+    widths = sorted({w for part in space for w in part["widths"]} | {image[0]})
+    kernels = {k for part in space for k in part["kernels"]}
+    strides = {1} | {part["stride"] for part in space}
+    sizes, todo = set(), [image[1]]
+    while todo:
+        n = todo.pop()
+        if n not in sizes:
+            sizes.add(n)
+            todo += [-(-n // s) for s in strides]
+    for key in itertools.product(sizes, widths, widths, kernels, strides):
+        table[key] = lookup(key)
+    return table | {("head", c): lookup(("head", c)) for c in widths}
+
+
+def predicted_with(wrong: str) -> Callable:
+    """`predicted` with one mistake."""
+
+    def predict(arch, space, table, image=(1, 28, 28)):
+        return predicted(arch, space, table, image, wrong)
+
+    return predict
+
+
+PREDICTION_MISTAKES = {
+    "The head is forgotten.": predicted_with("no head"),
+    "Every layer was looked up with the stride; only the first of a stage has it.": predicted_with("stride everywhere"),
+    "The size after the layer was looked up; the key holds the size of its input.": predicted_with("size after"),
+}
+
+# the elastic classes --------------------------------------------------------------------------------------------------
+
+
+def elastic_case(seed: int, settings: tuple, calls: list[tuple]) -> tuple:
+    """(settings, weight, calls): calls are (x, width, kernel) with x of the given shape."""
+    rng = torch.Generator().manual_seed(seed)
+    c_in, c_out, kernel, *_ = settings
+    weight = torch.randn(c_out, c_in, kernel, kernel, generator=rng)
+    return settings, weight, [(torch.randn(shape, generator=rng), width, k) for shape, width, k in calls]
+
+
+def elastic(settings: tuple, weight: Tensor, calls: list[tuple], wrong: str = "") -> dict:
+    """What the probe should tell: outputs, and the gradients of half the sum of their squares."""
+    stride, told = (*settings, 1)[3], []
+    c_out, _, largest, _ = weight.shape
+    for x, width, kernel in calls:
+        x, full = x.clone().requires_grad_(), weight.clone().requires_grad_()
+        edge = 0 if wrong == "corner" else (largest - kernel) // 2
+        outs = range(c_out - width, c_out) if wrong == "last" else range(width)
+        rows = [full[o, : x.shape[1], edge : edge + kernel, edge : edge + kernel] for o in outs]
+        part = torch.stack(rows).detach() if wrong == "detached" else torch.stack(rows)
+        pad = largest // 2 if wrong == "padding" else kernel // 2
+        y = F.conv2d(x, part, stride=stride, padding=pad)
+        (y.square().sum() / 2).backward()
+        gradient = torch.zeros_like(weight) if full.grad is None else full.grad
+        told.append({"y": y.detach(), "x gradient": x.grad, "weight gradient": gradient})
+    return {"parameters": ["weight"], "calls": told}
+
+
+def elastic_with(wrong: str) -> Callable:
+    """`elastic` with one mistake."""
+
+    def answer(settings, weight, calls):
+        return elastic(settings, weight, calls, wrong)
+
+    return answer
+
+
+ELASTIC_MISTAKES = {
+    "The corner of the kernel was used; a smaller kernel is the centre of the larger one.": elastic_with("corner"),
+    "The last filters were used; take the first.": elastic_with("last"),
+    "No gradient reaches the shared weight: the part was copied or detached.": elastic_with("detached"),
+    "The padding is that of the largest kernel; it belongs to the kernel that is used.": elastic_with("padding"),
+}
+
+
+def gradient_all_over(got: dict, right: dict, *case: Any) -> bool:
+    """Outputs are right, but a gradient that should be zero is not."""
+    pairs = list(zip(got["calls"], right["calls"], strict=True))
+    same = all(torch.allclose(g["y"], w["y"], atol=1e-3) for g, w in pairs)
+    return same and any((g["weight gradient"][w["weight gradient"] == 0] != 0).any() for g, w in pairs)
+
+
+ELASTIC_SYMPTOMS: dict[str, Callable] = {
+    "A gradient reaches parts of the weight that the call did not use.": gradient_all_over
+}
+
+
+NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+def fill(layer: nn.Module, state: dict[str, Tensor]) -> None:
+    """Put values into an elastic batch norm; it may hold more than the four that it must."""
+    for name in NORM:
+        getattr(layer, name).data.copy_(state[name])
+
+
+def norm_state(channels: int, seed: int) -> dict[str, Tensor]:
+    """Parameters and running values that are not those of a new layer."""
+    rng = torch.Generator().manual_seed(seed)
+    draw = torch.randn(3, channels, generator=rng)
+    return {
+        "weight": draw[0] / 4 + 1,
+        "bias": draw[1],
+        "running_mean": draw[2],
+        "running_var": torch.rand(channels, generator=rng) + 0.5,
+    }
+
+
+def norm_steps(seed: int, *shapes: tuple) -> list[tuple[bool, Tensor]]:
+    """(train mode or not, input) a call."""
+    rng = torch.Generator().manual_seed(seed)
+    return [(mode, torch.randn(shape, generator=rng) * 2 + 1) for mode, shape in shapes]
+
+
+def normed(state: dict, steps: list, wrong: str = "") -> list[dict]:
+    """Batch norm of the first channels, channel by channel; the running values after each call."""
+    mean, var, told = state["running_mean"].clone(), state["running_var"].clone(), []
+    weight, bias = state["weight"], state["bias"]
+    for training, x in steps:
+        y = torch.empty_like(x)
+        used = range(x.shape[1])
+        for c in used:
+            values = x[:, c].double()
+            m, v = (values.mean(), values.var(unbiased=False)) if training else (mean[c].double(), var[c].double())
+            y[:, c] = ((values - m) / torch.sqrt(v + 1e-5) * weight[c].double() + bias[c].double()).float()
+            if training and wrong != "never stored":
+                unbiased = values.var(unbiased=wrong != "biased") if values.numel() > 1 else v
+                mean[c] = 0.9 * mean[c] + 0.1 * values.mean()
+                var[c] = 0.9 * var[c] + 0.1 * unbiased
+        told.append({"y": y, "running_mean": mean.clone(), "running_var": var.clone()})
+    return told
+
+
+NORM_MISTAKES = {
+    "The running statistics are not updated in train mode: copies of the slices were moved.": (
+        lambda state, steps: normed(state, steps, "never stored")
+    ),
+    "The running variance is the unbiased one (divided by n - 1).": lambda state, steps: normed(state, steps, "biased"),
+}
+
+
+def others_moved(got: list, right: list, state: dict, steps: list) -> bool:
+    """A running value of a channel that did not take part is another one."""
+    used = max(x.shape[1] for _, x in steps)
+    return any((g["running_mean"][used:] != state["running_mean"][used:]).any() for g in got)
+
+
+NORM_SYMPTOMS: dict[str, Callable] = {"Channels that did not take part were moved as well.": others_moved}
+
+
+def shares_memory(got: dict, right: dict, *case: Any) -> bool:
+    """What the elastic layer holds after the standalone one was overwritten, or the other way round."""
+    moved = "after doubling" in got and torch.allclose(got["y"], right["y"], atol=1e-4)
+    moved = moved and not torch.allclose(got["after doubling"], right["after doubling"], atol=1e-4)
+    return moved or _differs(got["elastic after"], right["elastic after"])
+
+
+def _differs(a: Any, b: Any) -> bool:
+    return not torch.allclose(torch.as_tensor(a), torch.as_tensor(b), atol=1e-4)
+
+
+SHARED = "The standalone layer shares memory with the elastic one: copy the part."
+CONV_ALONE_SYMPTOMS: dict[str, Callable] = {SHARED: shares_memory}
+NORM_ALONE_SYMPTOMS: dict[str, Callable] = {
+    "The standalone layer lacks the running statistics.": (
+        lambda got, right, *case: not got["running_mean"].any() and right["running_mean"].any()
+    ),
+    SHARED: shares_memory,
+}
+
+
+def norm_gradients(state: dict, x: Tensor, upstream: Tensor) -> list[Tensor]:
+    """Gradients of the sum of a new layer's outputs, weighted, on weight and bias."""
+    norm, c = nn.BatchNorm2d(x.shape[1]), x.shape[1]
+    (norm(x) * upstream).sum().backward()
+    found = []
+    for parameter in (norm.weight, norm.bias):
+        found.append(torch.zeros(len(state["weight"])))
+        found[-1][:c] = parameter.grad
+    return found
+
+
+# sandwich_step --------------------------------------------------------------------------------------------------------
+
+
+class Toy(nn.Module):
+    """A net whose architectures are widths of one linear layer behind a batch norm; it logs its calls."""
+
+    def __init__(self, weight: Tensor):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(weight.shape[1])
+        self.weight = nn.Parameter(weight.clone())
+        self.log: list = []
+
+    def forward(self, x: Tensor, arch: list) -> Tensor:
+        width = arch[0][0][0]
+        self.log.append([width, self.training])
+        return self.norm(x)[:, :width] @ self.weight[:, :width].T
+
+
+def toy_case(seed: int, others: list[int], training: bool = True, steps: int = 1, classes: int = 3) -> tuple:
+    """(weight, x, y, widths of the others, train mode, steps)."""
+    rng = torch.Generator().manual_seed(seed)
+    weight, x = torch.randn(classes, 5, generator=rng), torch.randn(6, 5, generator=rng)
+    return weight, x, torch.randint(0, classes, (6,), generator=rng), others, training, steps
+
+
+class Counting(torch.optim.SGD):
+    """SGD that counts its steps."""
+
+    steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        return super().step(closure)
+
+
+def run_toy(step: Callable, weight: Tensor, x: Tensor, y: Tensor, others: list, training: bool, steps: int) -> dict:
+    """Some steps on a toy net whose parameters have a gradient left from before."""
+    net = Toy(weight).train(training)
+    optimizer = Counting(net.parameters(), lr=0.25, momentum=0.5)
+    net.weight.grad = torch.ones_like(weight)
+    losses = []
+    for _ in range(steps):
+        losses.append(step(net, x, y, [[(5, 3)]], [[[(width, 3)]] for width in others], optimizer))
+    told = {"losses": losses, "weight": net.weight.detach().clone(), "calls": net.log, "training": net.training}
+    told["optimizer steps"] = optimizer.steps
+    return told | {"running_mean": net.norm.running_mean.clone()}  # type: ignore[operator]
+
+
+def a_step(wrong: str = "") -> Callable:
+    """The step written out for the toy net, or one of the mistakes."""
+
+    def step(net, x, y, largest, others, optimizer):
+        if wrong != "no zero_grad":
+            for p in net.parameters():
+                p.grad = None
+        first = net(x, largest)
+        loss = -torch.log_softmax(first, 1)[torch.arange(len(y)), y].mean()
+        teacher = torch.softmax(first if wrong == "teacher" else first.detach(), 1)
+        parts = []
+        for arch in others:
+            log_q = torch.log_softmax(net(x, arch), 1)
+            hard = -log_q[torch.arange(len(y)), y].mean()
+            parts.append(hard if wrong == "labels" else -(teacher * log_q).sum(1).mean())
+        if wrong == "mean":
+            parts = [sum([loss, *parts]) / (1 + len(parts))]
+        elif wrong == "mean of others":
+            parts = [loss, sum(parts) / max(1, len(parts))]
+        elif wrong != "largest left out":
+            parts = [loss, *parts]
+        if parts:
+            torch.stack(parts).sum().backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def toy_with(wrong: str) -> Callable:
+    """The toy net after steps with one mistake."""
+
+    def answer(*case):
+        return run_toy(a_step(wrong), *case)
+
+    return answer
+
+
+SANDWICH_MISTAKES: dict[str, Any] = {
+    "A gradient flows into the teacher: detach the largest network's logits.": toy_with("teacher"),
+    "The others learned from the labels; they imitate the largest.": toy_with("labels"),
+    "The losses were averaged; they are added.": (toy_with("mean"), toy_with("mean of others")),
+    "Old gradients were not cleared before the step.": toy_with("no zero_grad"),
+    "The largest network's own loss is left out.": toy_with("largest left out"),
+}
+
+
+def several_steps(got: dict, right: dict, *case: Any) -> bool:
+    """The toy's optimizer counts its steps."""
+    return got["optimizer steps"] > right["optimizer steps"]
+
+
+def other_order(got: dict, right: dict, *case: Any) -> bool:
+    return got["calls"] != right["calls"]
+
+
+SANDWICH_SYMPTOMS: dict[str, Callable] = {
+    "The optimizer made a step for each network: add all losses, then one step.": several_steps,
+    "net is to be called once an architecture, the largest first, its mode as it is.": other_order,
+}
+
+# recalibrate ----------------------------------------------------------------------------------------------------------
+
+NORM_NET = [
+    ("Conv2d", 1, 3, 3, {"padding": 1}),
+    ("BatchNorm2d", 3),
+    ("ReLU",),
+    [("Conv2d", 3, 4, 3, {"stride": 2}), ("BatchNorm2d", 4, {"momentum": 0.25}), ("ReLU",)],
+]
+DROPOUT_NET = [("Conv2d", 1, 2, 3), ("Dropout", 0.5), ("BatchNorm2d", 2)]
+MIXED_NET = [
+    *(("BatchNorm2d", 1, {"affine": False}), ("Conv2d", 1, 2, 1), ("BatchNorm2d", 2, {"momentum": None})),
+    *(("AdaptiveAvgPool2d", 2), ("Flatten",), ("BatchNorm1d", 8), ("Linear", 8, 4), ("Unflatten", 1, (4, 1, 1))),
+    *(("Upsample", {"scale_factor": 3}), ("Dropout2d", 0.5), ("BatchNorm2d", 4)),
+]
+
+
+def norm_case(spec: list, seed: int, batches: list[int], size: int = 6, training: bool = False) -> tuple:
+    """(spec, state, batches of images, train mode)."""
+    rng = torch.Generator().manual_seed(seed)
+    images = [torch.randn(n, 1, size, size, generator=rng) * (1 + i) + i for i, n in enumerate(batches)]
+    return spec, models.random_state(models.network(spec), seed), images, training
+
+
+def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool, wrong: str = "") -> list[dict]:
+    """Running values of every BatchNorm2d: layer after layer, all batches at a time."""
+    net = models.network(spec)
+    net.load_state_dict(state)
+    net.eval()
+    flow, found = list(images), []
+    for layer in flat(net):
+        if isinstance(layer, nn.BatchNorm2d):
+            means = [x.mean((0, 2, 3)) for x in flow]
+            vars_ = [x.transpose(0, 1).flatten(1).var(1, unbiased=wrong != "biased") for x in flow]
+            old = (layer.running_mean.clone(), layer.running_var.clone())  # type: ignore[union-attr]
+            found.append({
+                "mean": _averaged(means, old[0], 0.0, layer.momentum, wrong, images),
+                "var": _averaged(vars_, old[1], 1.0, layer.momentum, wrong, images),
+            })  # fmt: skip
+            if wrong == "one by one":
+                flow = [layer(x) for x in flow]
+            else:
+                flow = [F.batch_norm(x, None, None, layer.weight, layer.bias, True, 0.0, layer.eps) for x in flow]
+        else:
+            flow = [layer(x) for x in flow]
+    return found
+
+
+def flat(net: nn.Module) -> list[nn.Module]:
+    """The layers of nested Sequentials in order."""
+    return [leaf for part in net.children() for leaf in (flat(part) if list(part.children()) else [part])]
+
+
+def _averaged(values: list[Tensor], old: Tensor, new: float, momentum: Any, wrong: str, images: list) -> Tensor:
+    if wrong == "last":
+        return values[-1]
+    if wrong == "by size":
+        total = sum(len(x) for x in images)
+        return torch.stack([v * len(x) / total for v, x in zip(values, images, strict=True)]).sum(0)
+    if wrong in ("from old", "from zero"):
+        moving = old if wrong == "from old" else torch.full_like(old, new)
+        for v in values:
+            moving = torch.lerp(moving, v, momentum or 0.1)
+        return moving
+    return torch.stack(values).mean(0)
+
+
+def recalibrated_with(wrong: str) -> Callable:
+    """The probe's result with one mistake."""
+
+    def answer(spec, state, images, training):
+        first = recalibrated(spec, state, images, training, wrong)
+        again = recalibrated(spec, with_values(spec, state, first), images, training, wrong)
+        return {"running": first, "again": again} | kept(spec, state, training)
+
+    return answer
+
+
+def with_values(spec: list, state: dict, running: list[dict]) -> dict:
+    """The state with other running values."""
+    net = models.network(spec)
+    net.load_state_dict(state)
+    norms = [m for m in flat(net) if isinstance(m, nn.BatchNorm2d)]
+    for norm, values in zip(norms, running, strict=True):
+        norm.running_mean, norm.running_var = values["mean"].detach().clone(), values["var"].detach().clone()
+    return net.state_dict()
+
+
+def kept(spec: list, state: dict, training: bool) -> dict:
+    """What stays as it was: modes, momentum and parameters."""
+    net = models.network(spec)
+    net.load_state_dict(state)
+    return {
+        "modes": [training for _ in net.modules()],
+        "momentum": [m.momentum for m in flat(net) if isinstance(m, nn.BatchNorm2d)],
+        "parameters": [p.detach().clone() for p in net.parameters()],
+        "gradients": [False for _ in net.parameters()],
+    }
+
+
+RECALIBRATION_MISTAKES: dict[str, Any] = {
+    "A moving average from the old values: what they were before must not matter.": recalibrated_with("from old"),
+    "A moving average from the values of a new layer: every batch counts alike.": recalibrated_with("from zero"),
+    "Only the last batch counts.": recalibrated_with("last"),
+    "The variance is the unbiased one (divided by n - 1).": recalibrated_with("biased"),
+    "Batches were weighted by their size: each counts alike.": recalibrated_with("by size"),
+    "A layer normalised with its old running values: all batch norms use the batch.": recalibrated_with("one by one"),
+}
+RECALIBRATION_SYMPTOMS: dict[str, Callable] = {
+    "The momentum is another one afterwards.": lambda got, right, *case: got["momentum"] != right["momentum"],
+    "The modes are not as before.": lambda got, right, *case: got["modes"] != right["modes"],
+    "The statistics differ from call to call: dropout is on; only the batch norms are in train mode.": (
+        lambda got, right, spec, *case: "Dropout" in str(spec) and "again" in got and not _close(got)
+    ),
+}
+
+
+def _close(got: dict) -> bool:
+    pairs = zip(got["running"], got["again"], strict=True)
+    return all(torch.allclose(a[k], b[k], atol=1e-4) for a, b in pairs for k in ("mean", "var"))
+
+
+# kendall_tau ----------------------------------------------------------------------------------------------------------
+
+
+def signs(values: Sequence) -> Tensor:
+    """The sign of the difference of every ordered pair."""
+    t = torch.tensor(list(values), dtype=torch.float64)
+    return torch.sign(t.unsqueeze(0) - t.unsqueeze(1))
+
+
+def tau(a: Sequence, b: Sequence, wrong: str = "") -> float:
+    """tau-b from two matrices of signs."""
+    if min(len(a), len(b)) < 2 or len(a) != len(b):
+        raise ValueError("two sequences of one length")
+    sa, sb, n = signs(a), signs(b), len(a)
+    untied_a, untied_b = float(sa.abs().sum()) / 2, float(sb.abs().sum()) / 2
+    balance = float((sa * sb).sum()) / 2
+    if wrong == "ties disagree":
+        agree = float(((sa * sb) > 0).sum()) / 2
+        return (2 * agree - n * (n - 1) / 2) / (n * (n - 1) / 2)
+    if wrong == "tau-a":
+        return balance / (n * (n - 1) / 2)
+    if wrong == "twice":
+        return 2 * balance / (n * (n - 1) / 2)
+    if untied_a * untied_b == 0:
+        return math.nan if wrong == "nan" else 0.0
+    if wrong == "pearson":
+        return float(torch.corrcoef(torch.tensor([list(a), list(b)], dtype=torch.float64))[0, 1])
+    return (2 if wrong == "twice b" else 1) * balance / math.sqrt(untied_a * untied_b)
+
+
+def tau_with(wrong: str) -> Callable:
+    """`tau` with one mistake."""
+
+    def answer(a, b):
+        return tau(a, b, wrong)
+
+    return answer
+
+
+TAU_MISTAKES: dict[str, Any] = {
+    "Ties count as disagreement; they count as neither.": tau_with("ties disagree"),
+    "This is tau-a: it divides by all pairs. Divide by the untied ones of a and of b.": tau_with("tau-a"),
+    "Pairs are counted twice above the line and once below it.": (tau_with("twice"), tau_with("twice b")),
+    "This is Pearson's correlation: only the order counts, not the distances.": tau_with("pearson"),
+    "All equal on one side: 0 / 0 is to be 0.0 here.": tau_with("nan"),
+}
+
+# nondominated_sort and crowding_distance ------------------------------------------------------------------------------
+
+
+class Endless(RuntimeError):
+    """An answer went round more often than any right one could."""
+
+
+def at_most(lines: int, answer: Callable, *args: Any) -> Any:
+    """Call an answer, and stop it after so many lines of Python."""
+    left = lines
+
+    def trace(frame, event, arg):
+        nonlocal left
+        left -= event == "line"
+        if left < 0:
+            raise Endless("it goes round without end")
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        return answer(*args)
+    finally:
+        sys.settrace(before)
+
+
+def peeled(points: Sequence, wrong: str = "") -> Any:
+    """Fronts by looking at every pair, again and again."""
+    sign = -1 if wrong == "maximised" else 1
+    rows = [tuple(sign * v for v in p) for p in points]
+
+    def beats(p, q):
+        pairs = list(zip(p, q, strict=True))
+        if wrong == "strict":
+            return all(a < b for a, b in pairs)
+        if wrong == "equal":
+            return all(a <= b for a, b in pairs)
+        return all(a <= b for a, b in pairs) and p != q
+
+    left, fronts = set(range(len(rows))), []
+    while left:
+        front = [i for i in sorted(left) if not any(beats(rows[j], rows[i]) for j in left if j != i)]
+        if not front:
+            return RuntimeError("it goes round without end")
+        fronts.append(front)
+        left -= set(front)
+        if wrong == "two" and len(fronts) == 1 and left:
+            return [front, sorted(left)]
+    return fronts
+
+
+def peeled_with(wrong: str) -> Callable:
+    """`peeled` with one mistake."""
+
+    def answer(points):
+        return peeled(points, wrong)
+
+    return answer
+
+
+def equal_points(points: Sequence) -> bool:
+    return len(set(map(tuple, points))) < len(points)
+
+
+def left_out(got: Any, points: Sequence) -> list[int]:
+    """Indices that stand in no front."""
+    return sorted(set(range(len(points))) - {i for front in got for i in front})
+
+
+def equal_points_lost(got: Any, right: list, points: Sequence) -> bool:
+    """Points that have an equal are missing, or the peeling never ends, where there are equal points."""
+    if not equal_points(points):
+        return False
+    if isinstance(got, Exception):
+        return "without end" in str(got)
+    twins = {i for i, p in enumerate(points) if list(points).count(p) > 1}
+    return bool(set(left_out(got, points)) & twins)
+
+
+SORT_SYMPTOMS: dict[str, Callable] = {
+    "Equal points dominate each other here: somewhere, one has to be strictly smaller.": equal_points_lost,
+    "The peeling never ends: a front came out empty.": (
+        lambda got, right, points: isinstance(got, Exception) and "without end" in str(got)
+    ),
+}
+SORT_MISTAKES: dict[str, Any] = {
+    "Equal points dominate each other here: somewhere, one has to be strictly smaller.": peeled_with("equal"),
+    "A point that is equal in one objective and smaller in another dominates, too.": peeled_with("strict"),
+    "The objectives were maximised; smaller is better.": peeled_with("maximised"),
+    "Two fronts only: what is left over is peeled again and again.": peeled_with("two"),
+}
+
+
+def crowded(points: Sequence, wrong: str = "") -> list[float]:
+    """Room around each point: its neighbours found by counting, objective after objective."""
+    total = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        column = [p[m] for p in points]
+        if max(column) == min(column):
+            continue
+        for i, value in enumerate(column):
+            below = [(v, j) for j, v in enumerate(column) if (v, j) < (value, i)]
+            above = [(v, j) for j, v in enumerate(column) if (v, j) > (value, i)]
+            if wrong == "index order":
+                below = [(v, j) for j, v in enumerate(column) if j == i - 1]
+                above = [(v, j) for j, v in enumerate(column) if j == i + 1]
+            span = 1 if wrong == "not normalised" else max(column) - min(column)
+            if below and above:
+                gap = min(above)[0] - max(below)[0]
+                total[i] += (abs(gap) if wrong == "index order" else gap) / span
+            elif wrong == "finite":
+                total[i] += abs((min(above) if above else max(below))[0] - value) / span
+            elif wrong != "zero":
+                total[i] = math.inf
+    return total
+
+
+def crowded_with(wrong: str) -> Callable:
+    """`crowded` with one mistake."""
+
+    def answer(points):
+        return crowded(points, wrong)
+
+    return answer
+
+
+CROWD_MISTAKES: dict[str, Any] = {
+    "The distances are not normalised: divide by max - min of the objective.": crowded_with("not normalised"),
+    "The ends are finite; they are infinitely far from a neighbour that is not there.": (
+        crowded_with("finite"),
+        crowded_with("zero"),
+    ),
+    "Neighbours were taken in the order of the indices; sort by each objective.": crowded_with("index order"),
+}
+
+
+def cloud(seed: int, number: int, objectives: int = 2, values: int = 9) -> list[tuple]:
+    """Points on a coarse grid, so that some are equal in places."""
+    dice = random.Random(seed)
+    return [tuple(dice.randrange(values) / 4 for _ in range(objectives)) for _ in range(number)]
+
+
+# evolve ---------------------------------------------------------------------------------------------------------------
+
+
+def worth(path: Sequence[int]) -> float:
+    """A score that depends on all of a path, without a trend."""
+    mixed = 17
+    for step in path:
+        mixed = (mixed * 1_103 + step * 7_919 + 12_345) % 1_000_003
+    return mixed / 1_000_003
+
+
+def run_evolution(evolve: Callable, start: int, cycles: int, sample: int, seed: int, refused: int) -> dict:
+    """Evolution of paths: a child is its parent's path with a number at the end, so that it tells who its parent was.
+
+    A path whose last number divides by `refused` is not allowed (0: all are). All that was asked is noted in `log`.
+    """
+    log: list = []
+    numbers = itertools.count(1)
+
+    def mutate(parent):
+        log.append(["mutate", list(parent)])
+        return [*parent, next(numbers)]
+
+    def allowed(path):
+        good = len(path) < 2 or not refused or path[-1] % refused != 0
+        log.append(["allowed" if good else "refused", list(path)])
+        return good
+
+    def score(path):
+        log.append(["score", list(path)])
+        return worth(path)
+
+    best, history = evolve([[-i] for i in range(start)], mutate, score, allowed, cycles, sample, random.Random(seed))
+    return {"best": best, "history": history, "log": log}
+
+
+def fault_of_evolution(told: dict, start: int, cycles: int, sample: int, seed: int, refused: int) -> str:
+    """What is wrong with one run, or nothing."""
+    history = told["history"]
+    pairs = isinstance(history, (list, tuple)) and all(isinstance(e, (list, tuple)) and len(e) == 2 for e in history)
+    if not pairs:
+        return "history is to be a list of (architecture, score)"
+    paths, scores = [tidy(arch) for arch, _ in history], [s for _, s in history]
+    if len(history) != start + cycles:
+        return f"history has {len(history)} entries; {start} of the start and {cycles} children were expected"
+    if paths[:start] != [(-i,) for i in range(start)]:
+        return "history is to begin with the start, in its order"
+    if any(not isinstance(s, float) or abs(s - worth(p)) > 1e-9 for p, s in zip(paths, scores, strict=True)):
+        return "a score in history is not that of the architecture beside it"
+    if over := [p for p in paths[start:] if refused and p[-1] % refused == 0]:
+        return f"the budget was ignored: {over[0]} is not allowed, and stands in history"
+    scored = [tidy(path) for what, path in told["log"] if what == "score"]
+    if refused and any(p not in paths for p in scored):
+        return "a child was scored before the budget was asked: ask allowed first, scores are dear"
+    if scored != paths:
+        return f"score was called {len(scored)} times for {len(paths)} entries; once for each, in the order of history"
+    if fault := _fault_of_parents(paths, scores, start, sample):
+        return fault
+    best, top, alive = tidy(told["best"]), scores.index(max(scores)), len(scores) - start
+    last = alive + scores[alive:].index(max(scores[alive:]))
+    if best in (paths[top], (paths[top], scores[top])):
+        return ""
+    if best in (paths[last], (paths[last], scores[last])):
+        return "best is the best of the living; it is to be the best of the whole history"
+    return f"best is to be the entry of history with the highest score, {scores[top]:.6f}"
+
+
+def _fault_of_parents(paths: list, scores: list, start: int, sample: int) -> str:
+    """Who was a parent, and what that says about who died and who was chosen."""
+    dead, too_low, best_each_time = [], 0, True
+    for n in range(start, len(paths)):
+        parent, living = paths[n][:-1], paths[n - start : n]
+        if parent not in living:
+            dead.append((n, parent))
+            continue
+        mine = scores[paths.index(parent)]
+        better = sum(s > mine for s in scores[n - start : n])
+        too_low += better > start - sample
+        best_each_time &= better == 0
+    if dead:
+        return _who_died(paths, scores, start, dead)
+    if too_low:
+        return (
+            f"{too_low} of {len(paths) - start} parents cannot have been the best of {sample} distinct ones among "
+            f"{start} living: a random parent, or a sample that holds one of them twice"
+        )
+    if best_each_time and sample < start and len(paths) - start >= 30:
+        return f"the parent was the best of all living each time; only {sample} drawn ones compete"
+    return ""
+
+
+def _who_died(paths: list, scores: list, start: int, dead: list) -> str:
+    """Which rule explains parents that should not have lived any more."""
+    n, parent = dead[0]
+    living = list(range(start))  # as it would be if the worst died
+    worst_dies = True
+    for child in range(start, len(paths)):
+        worst_dies &= paths.index(paths[child][:-1]) in living
+        living.append(child)
+        living.remove(min(living, key=lambda i: scores[i]))
+    if worst_dies:
+        return f"the worst dies here: {parent} was a parent as number {n} came, though it was among the oldest"
+    return f"nobody dies, or not the oldest: {parent} was a parent as number {n} came; only the last {start} live"
+
+
+# measured -------------------------------------------------------------------------------------------------------------
+
+HALF = lesson10.UNIFORM["1/2 wide, kernel 3"]
+START, CHILDREN, SAMPLE, RUNS = 6, 24, 3, 30  # of the searches over the table
+
+
+def half_width() -> nn.Sequential:
+    """The uniform half-width network with the supernet's weights and its shared statistics, as it was shipped."""
+    net = lesson10.build(HALF, lesson10.SPACE)
+    state = load_file(models.CHECKPOINTS / "lesson10.safetensors")
+    net.load_state_dict({name.removeprefix("half."): t for name, t in state.items() if name.startswith("half.")})
+    return net.eval()
+
+
+def with_statistics(net: nn.Sequential, values: Any) -> nn.Sequential:
+    """The same network with other running values: (mean, variance) of each batch norm.
+
+    Raises:
+        CheckFailed: they do not fit.
+    """
+    net = copy.deepcopy(net)
+    norms = [m for m in net if isinstance(m, nn.BatchNorm2d)]
+    require(len(values) == len(norms), f"{len(values)} pairs of running values for {len(norms)} batch norms")
+    for norm, pair in zip(norms, values, strict=True):
+        for name, new in zip(("running_mean", "running_var"), pair, strict=True):
+            old = getattr(norm, name)
+            fits = isinstance(new, Tensor) and new.shape == old.shape and bool(new.isfinite().all())
+            require(fits, f"{name} is to be {len(old)} finite numbers, yours {show(new)}")
+            old.copy_(new)
+    return net
+
+
+def fault_of_search(run: dict, table: dict[tuple, dict], limit_ms: float, start: int, children: int) -> str:
+    """Whether a search over the table kept the budget and scored with the table, or what went wrong."""
+    shapes = [tidy(shape) for shape, _ in run["history"]]
+    if len(shapes) != start + children:
+        return f"a search has {len(shapes)} entries in its history, expected {start + children}"
+    for shape, (_, score) in zip(shapes, run["history"], strict=True):
+        if shape not in table or table[shape]["ms"] > limit_ms:
+            return f"the budget of {limit_ms} ms was not kept by {shape}"
+        if score != table[shape]["val"]:
+            return f"the score of {shape} is not that of the table"
+    best = max(table[shape]["val"] for shape in shapes)
+    chosen = tidy(run["best"])
+    chosen = chosen if chosen in table else chosen[0]
+    return "" if table[chosen]["val"] == best else f"best is {chosen}, but history holds a better one"
+
+
+def in_best_tenth(runs: list[dict], table: dict[tuple, dict], limit_ms: float) -> int:
+    """How many searches found one of the best tenth of what the budget allows."""
+    allowed = sorted((row["val"] for row in table.values() if row["ms"] <= limit_ms), reverse=True)
+    bar = allowed[max(0, len(allowed) // 10 - 1)]
+    return sum(max(table[tidy(shape)]["val"] for shape, _ in run["history"]) >= bar for run in runs)
