@@ -37,7 +37,7 @@ types: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/core
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,site,dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,cluster,site,dev]'
 	@touch $@
 
 # System packages, where we may install them; elsewhere the programs that need them say so themselves.
@@ -49,4 +49,4 @@ browser:
 
 # Resolve the lock again after a change to pyproject.toml.
 lock: .venv/dev
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra deploy --extra text --extra site --extra dev --no-header --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra deploy --extra text --extra cluster --extra site --extra dev --no-header --output-file requirements.lock

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from autograder.classes.commands import app as classes
+from autograder.classes.commands import course_app
 from autograder.console import err, fail, out
 from autograder.desk.commands import app as learner
 
 app = typer.Typer(help="Bonsai: a hands-on course in model compression.", no_args_is_help=True, add_completion=False)
-course_app = typer.Typer(help="For teachers: nbgrader courses.", no_args_is_help=True)
 app.add_typer(course_app, name="course")
 app.add_typer(learner)
+app.add_typer(classes)
 
 Sandbox = Annotated[str, typer.Option(help="bubblewrap, docker, podman, or none (answers run with your rights).")]
 
@@ -57,62 +58,6 @@ def build(
         raise fail(str(error)) from None
     except CellExecutionError as error:
         raise fail(f"a cell of {source.name} failed:\n{error}", code=1) from None
-
-
-@app.command(epilog="Example: bonsai grade submitted/*/01_quantization_math/*.ipynb --feedback pages --json")
-def grade(
-    notebooks: Annotated[list[Path], typer.Argument(help="Submitted notebooks.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
-    feedback: Annotated[Path | None, typer.Option(help="Folder for a feedback page of each notebook.")] = None,
-    lesson: Annotated[str | None, typer.Option(help="The lesson, where the notebooks do not say.")] = None,
-    sandbox: Sandbox = "bubblewrap",
-) -> None:
-    """Grade notebooks: exit 0 when all were graded whatever they scored, 1 when some could not be, 2 for bad usage."""
-    from autograder.box.sandbox import SandboxMissing
-    from autograder.course import CourseError
-    from autograder.grading.grade import document, grade
-
-    results = []
-    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    try:
-        with Progress(*columns, console=err, transient=True) as progress:
-            for result in progress.track(grade(notebooks, feedback, sandbox, lesson), total=len(notebooks)):
-                results.append(result)
-    except (SandboxMissing, CourseError, ValueError) as error:
-        raise fail(str(error)) from None
-    if json:
-        print(document(results))
-    else:
-        show(results)
-        if feedback:
-            out.print(f"Feedback pages: {feedback.resolve()}", soft_wrap=True)
-    raise typer.Exit(0 if all(r.status == "graded" for r in results) else 1)
-
-
-def show(results: list) -> None:
-    """One table a lesson: student, score, points of every exercise, the measured compression ratio; then flags."""
-    for lesson in dict.fromkeys(r.lesson for r in results):
-        rows = [r for r in results if r.lesson == lesson]
-        exercises = max(rows, key=lambda r: len(r.exercises)).exercises
-        table = Table(title=lesson or "unknown lesson", padding=(0, 1, 0, 0), box=box.SIMPLE)
-        table.add_column("student")
-        table.add_column("score", justify="right")
-        for number, exercise in enumerate(exercises, 1):
-            table.add_column(f"{number}\n/{exercise['max_points']:g}", justify="right")
-        table.add_column("ratio", justify="right")
-        for r in rows:
-            points = {e["id"]: f"{e['points']:g}" for e in r.exercises}
-            ratio = f"{r.measured['ratio']:.2f}×" if "ratio" in r.measured else "–"
-            score = f"{r.score:g}/{r.max_score:g}" if r.status == "graded" else r.status
-            student = r.student or Path(r.notebook).stem
-            table.add_row(student, score, *(points.get(e["id"], "–") for e in exercises), ratio)
-        out.print(table)
-        names = ", ".join(f"{number} {e['id']}" for number, e in enumerate(exercises, 1))
-        out.print(f"Exercises: {names}.\nRatio: measured, bytes before / after.\n", highlight=False)
-    for r in results:
-        for flag in r.flags:
-            out.print(f"[yellow]{r.student or r.notebook}[/yellow]: ", end="")
-            out.print(flag, highlight=False, markup=False)
 
 
 @app.command(epilog="Example: bonsai check 04 taylor_importance")

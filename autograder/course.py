@@ -1,13 +1,18 @@
 """An ordinary nbgrader course made of the lessons, whose autograder is ours."""
 
+import copy
+import hashlib
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nbformat
-from traitlets.config import Config
+from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.source import helpers, sources, teacher_notebook
 
+CONFIG_FILE = "nbgrader_config.py"
 CONFIG = '''"""nbgrader's settings of this course. Run nbgrader, and JupyterLab for the formgrader, in this folder."""
 
 from autograder.preprocessors import configure
@@ -36,7 +41,7 @@ def init(folder: Path, lessons: list[Path] | None = None) -> list[str]:
     Raises:
         CourseError: the folder holds something else, or nbgrader could not generate a lesson.
     """
-    config = folder / "nbgrader_config.py"
+    config = folder / CONFIG_FILE
     if folder.exists() and not folder.is_dir():
         raise CourseError(f"{folder} is a file: name a folder")
     if folder.exists() and any(folder.iterdir()) and not config.exists():
@@ -72,12 +77,99 @@ def generate(folder: Path, lesson: str) -> None:
         raise CourseError(f"nbgrader could not generate {lesson}:\n{result['log']}")
 
 
+def assignment(folder: Path, lesson: str, config: Config) -> dict[str, Any]:
+    """A course's own version of a lesson as plain data: name, cells as its gradebook has them, files, and their hash.
+
+    Raises:
+        CourseError: the course does not have it, or it has more than one notebook.
+    """
+    from nbgrader.api import MissingEntry
+
+    from autograder.grading.preprocessors import submitted_files, teacher_cells
+
+    course = api(folder, config)
+    with course.gradebook as gradebook:
+        try:
+            names = [n.name for n in gradebook.find_assignment(lesson).notebooks]
+        except MissingEntry:
+            known = ", ".join(sorted(a.name for a in gradebook.assignments)) or "none"
+            raise CourseError(f"this course's gradebook has no {lesson!r}; it has: {known}") from None
+    if names != [lesson]:
+        raise CourseError(f"{lesson} has the notebooks {', '.join(names)}; grade it with nbgrader autograde")
+    resources = {"nbgrader": {"db_url": course.coursedir.db_url, "assignment": lesson, "notebook": lesson}}
+    cells = [{k: cell[k] for k in ("cell_type", "source", "metadata")} for cell in teacher_cells(resources).values()]
+    cells = json.loads(json.dumps(cells))  # plain, and without ids, which are drawn anew each time
+    step = course.coursedir.source_directory
+    files = submitted_files(Path(course.coursedir.format_path(step, ".", lesson)), notebooks=True)
+    text = json.dumps(cells, sort_keys=True).encode()
+    parts = [text, *(part for name, content in sorted(files.items()) for part in (name.encode(), content))]
+    return {"name": lesson, "cells": cells, "files": files, "hash": digest(parts)}
+
+
+def named(lesson: str, known: list[str]) -> str:
+    """The lesson of a course that is meant, by name or number.
+
+    Raises:
+        CourseError: none, or more than one.
+    """
+    found = [k for k in known if k == lesson or k.partition("_")[0].lstrip("0") == lesson.lstrip("0")]
+    if len(found) != 1:
+        raise CourseError(f"this course has no lesson {lesson!r}; it has: {', '.join(known) or 'none'}")
+    return found[0]
+
+
+def digest(parts: list[bytes]) -> str:
+    """SHA-256 of parts of any length, so that no two lists of parts give the same text."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()
+
+
+def enter(folder: Path, given: dict[str, Any]) -> None:
+    """Enter what `assignment` gave into another course: its files into `source/`, its cells into the gradebook."""
+    lesson = given["name"]
+    for name, content in given["files"].items():
+        path = folder / "source" / lesson / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    with api(folder).gradebook as gradebook:
+        gradebook.add_assignment(lesson)
+        gradebook.add_notebook(lesson, lesson)
+        for cell in given["cells"]:
+            meta = cell["metadata"]["nbgrader"]
+            name, kind = meta["grade_id"], {"cell_type": meta["cell_type"]}
+            about = {"source": cell["source"], "checksum": meta["checksum"], "locked": meta["locked"]}
+            gradebook.add_source_cell(name, lesson, lesson, **kind, **about)
+            if meta["solution"]:
+                gradebook.add_solution_cell(name, lesson, lesson)
+            if meta["grade"]:
+                gradebook.add_grade_cell(name, lesson, lesson, max_score=meta["points"], **kind)
+            if meta["task"]:
+                gradebook.add_task_cell(name, lesson, lesson, max_score=meta["points"], **kind)
+
+
+def configuration(folder: Path) -> Config:
+    """What a course's `nbgrader_config.py` says.
+
+    Raises:
+        CourseError: there is none, or it cannot be read.
+    """
+    if not (folder / CONFIG_FILE).is_file():
+        raise CourseError(f"{folder} is not a course: it has no {CONFIG_FILE}; make one with bonsai course init")
+    try:
+        return PyFileConfigLoader(CONFIG_FILE, path=str(folder)).load_config()
+    except Exception as error:
+        raise CourseError(f"{folder / CONFIG_FILE} cannot be read: {type(error).__name__}: {error}") from None
+
+
 def api(folder: Path, config: Config | None = None):
     """nbgrader's programming interface for a course directory."""
     from nbgrader.apps import NbGraderAPI  # imported late: it takes a second
 
-    config = config or Config()
-    config.CourseDirectory.root = str(folder)
-    config.CourseDirectory.course_id = "bonsai"
+    config = copy.deepcopy(config) if config else Config()
+    config.CourseDirectory.root = str(folder.resolve())
+    if "course_id" not in config.CourseDirectory:
+        config.CourseDirectory.course_id = "bonsai"
     config.NbGrader.logfile = ""
     return NbGraderAPI(config=config)

@@ -68,6 +68,21 @@ def find_source(lesson: str) -> Path:
     return found[0]
 
 
+def check_lessons() -> None:
+    """See that the lessons are there, with the modules that their set-up cells import.
+
+    Raises:
+        SourceError: something is missing, which would be our trouble and not a submission's.
+    """
+    if not sources():
+        raise SourceError(f"there are no lessons: {SOLUTIONS} holds no source")
+    for source in sources():
+        there = {helper.stem for helper in helpers(source)}
+        wanted = re.findall(r"^(?:from|import) ((?:lesson|checks)\d\d)\b", source.read_text(encoding="utf-8"), re.M)
+        if missing := sorted(set(wanted) - there):
+            raise SourceError(f"{LESSONS / source.stem} lacks {', '.join(missing)}.py, which {source.stem} imports")
+
+
 def teacher_notebook(source: Path) -> NotebookNode:
     """The notebook with answers, hidden tests and nbgrader's metadata (schema 3), without outputs.
 

@@ -90,7 +90,9 @@ def test_grade_prints_a_table_and_goes_on_after_an_unreadable_file(tmp_path):
         (["check", "77"], "no lesson '77'"),
         (["course", "init", "README.md"], "is a file"),
         (["course", "init", "tests"], "not empty and not a course"),
-        (["grade", "x.ipynb", "--workers"], "No such option"),
+        (["grade", "x.ipynb", "--colour"], "No such option"),
+        (["grade", "x.ipynb", "--workers", "-1"], "--workers"),
+        (["grade", "x.ipynb", "--scheduler", "tcp://127.0.0.1:9"], "no scheduler answers at tcp://127.0.0.1:9"),
     ],
 )
 def test_bad_usage_is_one_sentence_and_exit_code_2(words, sentence):
@@ -106,7 +108,7 @@ def test_without_bubblewrap_there_is_one_sentence_and_no_fallback():
 
 
 def test_every_command_has_help_with_an_example():
-    for words in (["lab"], ["build"], ["grade"], ["check"], ["benchmark"], ["course", "init"]):
+    for words in (["lab"], ["build"], ["grade"], ["check"], ["benchmark"], ["course", "init"], ["course", "grade"]):
         done = bonsai(*words, "--help")
         assert done.returncode == 0 and "Example: bonsai" in done.stdout
 

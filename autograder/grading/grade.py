@@ -1,5 +1,6 @@
 """Grades notebooks through nbgrader and reports what came out as plain data."""
 
+import contextlib
 import errno
 import json
 import os
@@ -12,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,35 @@ class Result:
     measured: dict[str, float] = field(default_factory=dict)
 
 
-def document(results: list[Result]) -> str:
+@dataclass(frozen=True)
+class Work:
+    """One submission as plain data: all that a grader needs of it, on this machine or on another one."""
+
+    notebook: str  # what the result calls it
+    content: bytes = b""  # of the notebook
+    unreadable: str = ""  # why there is no content
+    lesson: str | None = None  # the one that was asked for
+    student: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict)  # what was handed in beside the notebook
+    assignment: dict | None = None  # a course's own version of the lesson: see `autograder.course.assignment`
+    page: bool = False  # whether a feedback page is wanted
+
+
+@dataclass
+class Graded:
+    """What comes back for a `Work`."""
+
+    result: Result
+    notebook: bytes = b""  # as nbgrader autogrades it, with outputs; empty if it could not be graded
+    page: bytes = b""  # for the learner
+
+
+def document(results: list[Result], interrupted: bool = False) -> str:
     """The results as the JSON document that `bonsai grade --json` prints."""
-    return json.dumps({"results": [asdict(r) for r in results]}, indent=2, ensure_ascii=False)
+    content: dict[str, Any] = {"results": [asdict(r) for r in results]}
+    if interrupted:
+        content["interrupted"] = True
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def grade(
@@ -88,43 +115,101 @@ def grade(
         SandboxMissing: the sandbox is not to be had.
         ValueError: no such lesson.
     """
-    forced = find_source(lesson) if lesson else None
-    with tempfile.TemporaryDirectory(prefix="bonsai-grade-") as folder:
-        grading = _Course(Path(folder), sandbox, limits or Limits())
-        try:
-            for number, notebook in enumerate(notebooks, 1):
-                yield grading.grade(notebook, f"submission{number:04}", forced, feedback)
-        finally:
-            grading.close()
+    pages = Pages(feedback) if feedback else None
+    asked = find_source(lesson).stem if lesson else None
+    with GradingCourse(sandbox, limits or Limits()) as course:
+        for path in notebooks:
+            graded = course.grade(work_of(path, asked, page=pages is not None))
+            if pages:
+                pages.keep(graded)
+            yield graded.result
 
 
-class _Course:
-    """A temporary nbgrader course that grades one submission after another."""
+def work_of(path: Path, lesson: str | None = None, page: bool = False) -> Work:
+    """A file as a `Work`; one that cannot be read says so."""
+    parts = Path(os.path.abspath(path)).parts
+    student = parts[-3] if len(parts) > 3 and parts[-2] == path.stem and find_or_none(path.stem) else None
+    work = Work(mended(str(path)), lesson=lesson, student=student and mended(student), page=page)
+    try:
+        return replace(work, content=content_of(path))
+    except Unreadable as error:
+        return replace(work, unreadable=str(error))
 
-    def __init__(self, folder: Path, sandbox: str, limits: Limits):
+
+class Pages:
+    """A folder of feedback pages, each under a name that no other one has."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # found out now, not after the first submission
+            self.folder, self.names = folder, Counter[str]()
+
+    def keep(self, graded: Graded) -> None:
+        """Write a submission's page, if it has one: as a whole or not at all."""
+        if graded.page:
+            whole(self.folder / self._name(graded.result), graded.page)
+
+    def _name(self, result: Result) -> str:
+        stem = Path(result.notebook).stem
+        name = re.sub(r"[^\w.-]", "_", f"{result.student}-{stem}" if result.student else stem)
+        self.names[name] += 1
+        return f"{name}-{self.names[name]}.html" if self.names[name] > 1 else f"{name}.html"
+
+
+def whole(path: Path, content: bytes) -> None:
+    """Write a file so that after a crash or a power cut there is the old one or the new one, and no half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+class GradingCourse:
+    """A temporary nbgrader course that grades one submission after another, and keeps nothing of them."""
+
+    def __init__(self, sandbox: str, limits: Limits):
         from autograder.grading import preprocessors  # imported late: nbgrader takes a second
 
-        self.folder, self.known, self.pages = folder, set[str](), Counter[str]()
+        self._temporary = tempfile.TemporaryDirectory(prefix="bonsai-grade-")
+        self.folder, self.known, self.count = Path(self._temporary.name), dict[str, Any](), 0
         config = Config()
         preprocessors.configure(config, sandbox)
         config.SplitExecute.limits = asdict(limits)
-        grader = preprocessors.shared_grader(sandbox, limits)
-        grader.start()
-        self.close = grader.close
-        self.api = course.api(folder, config)
-
-    def grade(self, path: Path, submission: str, source: Path | None, feedback: Path | None) -> Result:
-        began = time.monotonic()
-        parts = Path(os.path.abspath(path)).parts
-        student = parts[-3] if len(parts) > 3 and parts[-2] == path.stem and find_or_none(path.stem) else None
-        result = Result(mended(str(path)), source.stem if source else None, student and mended(student))
         try:
-            notebook = read(path)
-            source = which_lesson(notebook, path, source)
-            result.lesson = source.stem
-            self._grade(notebook, source, submission, result)
-            if feedback and result.status in ("graded", "timeout"):
-                self._feedback(source.stem, submission, feedback / self._page_name(path, student))
+            self.grader = preprocessors.shared_grader(sandbox, limits)
+            self.grader.start()
+        except BaseException:
+            self._temporary.cleanup()
+            raise
+        self.api = course.api(self.folder, config)
+
+    def __enter__(self) -> "GradingCourse":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.grader.close()
+        self._temporary.cleanup()
+
+    def grade(self, work: Work) -> Graded:
+        """Grade one submission. What it does never raises.
+
+        Raises:
+            SandboxMissing, CourseError: nothing can be graded here.
+        """
+        began = time.monotonic()
+        graded = Graded(Result(work.notebook, work.lesson, work.student))
+        result = graded.result
+        source = find_or_none(work.lesson) if work.lesson and not work.assignment else None
+        try:
+            if work.unreadable:
+                raise Unreadable(work.unreadable)
+            notebook = parsed(work.content)
+            if work.assignment is None:
+                source = which_lesson(notebook, Path(work.notebook), source)
+                result.lesson = source.stem
+            self._autograde(notebook, work, source, graded)
         except Unreadable as error:
             result.status, result.flags = "unreadable", [str(error)]
         except (SandboxMissing, course.CourseError):
@@ -132,36 +217,77 @@ class _Course:
         except Exception as error:  # our own mistake: it must not cost the others their result
             result.status, result.score, result.exercises = "crashed", 0.0, []
             result.flags = [f"The grader itself failed: {type(error).__name__}: {last_line(str(error))}"]
-        result.seconds = round(time.monotonic() - began, 2)
-        if source and not result.exercises:  # nothing could be graded: every exercise is there, with no points
-            tests = [
-                c.metadata.nbgrader
-                for c in teacher_notebook(source).cells
-                if c.metadata.get("nbgrader", {}).get("grade")
-            ]
+        if not result.exercises:  # nothing could be graded: every exercise is there, with no points
             why = result.flags[0] if result.flags else "not graded"
-            result.exercises = [exercise(t.grade_id, 0.0, float(t.points), False, why) for t in tests]
+            result.exercises = [exercise(name, 0.0, most, False, why) for name, most in tests_of(work, source)]
             result.max_score = sum(e["max_points"] for e in result.exercises)
-        return result
+        result.seconds = round(time.monotonic() - began, 2)
+        return graded
 
-    def _grade(self, notebook: nbformat.NotebookNode, source: Path, submission: str, result: Result) -> None:
-        lesson = source.stem
-        if lesson not in self.known:
-            course.add_source(self.folder, source)
-            course.generate(self.folder, lesson)
-            self.known.add(lesson)
-        target = self.folder / "submitted" / submission / lesson
+    def _autograde(self, notebook: nbformat.NotebookNode, work: Work, source: Path | None, graded: Graded) -> None:
+        """Grade a notebook through nbgrader, and forget it there."""
+        lesson = self._lesson(work, source)
+        self.count += 1
+        submission = f"submission{self.count}"
+        steps = [self.folder / step / submission for step in ("submitted", "autograded", "feedback")]
+        target = steps[0] / lesson
         target.mkdir(parents=True)
-        nbformat.write(notebook, target / f"{lesson}.ipynb")
+        try:
+            for name, content in work.files.items():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                (target / name).write_bytes(content)
+            nbformat.write(notebook, target / f"{lesson}.ipynb")
+            self._run(lesson, submission, graded)
+            if work.page and graded.notebook:
+                self.api.generate_feedback(lesson, submission)
+                made = steps[2] / lesson / f"{lesson}.html"
+                graded.page = made.read_bytes() if made.exists() else b""
+        finally:
+            for folder in steps:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._forget(lesson, submission)
+
+    def _forget(self, lesson: str, submission: str) -> None:
+        from nbgrader.api import MissingEntry
+
+        with self.api.gradebook as gradebook:
+            with contextlib.suppress(MissingEntry):
+                gradebook.remove_submission(lesson, submission)
+            with contextlib.suppress(MissingEntry):
+                gradebook.remove_student(submission)
+
+    def _lesson(self, work: Work, source: Path | None) -> str:
+        """Enter the lesson into the temporary course, unless it is there."""
+        if work.assignment is not None:
+            name, version = work.assignment["name"], work.assignment["hash"]
+            if self.known.get(name, version) != version:  # the teacher has changed it: begin anew
+                self.known.clear()
+                shutil.rmtree(self.folder / "source")
+                (self.folder / "gradebook.db").unlink()
+            if name not in self.known:
+                course.enter(self.folder, work.assignment)
+        else:
+            assert source is not None
+            name, version = source.stem, None
+            if name not in self.known:
+                course.add_source(self.folder, source)
+                course.generate(self.folder, name)
+        self.known[name] = version
+        return name
+
+    def _run(self, lesson: str, submission: str, graded: Graded) -> None:
+        """nbgrader's autograde step."""
+        result = graded.result
         done = self.api.autograde(lesson, submission)
-        graded = self.folder / "autograded" / submission / lesson / f"{lesson}.ipynb"
-        if not done["success"] or not graded.exists():
-            if missing := re.search(r"^\s*autograder\.sandbox\.SandboxMissing: (.*)", done.get("log", ""), re.M):
+        made = self.folder / "autograded" / submission / lesson / f"{lesson}.ipynb"
+        if not done["success"] or not made.exists():
+            if missing := re.search(r"^\s*autograder[\w.]*\.SandboxMissing: (.*)", done.get("log", ""), re.M):
                 raise SandboxMissing(missing[1])
             result.status = "crashed"
             result.flags = [f"The grader could not finish: {last_line(done.get('log') or done.get('error', ''))}"]
             return
-        cells = nbformat.read(graded, as_version=4)
+        graded.notebook = made.read_bytes()
+        cells = nbformat.reads(graded.notebook.decode(), as_version=4)
         run = cells.metadata.get("bonsai_run", {})
         if run.get("timed_out"):
             result.status = "timeout"
@@ -182,18 +308,15 @@ class _Course:
         result.score = sum(e["points"] for e in result.exercises)
         result.max_score = sum(e["max_points"] for e in result.exercises)
 
-    def _page_name(self, path: Path, student: str | None) -> str:
-        """Name of a submission's feedback page, which no other one has."""
-        name = re.sub(r"[^\w.-]", "_", f"{student}-{path.stem}" if student else path.stem)
-        self.pages[name] += 1
-        return f"{name}-{self.pages[name]}.html" if self.pages[name] > 1 else f"{name}.html"
 
-    def _feedback(self, lesson: str, submission: str, page: Path) -> None:
-        self.api.generate_feedback(lesson, submission)
-        made = self.folder / "feedback" / submission / lesson / f"{lesson}.html"
-        if made.exists():
-            page.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(made, page)
+def tests_of(work: Work, source: Path | None) -> list[tuple[str, float]]:
+    """The names of a lesson's tests and their points; none where the lesson is not known."""
+    if work.assignment is not None:
+        cells = work.assignment["cells"]
+    else:
+        cells = teacher_notebook(source).cells if source else []
+    about = [c["metadata"].get("nbgrader", {}) for c in cells if c["cell_type"] == "code"]
+    return [(a["grade_id"], float(a["points"])) for a in about if a.get("grade")]
 
 
 def exercise(grade_id: str, points: float, max_points: float, passed: bool, message: str) -> dict:
@@ -208,7 +331,15 @@ def read(path: Path) -> nbformat.NotebookNode:
     Raises:
         Unreadable: no regular file, too large, not JSON, not a notebook.
     """
-    raw = content_of(path)
+    return parsed(content_of(path))
+
+
+def parsed(raw: bytes) -> nbformat.NotebookNode:
+    """The bytes of a notebook file as nbformat 4, without outputs.
+
+    Raises:
+        Unreadable: not JSON, not a notebook.
+    """
     try:
         text = raw.decode("utf-8-sig")
         content = json.loads(text)

@@ -298,14 +298,14 @@ def put_back(nb: NotebookNode, known: dict[str, NotebookNode]) -> None:
         nb.cells.insert(at, nbformat.from_dict(cell))
 
 
-def submitted_files(folder: Path) -> dict[str, bytes]:
-    """A submission's files without notebooks. Links are not followed: they could lead anywhere."""
+def submitted_files(folder: Path, notebooks: bool = False) -> dict[str, bytes]:
+    """A submission's files, without notebooks as a rule. Links are not followed: they could lead anywhere."""
     files, room = {}, FILES_BYTES
     for path in sorted(folder.rglob("*")):
         if any(p.is_symlink() for p in (path, *path.parents) if p.is_relative_to(folder)) or not path.is_file():
             continue
         room -= path.stat().st_size
-        if path.suffix != ".ipynb" and room >= 0:
+        if (notebooks or path.suffix != ".ipynb") and room >= 0:
             files[str(path.relative_to(folder))] = path.read_bytes()
     return files
 

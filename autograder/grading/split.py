@@ -127,6 +127,22 @@ class Grader:
         self._box.ready()
         self._tests.ready()
 
+    def prove(self) -> None:
+        """Open a box once, as for a submission, so that a machine that cannot is found before the first one.
+
+        Raises:
+            SandboxMissing: it cannot.
+        """
+        self.start()
+        assert self._box is not None
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                worker = self._box.spawn(self.limits.memory_mb)
+                begin(worker, self.sandbox, self.limits, {}, folder if self.sandbox == "none" else WORK, False)
+            except Gone as gone:
+                raise SandboxMissing(f"no box of {self.sandbox} opens here: the process in it {gone}") from None
+            worker.kill()
+
     def _tests_alive(self) -> bool:
         return self._tests is not None and self._tests.alive
 
