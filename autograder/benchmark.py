@@ -1,6 +1,8 @@
 """What grading one submission costs, in CPU and wall seconds, and where they go.
 
-python -m autograder.benchmark [LESSON] [--runs N]
+python -m autograder.benchmark [LESSON] [--runs N]     one submission
+python -m autograder.benchmark [LESSON] --class N      many, on this machine's cores and on a Dask cluster
+python -m autograder.benchmark --memory N --simulate N    what stays, and what a cluster of 64 would give
 """
 
 import argparse
@@ -54,7 +56,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lesson", nargs="?", default="01")
     parser.add_argument("--runs", type=int, default=3, help="submissions in each mode; the median is shown")
+    parser.add_argument("--class", type=int, dest="class_", metavar="N", help="a class of N mixed submissions")
+    parser.add_argument("--memory", type=int, metavar="N", help="memory of the parents over N small submissions")
+    parser.add_argument("--simulate", type=int, metavar="N", help="N results from 64 simulated workers")
     given = parser.parse_args()
+    if given.class_ or given.memory or given.simulate:
+        from autograder.classes import measure
+
+        if given.class_:
+            measure.grade_class(given.lesson, given.class_)
+        if given.memory:
+            measure.memory(given.memory, Path("memory.png"))
+        if given.simulate:
+            measure.simulate(given.simulate)
+        return
     warnings.filterwarnings("ignore", "No sandbox")  # the lesson's own solution is what runs
     source = find_source(given.lesson)
     own = median(own_work(source) for _ in range(given.runs))
