@@ -135,7 +135,12 @@ def rows(folder: Path) -> dict[str, list]:
                 for g in sorted(notebook.grades, key=lambda g: g.name)
             ]
             comments = [(c.name, c.auto_comment, c.manual_comment) for c in notebook.comments]
-            about = (submission.timestamp, submission.total_seconds_late, notebook.late_submission_penalty)
+            about = (
+                submission.timestamp,
+                submission.total_seconds_late,
+                notebook.late_submission_penalty,
+                notebook.flagged,
+            )
             found[submission.student.id] = [about, grades, sorted(comments, key=str)]
     return found
 

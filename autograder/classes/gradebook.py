@@ -27,7 +27,7 @@ from autograder.classes.executor import Executor, GraderError, Settings, fingerp
 from autograder.classes.ledger import FOLDER, Ledger, content_hash
 from autograder.classes.progress import unbroken
 from autograder.grading.grade import Graded, Result, Unreadable, Work, content_of, last_line
-from autograder.grading.preprocessors import SaveStructuredGrades, configure, submitted_files
+from autograder.grading.preprocessors import CLEANED, SaveStructuredGrades, configure, submitted_files
 from autograder.grading.split import Run, TestResult
 
 
@@ -47,7 +47,10 @@ class Recorded(NbGraderPreprocessor):
             said = cell.metadata.get("bonsai_result")
             if said:
                 tests.append(TestResult(id=cell.metadata.nbgrader.grade_id, seconds=0.0, **said))
-        resources["bonsai"] = Run(nb, tests)
+        flags = [
+            flag for flag in nb.metadata.get("bonsai_flags", []) if not flag.startswith(CLEANED)
+        ]  # said after that
+        resources["bonsai"] = Run(nb, tests, flags)
         return nb, resources
 
 

@@ -39,6 +39,7 @@ from autograder.grading.pages import FeedbackExporter, Formulas, ResultsFirst, f
 from autograder.grading.split import FILES_BYTES, Grader, Run, error_output, words
 from autograder.source import TAKEN_MESSAGE, is_taken
 
+CLEANED = "Markup that no page may hold was taken out of cell"
 KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
 
 _graders: dict[tuple, Grader] = {}
@@ -220,7 +221,7 @@ class CleanForReaders(SanitizeHTML):
             self._clean(cell, resources, number)
         changed = [str(n) for n, cell in enumerate(nb.cells, 1) if cell.source != before[n - 1]]
         if changed:
-            sentence = f"Markup that no page may hold was taken out of cell {', '.join(changed[:10])} (of all cells)."
+            sentence = f"{CLEANED} {', '.join(changed[:10])} (of all cells)."
             nb.metadata["bonsai_flags"] = [*nb.metadata.get("bonsai_flags", []), sentence]
         return nb, resources
 
