@@ -27,7 +27,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from autograder.box import wire
-from autograder.box.sandbox import Limits, SandboxMissing
+from autograder.box.sandbox import WALL, Limits, SandboxMissing
 from autograder.course import CourseError, digest
 from autograder.grading.grade import Graded, Result, Work, tests_of
 from autograder.source import ROOT, find_source
@@ -200,7 +200,7 @@ class Slot:
                 assert self.connection is not None
                 try:
                     self.connection.send_bytes(body)
-                    if not self.connection.poll(self.settings.limits.notebook_s + SLACK_S):
+                    if not self.connection.poll(WALL * self.settings.limits.notebook_s + SLACK_S):
                         why = "did not end in time"
                     else:
                         return self.connection.recv_bytes()
