@@ -1,11 +1,13 @@
 # make lab    set up what is missing and open JupyterLab at the lessons
 # make demo   build lesson 01, grade three sample submissions in the sandbox, print the table, write the feedback pages
 # make test   the whole test suite
+# make quick  the tests that what you changed since main concerns (SINCE=commit for another beginning)
 # make site   build the reading site into build/site
 PYTHON ?= python3
 BIN := .venv/bin
+SINCE ?= main
 
-.PHONY: lab demo test site lint types lock sandbox browser
+.PHONY: lab demo test quick site lint types lock sandbox browser
 
 lab: .venv/core
 	$(BIN)/bonsai lab
@@ -16,6 +18,9 @@ demo: .venv/core sandbox
 
 test: .venv/dev sandbox browser lint types
 	$(BIN)/pytest
+
+quick: .venv/dev sandbox lint
+	$(BIN)/pytest --since $(SINCE)
 
 site: .venv/dev
 	$(BIN)/python -m autograder.site

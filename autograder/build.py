@@ -1,5 +1,7 @@
 """Writes a lesson's notebooks: the learner's into `lessons/`, the executed solution into `solutions/`."""
 
+import ast
+import hashlib
 import os
 import shutil
 import tempfile
@@ -10,7 +12,9 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from autograder import course
-from autograder.source import LESSONS, SOLUTIONS, helpers, teacher_notebook
+from autograder.source import LESSONS, ROOT, SOLUTIONS, helpers, teacher_notebook
+
+CHECKS = {"testing", "scratch", "bundle"}  # of the toolkit, what says whether an answer is right, and shows no figure
 
 
 def release_notebook(source: Path) -> NotebookNode:
@@ -50,29 +54,99 @@ def execute(notebook: NotebookNode, folder: Path, timeout_s: int = 600) -> Noteb
 
 
 def without_outputs(notebook: NotebookNode) -> NotebookNode:
-    """A copy with no outputs and no execution counts."""
+    """A copy with no outputs, no execution counts, and no digest of what they were made from."""
     copy = nbformat.from_dict(notebook)
+    copy.metadata.get("bonsai", {}).pop("digest", None)
     for cell in copy.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return copy
 
 
-def build(source: Path, run: bool = True) -> list[Path]:
-    """Write the learner's notebook and, if `run`, the executed solution; returns what was written."""
+def digest(source: Path, notebook: NotebookNode) -> str:
+    """What the outputs of a solution come from, as a digest: its code, its helpers, the toolkit that these import.
+
+    Comments, docstrings and text cells do not count.
+    """
+    files = {path.stem: path for path in helpers(source)}
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    names, seen = [name for text in texts for name in imported(text)], set[str]()
+    for name in names:  # grows while we walk
+        part = name.removeprefix("bonsai.")
+        path = files.get(name, ROOT / "bonsai" / f"{part}.py" if name.startswith("bonsai.") else None)
+        if path is None or name in seen or part in CHECKS or not path.exists():
+            continue
+        seen.add(name)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names += imported(path.read_text(encoding="utf-8"))
+        texts.append(f"{name}\n{ast.unparse(without_docstrings(tree))}")
+    count = len(texts) - len(seen)
+    return hashlib.sha256("\0".join(texts[:count] + sorted(texts[count:])).encode()).hexdigest()[:16]
+
+
+def imported(text: str) -> list[str]:
+    """Modules that a text imports, `from a import b` as a.b as well."""
+    lines = [line for line in text.split("\n") if not line.lstrip().startswith(("%", "!"))]
+    found: list[str] = []
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+    return found
+
+
+def without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+def executed(source: Path, again: bool = False) -> NotebookNode:
+    """A solution with its outputs: those that it has, while what they come from is as it was, else those of a new run.
+
+    Args:
+        again: run it anyway.
+    """
+    notebook, path = teacher_notebook(source), SOLUTIONS / f"{source.stem}.ipynb"
+    made_from = digest(source, notebook)
+    before = nbformat.read(path, as_version=4) if path.exists() and not again else None
+    if before is not None and before.metadata.get("bonsai", {}).get("digest") == made_from:
+        code = [cell for cell in before.cells if cell.cell_type == "code"]
+        for cell, old in zip((c for c in notebook.cells if c.cell_type == "code"), code, strict=True):
+            cell.outputs, cell.execution_count = old.outputs, old.execution_count
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            for helper in helpers(source):
+                shutil.copy(helper, folder)
+            execute(notebook, Path(folder))
+    notebook.metadata.bonsai["digest"] = made_from
+    return notebook
+
+
+def build(source: Path, run: bool = True, again: bool = False) -> list[Path]:
+    """Write the learner's notebook and, if `run`, the executed solution; returns what was written.
+
+    A file that would stay the same is not written; a solution is only run if what it is made from has changed, or if
+    `again` says so.
+    """
     name = source.stem
     lesson = LESSONS / name / f"{name}.ipynb"
     lesson.parent.mkdir(parents=True, exist_ok=True)
-    _write(release_notebook(source), lesson)
-    if not run:
-        return [lesson]
+    written = [lesson] if _write(release_notebook(source), lesson) else []
     solution = SOLUTIONS / f"{name}.ipynb"
-    with tempfile.TemporaryDirectory() as folder:
-        for helper in helpers(source):
-            shutil.copy(helper, folder)
-        _write(execute(teacher_notebook(source), Path(folder)), solution)
-    return [lesson, solution]
+    if run and _write(executed(source, again), solution):
+        written.append(solution)
+    return written
 
 
-def _write(notebook: NotebookNode, path: Path) -> None:
-    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+def _write(notebook: NotebookNode, path: Path) -> bool:
+    """Whether the file was written: not if it holds this notebook already."""
+    text = nbformat.writes(notebook) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.write_text(text, encoding="utf-8")
+    return True

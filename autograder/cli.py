@@ -42,8 +42,9 @@ def options(
 def build(
     lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all if left out.")] = None,
     execute: Annotated[bool, typer.Option(help="Run the solutions and keep their pictures.")] = True,
+    again: Annotated[bool, typer.Option(help="Run them also where nothing they are made from has changed.")] = False,
 ) -> None:
-    """Build the notebooks from their sources in solutions/."""
+    """Build the notebooks from their sources in solutions/: what would stay the same is not written."""
     from nbclient.exceptions import CellExecutionError
 
     from autograder import build as building
@@ -52,7 +53,10 @@ def build(
 
     try:
         for source in [find_source(name) for name in lessons] if lessons else sources():
-            for path in building.build(source, run=execute):
+            written = building.build(source, execute, again)
+            if not written:
+                out.print(f"{source.stem} is as it was", highlight=False)
+            for path in written:
                 out.print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
     except (SourceError, CourseError, ValueError) as error:
         raise fail(str(error)) from None

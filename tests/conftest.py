@@ -1,6 +1,108 @@
-"""The order of the suite: what takes minutes first, so that the two processes end together."""
+"""The order of the suite, and `--since`: the part of it that what was changed concerns."""
+
+import functools
+import re
+import subprocess
+from pathlib import Path
+
+import jupytext
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WHOLE_LESSONS = ("test_lessons", "test_browser", "test_site")  # minutes each: in the whole suite alone
+# What a change below these concerns, beside the tests of a lesson and the test files that were changed themselves.
+CONCERNS = {
+    "autograder/box/": ("test_wire", "test_sandbox", "test_split"),
+    "autograder/grading/": ("test_split", "test_demonstrations", "test_suspicion", "test_preprocessors"),
+    "autograder/grading/demonstrations": ("test_demonstrations",),
+    "autograder/desk/": ("test_desk",),
+    "autograder/classes/": ("test_classes",),
+    "autograder/build.py": ("test_build",),
+    "autograder/source.py": ("test_build", "test_cli"),
+    "autograder/cli.py": ("test_cli",),
+    "autograder/course.py": ("test_cli", "test_preprocessors"),
+    "bonsai/scratch": ("test_scratch",),
+    "bonsai/": ("test_toolkit", "test_benchmark"),
+    "pyproject.toml": ("test_project",),
+    "requirements.lock": ("test_project",),
+}
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--since", metavar="COMMIT", help="only tests that the changes since this commit concern")
+
+
+def pytest_collection_modifyitems(config, items):
     """Whole lessons before everything else, and the grading of all their answers before the rest of these."""
     items.sort(key=lambda item: ("test_lessons" not in item.nodeid, "honest_work" not in item.nodeid))
+    if commit := config.getoption("--since"):
+        concerned = [item for item in items if is_concerned(item, changed(commit), commit)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in concerned])
+        items[:] = concerned
+
+
+@functools.cache
+def changed(commit: str) -> tuple[str, ...]:
+    """Files that differ from where this branch left `commit`, those not yet added included."""
+    base = git("merge-base", commit, "HEAD").strip()
+    return tuple(
+        sorted({*git("diff", "--name-only", base).split(), *git("ls-files", "-o", "--exclude-standard").split()})
+    )
+
+
+def git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise pytest.UsageError(f"--since: {done.stderr.strip()}")
+    return done.stdout
+
+
+def is_concerned(item: pytest.Item, files: tuple[str, ...], commit: str) -> bool:
+    """Whether changed files concern a test: its own file; the files that it is about; its lesson and exercise."""
+    name = Path(str(item.path)).stem
+    if name in WHOLE_LESSONS:
+        return False
+    lesson = lesson_of(item)
+    if lesson is None:
+        concerns = {
+            test for file in files for start, tests in CONCERNS.items() if file.startswith(start) for test in tests
+        }
+        return name in concerns or f"tests/{name}.py" in files
+    mine = [file for file in files if re.search(rf"(/|lesson){lesson}(_|\.|/)", file)]
+    if name != "test_answers":
+        return bool(mine)
+    exercises = changed_exercises(lesson, commit, tuple(mine))
+    return exercises is None or any(f"[{lesson}-{exercise}" in item.nodeid for exercise in exercises)
+
+
+def lesson_of(item: pytest.Item) -> str | None:
+    """The number of the lesson that a test is about, by its parameters."""
+    found = re.search(r"\[(\d\d)[-_]", item.nodeid)
+    return found[1] if found else None
+
+
+@functools.cache
+def changed_exercises(lesson: str, commit: str, files: tuple[str, ...]) -> set[str] | None:
+    """Exercises of a lesson whose answer, test, or table of answers changed; None: all, since its helpers did."""
+    if any(re.match(r"lessons/.*\.py", file) for file in files):
+        return None
+    base, exercises = git("merge-base", commit, "HEAD").strip(), set()
+    for file in files:
+        if not re.match(r"(solutions|tests/answers)/.*\.py", file):
+            continue
+        before = subprocess.run(["git", "show", f"{base}:{file}"], cwd=ROOT, capture_output=True, text=True).stdout
+        now = (ROOT / file).read_text(encoding="utf-8") if (ROOT / file).exists() else ""
+        cells = [
+            {(exercise_of(c), c.source) for c in jupytext.reads(text, fmt="py:percent").cells} for text in (before, now)
+        ]
+        different = {exercise for exercise, _ in cells[0] ^ cells[1]}
+        if "setup" in different:
+            return None
+        exercises |= different - {""}
+    return exercises
+
+
+def exercise_of(cell) -> str:
+    if cell.metadata.get("title") == "setup":
+        return "setup"
+    return next((cell.metadata[k] for k in ("exercise", "test", "right", "wrong") if k in cell.metadata), "")

@@ -198,3 +198,64 @@ def test_an_exercise_without_a_test_or_twice_is_an_error(tmp_path):
     source.write_text(GOOD + GOOD)
     with pytest.raises(SourceError, match="twice"):
         teacher_notebook(source)
+
+
+def test_a_solution_is_run_again_only_if_what_it_is_made_from_has_changed(tmp_path, monkeypatch):
+    import autograder.source
+
+    for module in (build, autograder.source):
+        for name in ("LESSONS", "SOLUTIONS"):
+            monkeypatch.setattr(module, name, tmp_path / name.lower())
+    runs = []
+
+    def execute(notebook, folder):
+        runs.append(sorted(path.name for path in folder.iterdir()))
+        for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
+            cell.execution_count = number
+
+    monkeypatch.setattr(build, "execute", execute)
+    helper = tmp_path / "lessons" / "99_small" / "lesson99.py"
+    source = tmp_path / "solutions" / "99_small.py"
+    for path, text in ((helper, '"""Helps."""\nX = 1\n'), (source, SMALL_SOURCE)):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    solution = source.with_suffix(".ipynb")
+    assert build.build(source) == [helper.with_name("99_small.ipynb"), solution] and runs == [["lesson99.py"]]
+    first = solution.read_text()
+    assert build.build(source) == [] and len(runs) == 1 and solution.read_text() == first
+    source.write_text(SMALL_SOURCE.replace("# A lesson", "# Another title"))  # text alone: the outputs stay
+    assert solution in build.build(source) and len(runs) == 1 and "Another title" in solution.read_text()
+    helper.write_text('"""Helps much."""\nX = 1  # one\n')
+    assert build.build(source) == [] and len(runs) == 1
+    helper.write_text('"""Helps."""\nX = 2\n')
+    assert build.build(source) == [solution] and len(runs) == 2
+    source.write_text(SMALL_SOURCE.replace("print(lesson99.X)", "print(-lesson99.X)"))
+    assert solution in build.build(source) and len(runs) == 3
+    build.build(source, again=True)
+    assert len(runs) == 4
+
+
+SMALL_SOURCE = """# %% [markdown]
+# # A lesson
+
+# %% setup
+from bonsai import measure
+import lesson99
+
+# %%
+print(lesson99.X)
+"""
+
+
+def test_the_digest_of_a_solution_follows_its_imports(monkeypatch, tmp_path):
+    notebook = teacher_notebook(sources()[0])
+    before = build.digest(sources()[0], notebook)
+    toolkit = tmp_path / "bonsai"
+    toolkit.mkdir()
+    for path in (ROOT / "bonsai").glob("*.py"):
+        (toolkit / path.name).write_text(path.read_text())
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    assert build.digest(sources()[0], notebook) == before
+    for name, counts in (("testing", False), ("measure", True)):
+        (toolkit / f"{name}.py").write_text((ROOT / "bonsai" / f"{name}.py").read_text() + "\nMORE = 1\n")
+        assert (build.digest(sources()[0], notebook) != before) is counts
