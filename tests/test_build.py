@@ -214,6 +214,7 @@ def test_a_solution_is_run_again_only_if_what_it_is_made_from_has_changed(tmp_pa
             cell.execution_count = number
 
     monkeypatch.setattr(build, "execute", execute)
+    monkeypatch.setattr(build, "release_notebook", teacher_notebook)  # nbgrader has no part in this
     helper = tmp_path / "lessons" / "99_small" / "lesson99.py"
     source = tmp_path / "solutions" / "99_small.py"
     for path, text in ((helper, '"""Helps."""\nX = 1\n'), (source, SMALL_SOURCE)):
