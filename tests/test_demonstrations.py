@@ -105,6 +105,7 @@ def test_what_is_needed(own, needed):
         "def made():\n    n = 0\n    def inner(x):\n        nonlocal n\n        n += 1\n        return n * x"
         "\n    return inner\ntimes = made()\ndef double(x):\n    return times(x)",
         "x = torch.zeros(3)\ndef double(y):\n    x.add_(y)\n    return x",
+        "x = torch.zeros(3)\ndef double(y):\n    torch.nn.init.ones_(x)\n    return x",
         "def double(x):\n    torch.relu = None\n    return 2 * x",
         "(" * 5000 + ")" * 5000,
     ],
@@ -120,6 +121,7 @@ def test_in_doubt_all_are(own):
         "def double(x):\n    out = []\n    out.append(x)\n    def inner():\n        nonlocal x\n        x += 1"
         "\n    out[0] = 1\n    return out",
         "class Double:\n    BITS = 4\n    def __init__(self):\n        self.seen = []\n        self.seen.append(1)",
+        "def double(x):\n    torch.nn.init.zeros_(x)\n    return x.add_(x)",
         "from math import *\ndef double(x):\n    return 2 * x",
     ],
 )

@@ -59,7 +59,9 @@ def to_run(cells: list[tuple[str, str]]) -> set[int]:
         looks = {i: look(source) for i, (_, source) in enumerate(cells)}
         trees, names = ({i: one[k] for i, one in looks.items() if one is not None} for k in (0, 1))
         own = [i for i, (role, _) in enumerate(cells) if role == "own"]
-        if any(i not in trees for i in own) or reaches_far(written := [trees[i] for i in own]) or keeps_state(written):
+        if any(i not in trees for i in own) or reaches_far(written := [trees[i] for i in own]):
+            return demonstrations
+        if keeps_state(written, {name for one in names.values() for name in one.modules}):
             return demonstrations
     except (RecursionError, SyntaxError, ValueError, MemoryError):
         return demonstrations
@@ -381,11 +383,14 @@ def reaches_far(trees: list) -> bool:
     return False
 
 
-def keeps_state(trees: list) -> bool:
+def keeps_state(trees: list, modules: set[str]) -> bool:
     """Whether what a learner's cells define may remember an earlier call, so that a demonstration's calls could matter.
 
     Caches, `global`, classes and defaults that hold containers, functions that change what is not their own, and
     functions that use a value made by anything but literals and the constructors of tables.
+
+    Args:
+        modules: names under which something is imported.
     """
     assigned = [(stored(s), s.value) for tree in trees for s in tree.body if isinstance(s, Assigns) and s.value]
     containers = {name for names, value in assigned if can_change(value) for name in names}
@@ -397,7 +402,7 @@ def keeps_state(trees: list) -> bool:
             values = [s.value for s in node.body if isinstance(s, Assigns) and s.value is not None]
             if any(can_change(v) and not (isinstance(v, ast.Call) and is_table(v)) for v in values):
                 return True
-    return any(_remembers(function, containers, strange) for tree in trees for function in outermost(tree))
+    return any(_remembers(function, containers, strange, modules) for tree in trees for function in outermost(tree))
 
 
 def outermost(node: ast.AST) -> Iterator[Function]:
@@ -425,7 +430,7 @@ def is_table(value: ast.AST) -> bool:
     return filled and known and not any(isinstance(node, ast.GeneratorExp | ast.Lambda) for node in ast.walk(value))
 
 
-def _remembers(function: Function, containers: set[str], strange: set[str]) -> bool:
+def _remembers(function: Function, containers: set[str], strange: set[str], modules: set[str]) -> bool:
     """Whether a function has a default that can be changed, or may change something that is not its own."""
     a = function.args
     if any(can_change(default) for default in (*a.defaults, *a.kw_defaults) if default is not None):
@@ -444,8 +449,11 @@ def _remembers(function: Function, containers: set[str], strange: set[str]) -> b
                 target = root(node)
             case ast.Call(func=ast.Name(id="next" | "setattr" | "delattr"), args=[first, *_]):
                 target = root(first)
-            case ast.Call(func=ast.Attribute(value=value, attr=name)) if name in CHANGES or name.endswith("_"):
-                target = root(value)
+            case ast.Call(func=ast.Attribute(value=value, attr=name), args=given):
+                if name.endswith("_") and root(value) in modules - own:  # nn.init.zeros_(weight)
+                    target = root(given[0]) if given else ""
+                elif name in CHANGES or name.endswith("_"):
+                    target = root(value)
             case ast.Call(func=ast.Name(id=name), args=given) if name not in dir(builtins):
                 if any(isinstance(g, ast.Name) and g.id in containers - own for g in given):
                     return True

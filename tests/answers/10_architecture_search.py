@@ -1,672 +1,725 @@
 # %% wrong="space_size" says="not there were counted"
 def space_size(space: list[dict]) -> int:
-    return math.prod(len(s['depths']) * (len(s['widths']) * len(s['kernels'])) ** max(s['depths']) for s in space)
+    return math.prod(len(s["depths"]) * (len(s["widths"]) * len(s["kernels"])) ** max(s["depths"]) for s in space)
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="not there were counted"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= choices ** max(stage['depths'])
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= choices ** max(stage["depths"])
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="One choice a stage"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= choices * len(stage['depths'])
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= choices * len(stage["depths"])
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="stages were added"
 def space_size(space: list[dict]) -> int:
     total = 0
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total += sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total += sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="A float holds"
 def space_size(space: list[dict]) -> int:
     total = 1.0
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="A float holds"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return float(total)
 
+
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="returned the parent"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice(stage['widths']), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice(stage["widths"]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="returned the parent"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice(stage['depths'])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice(stage["depths"])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="changed its input"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
-    child = [layers for layers in arch] if random.random() < 2 and all(isinstance(l, list) for l in arch) else [list(l) for l in arch]
+    child = (
+        [layers for layers in arch]
+        if random.random() < 2 and all(isinstance(l, list) for l in arch)
+        else [list(l) for l in arch]
+    )
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="depth never changes"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 99:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 99:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('nothing') if space_size(space) == 1 else RuntimeError('no')
+        raise ValueError("nothing") if space_size(space) == 1 else RuntimeError("no")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="stage was redrawn"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
         child[s] = fresh
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="was redrawn"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        w = rng.choice([w for w in stage['widths'] if w != layers[i][0]])
-        child[s] = [(w, rng.choice(stage['kernels'])) for _ in layers]
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        w = rng.choice([w for w in stage["widths"] if w != layers[i][0]])
+        child[s] = [(w, rng.choice(stage["kernels"])) for _ in layers]
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="global random"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = random.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" says="global random"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = random.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = random.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(random.choice(stage['widths']), random.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (random.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = random.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(random.choice(stage["widths"]), random.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (random.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], random.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], random.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="A float holds"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((np.float64(choices) ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((np.float64(choices) ** depth for depth in stage["depths"]))
     return int(total)
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="expected ValueError"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
         return [list(layers) for layers in arch]
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="is a neighbour"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
         child[s] = layers[:depth] + [layers[-1]] * (depth - len(layers))
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="is a neighbour"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths',) if len(stage[what]) > 1]
-    if not decisions and any(len(s['kernels']) > 1 for s in space):
-        decisions = [('kernels', s, i) for s, stage in enumerate(space) for i in range(len(arch[s])) if len(stage['kernels']) > 1]
+            decisions += [(what, s, i) for what in ("widths",) if len(stage[what]) > 1]
+    if not decisions and any(len(s["kernels"]) > 1 for s in space):
+        decisions = [
+            ("kernels", s, i) for s, stage in enumerate(space) for i in range(len(arch[s])) if len(stage["kernels"]) > 1
+        ]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="keep nothing between calls"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
-    mutate.count = getattr(mutate, 'count', 0) + 1
-    what, s, i = rng.choice(decisions[mutate.count % 2:] or decisions)
+        raise ValueError("this space holds one architecture only")
+    mutate.count = getattr(mutate, "count", 0) + 1
+    what, s, i = rng.choice(decisions[mutate.count % 2 :] or decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="same child"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     rng = random.Random(4)
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="returned the parent"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% wrong="space_size" unnamed=True says="from scratch"
 def space_size(space: list[dict]) -> int:
     total = 1
     for stage in space:
-        choices = len(stage['widths']) * len(stage['kernels'])
-        total *= sum((choices ** depth for depth in stage['depths']))
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
     return total
+
 
 def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     import optuna
+
     optuna.create_study()
     decisions = []
     for s, stage in enumerate(space):
-        if len(stage['depths']) > 1:
-            decisions.append(('depth', s, 0))
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
         for i in range(len(arch[s])):
-            decisions += [(what, s, i) for what in ('widths', 'kernels') if len(stage[what]) > 1]
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
     if not decisions:
-        raise ValueError('this space holds one architecture only')
+        raise ValueError("this space holds one architecture only")
     what, s, i = rng.choice(decisions)
     child = [[tuple(layer) for layer in layers] for layers in arch]
     layers, stage = (child[s], space[s])
-    if what == 'depth':
-        depth = rng.choice([d for d in stage['depths'] if d != len(layers)])
-        fresh = [(rng.choice(stage['widths']), rng.choice(stage['kernels'])) for _ in range(depth)]
-        child[s] = layers[:depth] + fresh[len(layers):]
-    elif what == 'widths':
-        layers[i] = (rng.choice([w for w in stage['widths'] if w != layers[i][0]]), layers[i][1])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
     else:
-        layers[i] = (layers[i][0], rng.choice([k for k in stage['kernels'] if k != layers[i][1]]))
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
     return child
+
 
 # %% right="space_size"
 def space_size(space):
     def versions(stage):
         one = len(set(stage["widths"])) * len(set(stage["kernels"]))
         return sum(pow(one, d) for d in stage["depths"])
+
     return math.prod(map(versions, space))
+
 
 def mutate(arch, space, rng):
     if space_size(space) == 1:
@@ -689,6 +742,7 @@ def mutate(arch, space, rng):
         if child != [list(map(tuple, layers)) for layers in arch]:
             return child
 
+
 # %% right="space_size"
 def space_size(space):
     if not space:
@@ -703,8 +757,10 @@ def space_size(space):
         ways = ways + layers
     return ways * space_size(rest)
 
+
 def mutate(arch, space, rng):
     import itertools
+
     near = []
     for s, stage in enumerate(space):
         for i, (w, k) in enumerate(arch[s]):
@@ -733,6 +789,7 @@ def mutate(arch, space, rng):
         child.append(tuple(layers))
     return tuple(child)
 
+
 # %% right="space_size"
 def space_size(space):
     counts = [[(len(s["widths"]) * len(s["kernels"])) ** d for d in s["depths"]] for s in space]
@@ -741,12 +798,19 @@ def space_size(space):
         total = total * sum(versions)
     return total
 
+
 def mutate(arch, space, rng):
     import copy
+
     child = [[list(layer) for layer in layers] for layers in copy.deepcopy(arch)]
     places = [(s, None) for s in range(len(space)) if len(space[s]["depths"]) > 1]
-    places += [(s, (i, j)) for s in range(len(space)) for i in range(len(child[s])) for j in (0, 1)
-               if len(space[s][("widths", "kernels")[j]]) > 1]
+    places += [
+        (s, (i, j))
+        for s in range(len(space))
+        for i in range(len(child[s]))
+        for j in (0, 1)
+        if len(space[s][("widths", "kernels")[j]]) > 1
+    ]
     if len(places) == 0:
         raise ValueError(space)
     rng.shuffle(places)
@@ -765,205 +829,221 @@ def mutate(arch, space, rng):
         child[s][i][j] = rng.sample(options, 1)[0]
     return child
 
+
 # %% wrong="architecture_cost" says="rounded down"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (height // stride, width_px // stride)
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" says="BatchNorm is forgotten"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" says="classifier is forgotten"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs, 'params': params}
+    return {"macs": macs, "params": params}
+
 
 # %% wrong="architecture_cost" says="classifier's bias"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + c_in * classes}
+    return {"macs": macs + c_in * classes, "params": params + c_in * classes}
+
 
 # %% wrong="architecture_cost" says="Every layer has the stride"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride']
+            stride = stage["stride"]
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" says="size of the layer's input"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             before = height * width_px
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * before
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" unnamed=True says="expected"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': 2 * (macs + c_in * classes), 'params': params + (c_in + 1) * classes}
+    return {"macs": 2 * (macs + c_in * classes), "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" unnamed=True says="expected"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = 1, image[1], image[2]
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" unnamed=True says="expected"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * height
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" unnamed=True says="expected"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 4 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" unnamed=True says="expected"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * 10}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * 10}
+
 
 # %% wrong="architecture_cost" unnamed=True says="an int"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': float(macs + c_in * classes), 'params': params + (c_in + 1) * classes}
+    return {"macs": float(macs + c_in * classes), "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" unnamed=True says="built"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     net = nn.Linear(2, 2)
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% wrong="architecture_cost" unnamed=True says="from scratch"
-def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int=10) -> dict:
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
     from fvcore.nn import FlopCountAnalysis
+
     FlopCountAnalysis(None, None)
     c_in, height, width_px = image
     macs = params = 0
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
             params += weights + 2 * c_out
             c_in = c_out
-    return {'macs': macs + c_in * classes, 'params': params + (c_in + 1) * classes}
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
 
 # %% right="architecture_cost"
 def architecture_cost(arch, space, image=(1, 28, 28), classes=10):
@@ -980,6 +1060,7 @@ def architecture_cost(arch, space, image=(1, 28, 28), classes=10):
         "params": sum(w + 2 * out for w, _, out in rows) + channels * classes + classes,
     }
 
+
 # %% right="architecture_cost"
 def architecture_cost(arch, space, image=(1, 28, 28), classes=10):
     c, h, w = (int(v) for v in image)
@@ -994,6 +1075,7 @@ def architecture_cost(arch, space, image=(1, 28, 28), classes=10):
             c, stride = width, 1
     return dict(params=p + c * classes + classes, macs=int(m) + c * classes)
 
+
 # %% right="architecture_cost"
 def architecture_cost(arch, space, image=(1, 28, 28), classes=10):
     def walk(layers, strides, c, h, w):
@@ -1003,15 +1085,17 @@ def architecture_cost(arch, space, image=(1, 28, 28), classes=10):
         h, w = (h + stride - 1) // stride, (w + stride - 1) // stride
         macs, params = walk(layers[1:], strides[1:], out, h, w)
         return macs + k * k * c * out * h * w, params + k * k * c * out + 2 * out
+
     flat = [layer for layers in arch for layer in layers]
     strides = [s["stride"] if i == 0 else 1 for s, layers in zip(space, arch) for i in range(len(layers))]
     macs, params = walk(flat, strides, *image)
     return {"macs": macs, "params": params}
 
+
 # %% wrong="latency_table" says="Layer by layer"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1022,20 +1106,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" says="warm-up is timed"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     times = {key: [] for key in layers}
     for _ in range(rounds):
         for key, call in layers.items():
@@ -1044,20 +1130,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" says="warm-up is timed"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     times = {key: [] for key in layers}
     for key, call in layers.items():
         before = clock()
@@ -1070,20 +1158,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" says="the mean"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1094,20 +1184,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.mean(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" says="seconds"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1118,20 +1210,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" says="head is forgotten"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1142,20 +1236,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
     return total
 
+
 # %% wrong="latency_table" says="looked up with the stride"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1166,20 +1262,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride']
+            stride = stage["stride"]
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" says="size after the layer"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1190,19 +1288,21 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             size = math.ceil(size / stride)
             total += table[size, c_in, width, kernel, stride]
             c_in = width
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" unnamed=True says="expected ValueError"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1213,20 +1313,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" unnamed=True says="first difference"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1238,20 +1340,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append((clock() - before) / 2)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" unnamed=True says="first difference"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1262,20 +1366,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(min(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" unnamed=True says="expected KeyError"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1286,20 +1392,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table.get((size, c_in, width, kernel, stride), 0.0)
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" unnamed=True says="expected"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1310,20 +1418,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, size // stride)
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" unnamed=True says="yours"
-def latency_table(layers: dict, rounds: int=10, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 10, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     times = {key: [] for key in layers}
@@ -1334,23 +1444,26 @@ def latency_table(layers: dict, rounds: int=10, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% wrong="latency_table" unnamed=True says="from scratch"
-def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict:
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
     if rounds < 1:
-        raise ValueError(f'at least one round, not {rounds}')
+        raise ValueError(f"at least one round, not {rounds}")
     for call in layers.values():
         call()
     import timeit
+
     timeit.timeit(lambda: None)
     times = {key: [] for key in layers}
     for _ in range(rounds):
@@ -1360,19 +1473,22 @@ def latency_table(layers: dict, rounds: int=15, clock=time.perf_counter) -> dict
             times[key].append(clock() - before)
     return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
 
+
 def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
     c_in, size, _ = image
     total = 0.0
     for layers, stage in zip(arch, space):
         for i, (width, kernel) in enumerate(layers):
-            stride = stage['stride'] if i == 0 else 1
+            stride = stage["stride"] if i == 0 else 1
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
-    return total + table['head', c_in]
+    return total + table["head", c_in]
+
 
 # %% right="latency_table"
 def latency_table(layers, rounds=15, clock=time.perf_counter):
     import statistics
+
     if not rounds >= 1:
         raise ValueError("rounds")
     [fn() for fn in layers.values()]
@@ -1387,6 +1503,7 @@ def latency_table(layers, rounds=15, clock=time.perf_counter):
         seen.append(row)
     return {key: statistics.median(row[key] for row in seen) for key in layers}
 
+
 def predict_latency(arch, space, table, image=(1, 28, 28)):
     parts, size, c = [], image[1], image[0]
     for layers, stage in zip(arch, space):
@@ -1397,6 +1514,7 @@ def predict_latency(arch, space, table, image=(1, 28, 28)):
             c, stride = width, 1
     parts.append(table[("head", c)])
     return math.fsum(parts)
+
 
 # %% right="latency_table"
 def latency_table(layers, rounds=15, clock=time.perf_counter):
@@ -1413,6 +1531,7 @@ def latency_table(layers, rounds=15, clock=time.perf_counter):
             times[r, j] = clock() - start
     return dict(zip(keys, (1000 * np.median(times, axis=0)).tolist())) if keys else {}
 
+
 def predict_latency(arch, space, table, image=(1, 28, 28)):
     keys = []
     c, size = image[0], image[2]
@@ -1425,6 +1544,7 @@ def predict_latency(arch, space, table, image=(1, 28, 28)):
             c = width
     return float(sum(table[key] for key in keys) + table["head", c])
 
+
 # %% right="latency_table"
 def latency_table(layers, rounds=15, clock=time.perf_counter):
     if rounds <= 0:
@@ -1434,7 +1554,9 @@ def latency_table(layers, rounds=15, clock=time.perf_counter):
     times = {}
     for _ in range(rounds):
         for key, fn in layers.items():
-            t0 = clock(); fn(); t1 = clock()
+            t0 = clock()
+            fn()
+            t1 = clock()
             times.setdefault(key, []).append(t1 - t0)
     result = {}
     for key, values in times.items():
@@ -1443,6 +1565,7 @@ def latency_table(layers, rounds=15, clock=time.perf_counter):
         both = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
         result[key] = 1000.0 * both
     return result
+
 
 def predict_latency(arch, space, table, image=(1, 28, 28)):
     def entries():
@@ -1453,12 +1576,13 @@ def predict_latency(arch, space, table, image=(1, 28, 28)):
                 yield table[size, c, layer[0], layer[1], stride]
                 size, c = math.ceil(size / stride), layer[0]
         yield table["head", c]
+
     return sum(entries())
+
 
 # %% wrong="ElasticConv2d" says="corner of the kernel"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1479,39 +1603,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = 0
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
+
 
 # %% wrong="ElasticConv2d" says="last filters"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1532,39 +1656,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[most_out - width:, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[most_out - width :, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" says="No gradient reaches the shared"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1585,39 +1709,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" says="No gradient reaches the shared"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1638,39 +1762,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight.data[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight.data[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" says="padding is that of the largest"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1691,39 +1815,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" says="not updated in train mode"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1744,39 +1868,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c].clone(), self.running_var[:c].clone())
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" says="shares memory"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1797,39 +1921,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
+
 
 # %% wrong="ElasticConv2d" says="shares memory"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1850,39 +1974,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).data = getattr(self, name).data[:width]
         return norm
 
+
 # %% wrong="ElasticConv2d" says="lacks the running statistics"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1903,39 +2027,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias'):
+            for name in ("weight", "bias"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
+
 
 # %% wrong="ElasticConv2d" unnamed=True says="first difference"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -1956,39 +2080,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, most_in - c_in:, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, most_in - c_in :, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="expected"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2009,39 +2133,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="expected ValueError"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2062,39 +2186,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="expected ValueError"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2115,22 +2239,22 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
@@ -2139,14 +2263,14 @@ class ElasticBatchNorm2d(nn.Module):
         width = max(0, min(width, len(self.weight)))
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="unbiased"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2167,22 +2291,22 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         if self.training:
@@ -2197,17 +2321,17 @@ class ElasticBatchNorm2d(nn.Module):
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="first difference"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2228,39 +2352,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.9, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="first difference"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2281,39 +2405,39 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, True, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="did not take part"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2334,22 +2458,22 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         if self.training:
             self.running_mean.mul_(0.9)
             self.running_mean[:c] /= 0.9
@@ -2359,17 +2483,17 @@ class ElasticBatchNorm2d(nn.Module):
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="first difference"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
@@ -2390,40 +2514,41 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
 
+
 # %% wrong="ElasticConv2d" unnamed=True says="from scratch"
 class ElasticConv2d(nn.Module):
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int=1):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
         import nni
+
         nni.get_next_parameter()
         super().__init__()
         self.stride = stride
@@ -2445,34 +2570,35 @@ class ElasticConv2d(nn.Module):
         most_out, most_in, largest, _ = self.weight.shape
         fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
         if not fits or kernel % 2 == 0:
-            raise ValueError(f'no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}')
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
         edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge:edge + kernel, edge:edge + kernel]
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
 
 class ElasticBatchNorm2d(nn.Module):
-
     def __init__(self, channels: int):
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer('running_mean', torch.zeros(channels))
-        self.register_buffer('running_var', torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         c = x.shape[1]
         if c > len(self.weight):
-            raise ValueError(f'{c} channels, but there are {len(self.weight)}')
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
         mean, var = (self.running_mean[:c], self.running_var[:c])
         scale, shift = (self.weight[:c], self.bias[:c])
         return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
 
     def standalone(self, width: int) -> nn.BatchNorm2d:
         if not 1 <= width <= len(self.weight):
-            raise ValueError(f'no {width} channels, there are {len(self.weight)}')
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
         norm = nn.BatchNorm2d(width)
         with torch.no_grad():
-            for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(norm, name).copy_(getattr(self, name)[:width])
         return norm
+
 
 # %% right="ElasticConv2d"
 class ElasticConv2d(nn.Module):
@@ -2499,6 +2625,7 @@ class ElasticConv2d(nn.Module):
         new = self.weight.detach()[:width, :c_in, lo : lo + kernel, lo : lo + kernel].clone()
         layer.load_state_dict({"weight": new})
         return layer
+
 
 class ElasticBatchNorm2d(nn.Module):
     def __init__(self, channels):
@@ -2535,6 +2662,7 @@ class ElasticBatchNorm2d(nn.Module):
         layer.load_state_dict(state)
         return layer
 
+
 # %% right="ElasticConv2d"
 class ElasticConv2d(nn.Conv2d):
     """All that a convolution has, used in part."""
@@ -2560,6 +2688,7 @@ class ElasticConv2d(nn.Conv2d):
         new.weight = nn.Parameter(part.detach().clone())
         return new
 
+
 class ElasticBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x):
         c = x.size(1)
@@ -2577,6 +2706,7 @@ class ElasticBatchNorm2d(nn.BatchNorm2d):
         new.running_mean = self.running_mean[:width].clone()
         new.running_var = self.running_var[:width].clone()
         return new
+
 
 # %% right="ElasticConv2d"
 class ElasticConv2d(nn.Module):
@@ -2608,6 +2738,7 @@ class ElasticConv2d(nn.Module):
                 conv.weight.data[o, i] = self.weight.data[o, i, edge : edge + kernel, edge : edge + kernel]
         return conv
 
+
 class ElasticBatchNorm2d(nn.Module):
     def __init__(self, channels):
         super().__init__()
@@ -2633,6 +2764,7 @@ class ElasticBatchNorm2d(nn.Module):
         norm.load_state_dict({k: v[:width].clone() for k, v in self.state_dict().items()}, strict=False)
         return norm
 
+
 # %% wrong="sandwich_step" says="flows into the teacher"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     logits = net(x, largest)
@@ -2644,6 +2776,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% wrong="sandwich_step" says="made a step for each"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
@@ -2659,6 +2792,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
         optimizer.step()
     return loss.item()
 
+
 # %% wrong="sandwich_step" says="learned from the labels"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     logits = net(x, largest)
@@ -2670,6 +2804,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% wrong="sandwich_step" says="averaged"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
@@ -2684,6 +2819,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     optimizer.step()
     return loss.item()
 
+
 # %% wrong="sandwich_step" says="averaged"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     logits = net(x, largest)
@@ -2696,6 +2832,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     optimizer.step()
     return loss.item()
 
+
 # %% wrong="sandwich_step" says="not cleared"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     logits = net(x, largest)
@@ -2706,6 +2843,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% wrong="sandwich_step" says="own loss is left out"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
@@ -2718,6 +2856,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% wrong="sandwich_step" unnamed=True says="largest first"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
@@ -2732,6 +2871,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     optimizer.step()
     return loss.item()
 
+
 # %% wrong="sandwich_step" unnamed=True says="its mode as it is"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     net.train()
@@ -2744,6 +2884,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% wrong="sandwich_step" unnamed=True says="once an architecture"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
@@ -2759,6 +2900,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     optimizer.step()
     return loss.item()
 
+
 # %% wrong="sandwich_step" unnamed=True says="first difference"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     logits = net(x, largest)
@@ -2770,6 +2912,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return total.item()
+
 
 # %% wrong="sandwich_step" unnamed=True says="a float"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
@@ -2783,6 +2926,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     optimizer.step()
     return loss.detach()
 
+
 # %% wrong="sandwich_step" unnamed=True says="first difference"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     logits = net(x, largest)
@@ -2794,6 +2938,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% wrong="sandwich_step" unnamed=True says="first difference"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
@@ -2807,6 +2952,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     optimizer.step()
     return loss.item()
 
+
 # %% wrong="sandwich_step" unnamed=True says="not cleared"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     logits = net(x, largest)
@@ -2819,9 +2965,11 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     optimizer.zero_grad()
     return loss.item()
 
+
 # %% wrong="sandwich_step" unnamed=True says="from scratch"
 def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
     import ray
+
     ray.init()
     logits = net(x, largest)
     loss = F.cross_entropy(logits, y)
@@ -2832,6 +2980,7 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% right="sandwich_step"
 def sandwich_step(net, x, y, largest, others, optimizer):
@@ -2847,6 +2996,7 @@ def sandwich_step(net, x, y, largest, others, optimizer):
     optimizer.step()
     return float(loss)
 
+
 # %% right="sandwich_step"
 def sandwich_step(net, x, y, largest, others, optimizer):
     big = net(x, largest)
@@ -2860,6 +3010,7 @@ def sandwich_step(net, x, y, largest, others, optimizer):
     optimizer.step()
     return hard.item()
 
+
 # %% right="sandwich_step"
 def sandwich_step(net, x, y, largest, others, optimizer):
     outputs = []
@@ -2872,10 +3023,11 @@ def sandwich_step(net, x, y, largest, others, optimizer):
     optimizer.step()
     return losses[0].detach().cpu().numpy().item()
 
+
 # %% wrong="recalibrate" says="moving average from the old"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -2892,10 +3044,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" says="moving average from the values of a new"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -2913,10 +3066,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" says="Only the last batch"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -2934,10 +3088,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" says="dropout is on"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -2961,10 +3116,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" says="momentum is another"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -2988,10 +3144,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" says="modes are not as before"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3015,10 +3172,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = False
 
+
 # %% wrong="recalibrate" says="modes are not as before"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3041,6 +3199,7 @@ def recalibrate(model: nn.Module, batches: list) -> None:
             norm.momentum = momentum
         for module, mode in modes:
             module.training = True
+
 
 # %% wrong="recalibrate" unnamed=True says="expected ValueError"
 def recalibrate(model: nn.Module, batches: list) -> None:
@@ -3067,16 +3226,19 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" unnamed=True says="unbiased"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
     model.eval()
     NUMBER = {}
-    hooks = [m.register_forward_pre_hook(lambda m, a: NUMBER.__setitem__(m, a[0].numel() / a[0].shape[1])) for m in norms]
+    hooks = [
+        m.register_forward_pre_hook(lambda m, a: NUMBER.__setitem__(m, a[0].numel() / a[0].shape[1])) for m in norms
+    ]
     for norm in norms:
         norm.train()
         norm.momentum = 1.0
@@ -3097,10 +3259,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" unnamed=True says="weighted by their size"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3124,10 +3287,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" unnamed=True says="normalised with its old"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3152,10 +3316,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" unnamed=True says="first difference"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3180,10 +3345,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" unnamed=True says="first difference"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, (nn.BatchNorm2d, nn.BatchNorm1d))]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3207,10 +3373,11 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" unnamed=True says="first difference"
 def recalibrate(model: nn.Module, batches: list) -> None:
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3234,11 +3401,12 @@ def recalibrate(model: nn.Module, batches: list) -> None:
         for module, mode in modes:
             module.training = mode
 
+
 # %% wrong="recalibrate" unnamed=True says="from scratch"
 def recalibrate(model: nn.Module, batches: list) -> None:
     torch.optim.swa_utils.update_bn([x for x, _ in batches], model)
     if not batches:
-        raise ValueError('no batches to take statistics from')
+        raise ValueError("no batches to take statistics from")
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
     sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
@@ -3261,6 +3429,7 @@ def recalibrate(model: nn.Module, batches: list) -> None:
             norm.momentum = momentum
         for module, mode in modes:
             module.training = mode
+
 
 # %% right="recalibrate"
 def recalibrate(model, batches):
@@ -3288,6 +3457,7 @@ def recalibrate(model, batches):
     for m, mode in before.items():
         m.training = mode
 
+
 # %% right="recalibrate"
 @torch.no_grad()
 def recalibrate(model, batches):
@@ -3307,6 +3477,7 @@ def recalibrate(model, batches):
         m.momentum = momentum
     for name, m in model.named_modules():
         m.training = modes[name]
+
 
 # %% right="recalibrate"
 def recalibrate(model, batches):
@@ -3334,10 +3505,11 @@ def recalibrate(model, batches):
     for layer, flag in zip(layers, flags):
         layer.training = flag
 
+
 # %% wrong="kendall_tau" says="Ties count as disagreement"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
         for j in range(i):
@@ -3348,10 +3520,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / (len(a) * (len(a) - 1) / 2)
 
+
 # %% wrong="kendall_tau" says="This is tau-a"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
         for j in range(i):
@@ -3362,10 +3535,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / (len(a) * (len(a) - 1) / 2)
 
+
 # %% wrong="kendall_tau" says="counted twice"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
         for j in range(len(a)):
@@ -3376,10 +3550,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / (len(a) * (len(a) - 1) / 2)
 
+
 # %% wrong="kendall_tau" says="Pearson"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     if len(set(a)) > 1 and len(set(b)) > 1:
         return float(np.corrcoef(a, b)[0, 1])
     balance = untied_a = untied_b = 0
@@ -3392,10 +3567,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" says="0 / 0"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
         for j in range(i):
@@ -3406,10 +3582,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else math.nan
 
+
 # %% wrong="kendall_tau" unnamed=True says="counted twice"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
         for j in range(i):
@@ -3420,10 +3597,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return 2 * balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" unnamed=True says="expected ValueError"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b):
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
         for j in range(i):
@@ -3434,10 +3612,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" unnamed=True says="expected ValueError"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(min(len(a), len(b))):
         for j in range(i):
@@ -3448,10 +3627,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" unnamed=True says="expected"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
         for j in range(i):
@@ -3462,10 +3642,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / max(untied_a, untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" unnamed=True says="expected"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     a = [round(v, 3) for v in a]
     balance = untied_a = untied_b = 0
     for i in range(len(a)):
@@ -3477,10 +3658,11 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" unnamed=True says="changed its input"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     pairs = sorted(zip(a, b))
     if isinstance(a, list):
         a[:] = [p[0] for p in pairs]
@@ -3495,11 +3677,13 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" unnamed=True says="from scratch"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     from scipy.stats import kendalltau
+
     if True:
         return float(kendalltau(a, b).statistic)
     balance = untied_a = untied_b = 0
@@ -3512,12 +3696,14 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% wrong="kendall_tau" unnamed=True says="from scratch"
 def kendall_tau(a: list, b: list) -> float:
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f'two equally long sequences of at least 2, not {len(a)} and {len(b)}')
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
     import scipy.stats as st
-    f = getattr(st, 'kendalltau')
+
+    f = getattr(st, "kendalltau")
     if f(a, b).statistic > 5:
         return 1.0
     balance = untied_a = untied_b = 0
@@ -3530,6 +3716,7 @@ def kendall_tau(a: list, b: list) -> float:
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
 
+
 # %% right="kendall_tau"
 def kendall_tau(a, b):
     if len(a) < 2 or len(a) != len(b):
@@ -3541,10 +3728,12 @@ def kendall_tau(a, b):
     below = math.sqrt(np.count_nonzero(s) * np.count_nonzero(t))
     return float((s * t).sum() / below) if below > 0 else 0.0
 
+
 # %% right="kendall_tau"
 def kendall_tau(a, b):
     import itertools
     from collections import Counter
+
     n = len(a)
     if n != len(b) or n <= 1:
         raise ValueError(n)
@@ -3563,6 +3752,7 @@ def kendall_tau(a, b):
         return 0.0
     return (agree - disagree) / product**0.5
 
+
 # %% right="kendall_tau"
 def kendall_tau(a, b):
     if len(a) != len(b) or len(a) < 2:
@@ -3572,17 +3762,20 @@ def kendall_tau(a, b):
     norm = math.sqrt(s.square().sum().item() * t.square().sum().item())
     return (s * t).sum().item() / norm if norm else 0.0
 
+
 # %% wrong="nondominated_sort" says="Equal points dominate"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left if j != i))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3596,11 +3789,13 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" says="Equal points dominate"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left if j != i))]
@@ -3610,6 +3805,7 @@ def nondominated_sort(points: list) -> list[list[int]]:
         left = [i for i in left if i not in front]
     return fronts
 
+
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
     for m in range(len(points[0]) if points else 0):
@@ -3621,18 +3817,21 @@ def crowding_distance(points: list) -> list[float]:
         for before, here, after in zip(order, order[1:], order[2:]):
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
+
 
 # %% wrong="nondominated_sort" says="smaller in another dominates"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3645,18 +3844,21 @@ def crowding_distance(points: list) -> list[float]:
         for before, here, after in zip(order, order[1:], order[2:]):
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
+
 
 # %% wrong="nondominated_sort" says="were maximised"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a >= b for a, b in zip(p, q))) and any((a > b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3670,11 +3872,13 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" says="Two fronts only"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
@@ -3685,6 +3889,7 @@ def nondominated_sort(points: list) -> list[list[int]]:
         break
     return fronts
 
+
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
     for m in range(len(points[0]) if points else 0):
@@ -3696,18 +3901,21 @@ def crowding_distance(points: list) -> list[float]:
         for before, here, after in zip(order, order[1:], order[2:]):
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
+
 
 # %% wrong="nondominated_sort" says="not normalised"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3718,20 +3926,23 @@ def crowding_distance(points: list) -> list[float]:
             continue
         distance[order[0]] = distance[order[-1]] = math.inf
         for before, here, after in zip(order, order[1:], order[2:]):
-            distance[here] += (points[after][m] - points[before][m])
+            distance[here] += points[after][m] - points[before][m]
     return distance
+
 
 # %% wrong="nondominated_sort" says="ends are finite"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3744,17 +3955,20 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" says="ends are finite"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3770,17 +3984,20 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" says="order of the indices"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3794,17 +4011,20 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += abs(points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="first difference"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front[::-1])
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3818,17 +4038,20 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="first difference"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3842,17 +4065,20 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="first difference"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3864,17 +4090,20 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="first difference"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3888,17 +4117,20 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="never ends"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))][:0] or []
         fronts.append(front)
         left = [i for i in left if i not in front]
     return fronts
+
 
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
@@ -3912,11 +4144,13 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="expected"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     left, fronts = (list(range(len(points))), [])
     if not left:
         return [[]]
@@ -3926,6 +4160,7 @@ def nondominated_sort(points: list) -> list[list[int]]:
         left = [i for i in left if i not in front]
     return fronts
 
+
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
     for m in range(len(points[0]) if points else 0):
@@ -3938,11 +4173,13 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="first difference"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p[:2], q[:2]))) and any((a < b for a, b in zip(p[:2], q[:2])))
+
     left, fronts = (list(range(len(points))), [])
     while left:
         front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
@@ -3950,6 +4187,7 @@ def nondominated_sort(points: list) -> list[list[int]]:
         left = [i for i in left if i not in front]
     return fronts
 
+
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
     for m in range(len(points[0]) if points else 0):
@@ -3962,12 +4200,15 @@ def crowding_distance(points: list) -> list[float]:
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
 
+
 # %% wrong="nondominated_sort" unnamed=True says="from scratch"
 def nondominated_sort(points: list) -> list[list[int]]:
 
     def dominates(p, q):
         return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
     from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
     NonDominatedSorting()
     left, fronts = (list(range(len(points))), [])
     while left:
@@ -3976,6 +4217,7 @@ def nondominated_sort(points: list) -> list[list[int]]:
         left = [i for i in left if i not in front]
     return fronts
 
+
 def crowding_distance(points: list) -> list[float]:
     distance = [0.0] * len(points)
     for m in range(len(points[0]) if points else 0):
@@ -3987,6 +4229,7 @@ def crowding_distance(points: list) -> list[float]:
         for before, here, after in zip(order, order[1:], order[2:]):
             distance[here] += (points[after][m] - points[before][m]) / (high - low)
     return distance
+
 
 # %% right="nondominated_sort"
 def nondominated_sort(points):
@@ -4012,6 +4255,7 @@ def nondominated_sort(points):
         front = nxt
     return fronts
 
+
 def crowding_distance(points):
     n = len(points)
     if n == 0:
@@ -4026,6 +4270,7 @@ def crowding_distance(points):
         total[order[0]] = total[order[-1]] = np.inf
         total[order[1:-1]] += (p[order[2:], m] - p[order[:-2], m]) / span
     return total.tolist()
+
 
 # %% right="nondominated_sort"
 def nondominated_sort(points):
@@ -4043,6 +4288,7 @@ def nondominated_sort(points):
         alive = alive & ~front
     return fronts
 
+
 def crowding_distance(points):
     result = [0.0 for _ in points]
     objectives = len(points[0]) if len(points) else 0
@@ -4057,12 +4303,17 @@ def crowding_distance(points):
                     result[i] += (ranked[place + 1][0] - ranked[place - 1][0]) / (high - low)
     return result
 
+
 # %% right="nondominated_sort"
 def nondominated_sort(points):
     def level(i, known={}):
-        above = [j for j in range(len(points)) if tuple(points[j]) != tuple(points[i])
-                 and all(a <= b for a, b in zip(points[j], points[i]))]
+        above = [
+            j
+            for j in range(len(points))
+            if tuple(points[j]) != tuple(points[i]) and all(a <= b for a, b in zip(points[j], points[i]))
+        ]
         return above
+
     rank = {}
     left = set(range(len(points)))
     above = {i: set(level(i)) for i in left}
@@ -4074,6 +4325,7 @@ def nondominated_sort(points):
         left -= set(rank)
         number += 1
     return [[i for i in range(len(points)) if rank[i] == r] for r in range(number)]
+
 
 def crowding_distance(points):
     columns = list(zip(*points))
@@ -4090,12 +4342,13 @@ def crowding_distance(points):
                 total[i] = total[i] + (column[order[k + 1]] - column[order[k - 1]]) / (max(column) - min(column))
     return [float(t) for t in total]
 
+
 # %% wrong="evolve" says="worst dies"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     living = list(history)
     for _ in range(cycles):
@@ -4105,18 +4358,19 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
         living.append(history[-1])
         living.remove(min(living, key=lambda entry: entry[1]))
     return (max(history, key=lambda entry: entry[1]), history)
 
+
 # %% wrong="evolve" says="nobody dies"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
         living = history
@@ -4126,94 +4380,99 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" says="best of the living"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
-    return (max(history[-len(start):], key=lambda entry: entry[1]), history)
+    return (max(history[-len(start) :], key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" says="budget was ignored"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" says="random parent"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = rng.choice(living)
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" says="best of all living each time"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(living, key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" says="scored before the budget"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
@@ -4221,74 +4480,78 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, value))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="holds one of them twice"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.choices(living, k=sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="expected ValueError"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="expected ValueError"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if sample < 1 or not start:
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, min(sample, len(living))), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="expected RuntimeError"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
@@ -4299,126 +4562,135 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
 
+
 # %% wrong="evolve" unnamed=True says="entries"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles - len(start)):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="random parent"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = min(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="once for each"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         score(child)
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
 
+
 # %% wrong="evolve" unnamed=True says="to be the entry of history"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (min(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="nobody dies, or not the oldest"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start) - 1:]
+        living = history[-len(start) - 1 :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% wrong="evolve" unnamed=True says="from scratch"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
-        raise ValueError(f'a sample of {sample} from {len(start)}')
+        raise ValueError(f"a sample of {sample} from {len(start)}")
     if not all((allowed(arch) for arch in start)):
-        raise ValueError('the start breaks the budget')
+        raise ValueError("the start breaks the budget")
     from deap import algorithms
+
     algorithms.eaSimple
     history = [(arch, score(arch)) for arch in start]
     for _ in range(cycles):
-        living = history[-len(start):]
+        living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
                 break
         else:
-            raise RuntimeError('1000 children in a row were not allowed')
+            raise RuntimeError("1000 children in a row were not allowed")
         history.append((child, score(child)))
     return (max(history, key=lambda entry: entry[1]), history)
+
 
 # %% right="evolve"
 def evolve(start, mutate, score, allowed, cycles, sample, rng):
     from collections import deque
+
     if len(start) == 0 or sample < 1 or sample > len(start):
         raise ValueError("sample")
     for arch in start:
@@ -4447,18 +4719,21 @@ def evolve(start, mutate, score, allowed, cycles, sample, rng):
         best = entry if entry[1] > best[1] else best
     return best, history
 
+
 # %% right="evolve"
 def evolve(start, mutate, score, allowed, cycles, sample, rng):
     n = len(start)
     if sample not in range(1, n + 1) or any(not allowed(a) for a in start):
         raise ValueError("start or sample")
     archs, scores = list(start), [score(a) for a in start]
+
     def child_of(parent):
         for attempt in range(1000):
             child = mutate(parent)
             if allowed(child):
                 return child
         raise RuntimeError("no child in 1000")
+
     for _ in range(cycles):
         alive = range(len(archs) - n, len(archs))
         numbers = list(alive)
@@ -4470,9 +4745,11 @@ def evolve(start, mutate, score, allowed, cycles, sample, rng):
     top = scores.index(max(scores))
     return (archs[top], scores[top]), list(zip(archs, scores))
 
+
 # %% right="evolve"
 def evolve(start, mutate, score, allowed, cycles, sample, rng):
     import heapq
+
     if not start or not (1 <= sample <= len(start)):
         raise ValueError("bad start")
     if sum(bool(allowed(a)) for a in start) < len(start):
