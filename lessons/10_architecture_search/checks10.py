@@ -20,8 +20,14 @@ from torch import Tensor
 from bonsai import models
 from bonsai.testing import require, show
 
-# Library calls that would do an exercise for you. Everything else in torch, numpy and scipy is allowed.
-SEARCHERS = ["nni", "optuna", "pymoo", "deap", "ray", "hyperopt", "syne_tune", "botorch", "checks10"]
+# Calls that would do an exercise for you: libraries, and the oracles below that no probe needs beside the answer.
+ORACLES = [
+    *("checks10.count_by_listing", "checks10.neighbours", "checks10.costs", "checks10.predicted", "checks10.elastic"),
+    *("checks10.normed", "checks10.a_step", "checks10.recalibrated", "checks10.tau", "checks10.peeled"),
+    *("checks10.crowded", "checks10.cost_with", "checks10.tau_with", "checks10.peeled_with", "checks10.crowded_with"),
+]
+LIBRARIES = ["nni", "optuna", "pymoo", "deap", "ray", "hyperopt", "syne_tune", "botorch"]
+SEARCHERS = LIBRARIES + ORACLES
 TAU = [*SEARCHERS, "scipy.stats.kendalltau", "scipy.stats.weightedtau", "pandas"]
 RECALIBRATORS = [*SEARCHERS, "torch.optim.swa_utils.update_bn"]
 COUNTERS = [*SEARCHERS, "torchinfo", "fvcore", "thop", "torch.utils.flop_counter", "bonsai.measure.macs"]
