@@ -42,6 +42,11 @@ def needed_code(cells: list[str], names: Collection[str], setup: str = "") -> st
     return "\n".join(pieces[number].text for number in sorted(taken))
 
 
+def home_of(name: str, cells: list[str]) -> list[str]:
+    """The last cell that defines a name, alone in a list; or no cell."""
+    return [cell for cell in cells if any(name in piece.bound for piece in statements(cell))][-1:]
+
+
 def compressed(code: str) -> int:
     """Bytes of some code as UTF-8, packed by zlib at level 9; 0 of none."""
     return len(zlib.compress(code.encode("utf-8", "surrogatepass"), 9)) if code else 0

@@ -183,30 +183,58 @@ def probe(fn: Callable) -> Callable:
     return fn
 
 
-def fresh(exercise: Callable, limit: int = bundle.LIMIT) -> Callable:
+def fresh(exercise: Callable, limit: int = bundle.LIMIT, alone: bool = False) -> Callable:
     """The same exercise as a new process would run it, with no memory of this one, no data and no checkpoints.
 
     Args:
         exercise: the learner's function, or a probe.
         limit: most bytes, as UTF-8, of the learner's own code that the new process takes: the exercise (of a probe, the
             exercises that it calls) and what they use.
+        alone: the exercise's own cell is all that the new process takes, beside the set-up.
 
     Returns:
-        a function with the attribute `code_bytes`: that code's size, packed by zlib at level 9. It belongs to a file
-        that only this code can read, so it is added to the file's bytes before a ratio is formed.
+        a function with the attributes `code`, the text of that code, and `code_bytes`: its size, packed by zlib at
+        level 9. It belongs to a file that only this code can read, so it is added to the file's bytes before a ratio
+        is formed.
     """
     shell = get_ipython()  # the cells run so far; the course's grader looks at the submitted notebook instead
     cells = bundle.newest(list(shell.user_ns["In"]) if shell else [])
     setup = "\n".join(filter(is_setup, cells))
-    code = bundle.needed_code([cell for cell in cells if not is_setup(cell)], needed_by(exercise), setup)
+    own = [cell for cell in cells if not is_setup(cell)]
+    own = bundle.home_of(exercise.__name__, own) if alone else own
+    code = bundle.needed_code(own, needed_by(exercise), setup)
+    there = getattr(exercise, "__globals__", {})
 
     def call(*args, **kwargs):
         require_short(exercise.__name__, code, limit)
-        return exercise(*args, **kwargs)
+        if not (alone and code):
+            return exercise(*args, **kwargs)
+        known = {"__name__", "__builtins__", *(n for p in bundle.statements(setup) for n in p.bound | p.imported)}
+        names = {name: there[name] for name in known if name in there}
+        exec(compile(code, "<answer>", "exec"), names)
+        return names[exercise.__name__](*args, **kwargs)
 
     call.__name__ = exercise.__name__
+    call.code = code  # type: ignore[attr-defined]
     call.code_bytes = bundle.compressed(code)  # type: ignore[attr-defined]
     return call
+
+
+awarded: list[float] = []
+
+
+def award(share: float, points: float) -> float:
+    """Give a share of a test cell's points, 0 to 1; a cell that comes to its end without it gives all of them.
+
+    Stock nbgrader takes the number that a cell's last line shows for partial credit: let this be the last line.
+
+    Raises:
+        ValueError: a share that does not lie between 0 and 1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of the points lies between 0 and 1, not {share}")
+    awarded.append(float(share))
+    return round(share * points, 2)
 
 
 def is_setup(cell: str) -> bool:

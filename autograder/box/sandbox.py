@@ -590,7 +590,21 @@ def container_command(tool: str, name: str, limits: Limits) -> list[str]:
     return [*command, "--workdir", WORK, image, PYTHON, "-m", "autograder.box.worker", "once"]
 
 
-def begin(worker: Worker, name: str, limits: Limits, files: dict[str, bytes], work: str, hide_data: bool) -> None:
+def places_of_test_images() -> list[str]:
+    """Where the test images lie in the box."""
+    found = sorted(data_folder().glob("**/t10k-*"))
+    return [f"{COURSE}/data/{path.relative_to(data_folder())}" for path in found if path.is_file()]
+
+
+def begin(
+    worker: Worker,
+    name: str,
+    limits: Limits,
+    files: dict[str, bytes],
+    work: str,
+    hide_data: bool,
+    without_test_images: bool = False,
+) -> None:
     """Tell a new process its limits and files; it closes itself in before it answers.
 
     Raises:
@@ -598,10 +612,12 @@ def begin(worker: Worker, name: str, limits: Limits, files: dict[str, bytes], wo
         Gone: it died.
     """
     enclosed = name == "bubblewrap"
+    hidden = [f"{COURSE}/data"] * hide_data + system_data() * (hide_data or without_test_images)
     start = {
         **{k: getattr(limits, k) for k in ("memory_mb", "processes", "file_mb", "tmp_mb", "text_kb", "picture_kb")},
         **{"cpu_s": int(limits.notebook_s) + 60, "work": work, "files": files, "enclosed": enclosed},
-        **{"harden": name != "none", "hide": [f"{COURSE}/data", *system_data()] if hide_data else []},
+        **{"harden": name != "none", "hide": hidden},
+        "cover": places_of_test_images() if without_test_images and not hide_data else [],
         "blind": hide_data,
     }
     kind, reply = worker.request(START, wire.encode(start, strict=True), time.monotonic() + START_S)

@@ -47,7 +47,7 @@ NAMESPACES = {
     "ipc": 0x8000000,
     "uts": 0x4000000,
 }
-MS_NOSUID, MS_NOSUID_NODEV, MS_NOEXEC, MS_REC_PRIVATE = 2, 2 | 4, 8, 0x4000 | 0x40000
+MS_NOSUID, MS_NOSUID_NODEV, MS_NOEXEC, MS_REC_PRIVATE, MS_BIND = 2, 2 | 4, 8, 0x4000 | 0x40000, 0x1000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -175,6 +175,8 @@ def enclose(start: dict) -> None:
         mount(None, "/", None, MS_REC_PRIVATE)
         for folder in ("/tmp", "/dev/shm", start["work"], *start["hide"]):
             mount("tmpfs", folder, "tmpfs", MS_NOSUID_NODEV, f"size={start['tmp_mb']}m,mode=700")
+        for file in start["cover"]:
+            mount("/dev/null", file, None, MS_BIND)
         mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0600")
         processes_only = "subset=pid" if start["blind"] else ""  # no meminfo, loadavg and so on, which all share
         mount("proc", "/proc", "proc", MS_NOSUID_NODEV | MS_NOEXEC, processes_only)

@@ -49,6 +49,8 @@ READ_S = 20  # of processor time, to look through the learner's code for the tea
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
 FILES_BYTES = 50 << 20  # of a submission's other files
 NOT_RUN = "Not run again: this demonstration is the course's own, unchanged, and nothing that is graded needs it.\n"
+# Lessons in which the learner's process sees no test images: what a learner trains at home counts there.
+WITHOUT_TEST_IMAGES = {"11_capstone"}
 MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
 
 
@@ -453,7 +455,8 @@ class _Grading:
     def _fresh_process(self, hide_data: bool) -> Worker:
         worker = self._spawn(self.box)
         files = self.decoder_files if hide_data else self.files
-        begin(worker, self.sandbox, self.limits, files, self.work, hide_data)
+        without = Path(self.helpers).name in WITHOUT_TEST_IMAGES
+        begin(worker, self.sandbox, self.limits, files, self.work, hide_data, without)
         return worker
 
     def _spawn(self, server: ForkServer | Container) -> Worker:
@@ -541,7 +544,14 @@ class _Grading:
         exercise = cell.id.removeprefix("test_")
         seconds = time.monotonic() - began
         result = TestResult(
-            cell.id, exercise, points if passed else 0.0, points, passed, message, seconds, said["hidden"]
+            cell.id,
+            exercise,
+            round(points * said["share"], 2) if passed else 0.0,
+            points,
+            passed,
+            message,
+            seconds,
+            said["hidden"],
         )
         self.run_.tests.append(result)
         if self.tell is not None:
@@ -556,7 +566,15 @@ class _Grading:
 
     def _attempt(self, cell: _Cell) -> tuple[dict[str, Any], Gone | None]:
         """What B says of a test cell; and how A was lost in it, if it was."""
-        said = {"passed": False, "message": "", "printed": "", "error": [], "hidden": False, "measured": {}}
+        said = {
+            "passed": False,
+            "message": "",
+            "printed": "",
+            "error": [],
+            "hidden": False,
+            "measured": {},
+            "share": 1.0,
+        }
         said["flags"] = []
         if self.over():
             over = f"not run: the notebook's {self.limits.notebook_s:.0f} s were over"

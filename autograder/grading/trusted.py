@@ -118,6 +118,7 @@ class Bench:
         self._seed()
         self.above, self.flags, self.forbidden = above, [], {}
         self.testing.recorded.clear()
+        self.testing.awarded.clear()
         said: dict[str, Any] = {"passed": False, "message": "", "error": [], "hidden": False, "malformed": False}
         began = time.perf_counter()
         with self._quiet() as printed:
@@ -132,6 +133,7 @@ class Bench:
         said["seconds"] = time.perf_counter() - began
         said["printed"] = printed.getvalue()
         said["measured"] = dict(self.testing.recorded)
+        said["share"] = self.testing.awarded[-1] if self.testing.awarded else 1.0
         said["flags"] = self.flags
         return said
 
@@ -209,7 +211,7 @@ class Bench:
             raise TypeError(f"probe {fn.__name__} uses {', '.join(sorted(unknown))}, which do not travel")
         return self._function(fn.__name__, PROBE, source)
 
-    def fresh(self, exercise: Callable, limit: int | None = None) -> Callable:
+    def fresh(self, exercise: Callable, limit: int | None = None, alone: bool = False) -> Callable:
         """The exercise in a process that has not seen the data, nor what the other one did; see `bonsai.testing.fresh`.
 
         What the new process gets of the learner's code is chosen here, by its syntax.
@@ -221,6 +223,7 @@ class Bench:
         except AttributeError:
             raise TypeError("fresh() takes an exercise or a probe") from None
         own = [cell for i, cell in enumerate(self.cells[: self.above]) if i not in self.setups]
+        own = bundle.home_of(name, own) if alone else own
         setup = "\n".join(self.ran)
         code = bundle.needed_code(own, global_names(source) if source else {name}, setup)
         ask = self._function(name, kind, source, code)
@@ -234,6 +237,7 @@ class Bench:
                 raise
 
         call.__name__ = name
+        call.code = code  # type: ignore[attr-defined]
         call.code_bytes = bundle.compressed(code)  # type: ignore[attr-defined]
         return call
 
