@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from autograder.classes.commands import app as classes
@@ -133,6 +134,38 @@ def benchmark(
     labels_of |= {"accuracy": "test accuracy, %"} | {f"p{q}_ms": f"p{q}, ms" for q in (50, 95, 99)}
     for key, form in rows.items():
         table.add_row(labels_of.get(key, key), *(format(result[key], form) for result in results.values()))
+    out.print(table)
+
+
+@app.command(epilog="Example: bonsai grade */11_capstone.ipynb --json > class.json; bonsai leaderboard class.json")
+def leaderboard(
+    results: Annotated[list[Path], typer.Argument(help="Files of bonsai grade --json, or folders that hold them.")],
+    again: Annotated[Path | None, typer.Option(help="The same with entries that you made anew: they verify.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write the picture of the fronts here.")] = None,
+    pseudonyms: Annotated[bool, typer.Option(help="Show trees in place of names.")] = False,
+    salt: Annotated[str, typer.Option(help="The same trees each time; keep it to yourself.")] = "",
+) -> None:
+    """Rank the capstone's size entries: fronts, what each adds to the others, ties within the noise."""
+    from autograder import leaderboard as boards
+
+    try:
+        board = boards.rank(
+            boards.entries(boards.documents(results), boards.documents([again]) if again else []),
+        )
+        names = boards.pseudonyms(board, salt) if pseudonyms else {}
+        if picture:
+            boards.draw(board, names, picture)
+    except (ValueError, OSError) as error:
+        raise fail(str(error)) from None
+    table = Table(title="capstone, size track", box=box.SIMPLE)
+    for name in ("rank", "front", "bytes", "error, %", "adds", "score"):
+        table.add_column(name, justify="right")
+    table.add_column("entry")
+    table.add_column("")
+    for e in board:
+        notes = ["verified" if e.verified else "not verified"] + ["within the noise of a neighbour"] * e.near
+        numbers = (f"{e.size_bytes:,}", f"{e.error:.2f} ± {e.spread:.2f}", f"{e.adds:.3f}", f"{e.score:.0f}")
+        table.add_row(str(e.rank), str(e.front), *numbers, escape(names.get(e.name, e.name)), ", ".join(notes))
     out.print(table)
 
 
