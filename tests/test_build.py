@@ -43,6 +43,10 @@ CONTRACT = {
     "06_quantization_aware_training": [
         *("FakeQuantize", "ema_range", "LSQ", "QATLinear", "prepare_qat", "convert"),
     ],
+    "07_deep_compression": [
+        *("kmeans_codebook", "tie_gradient", "entropy_bits", "huffman_lengths", "canonical_codes", "encode_symbols"),
+        *("relative_index", "compress"),
+    ],
     "09_deployment": [
         *("export_onnx", "parity", "quantize_onnx", "percentiles_under_load", "meets_sla", "MicroBatcher"),
         *("create_app", "peak_activation_bytes", "to_c_array"),
