@@ -80,7 +80,7 @@ def check(
     def tell(row: Any) -> None:
         mark = "[green]✓[/green]" if row.passed else "[red]✗[/red]"
         out.print(f"{mark} {row.exercise}  {row.points:g}/{row.max_points:g}", highlight=False)
-        if not row.passed:
+        if row.message:
             out.print(f"    {row.message}".replace("\n", "\n    "), highlight=False, markup=False)
 
     try:

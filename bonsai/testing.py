@@ -9,19 +9,24 @@ import copy
 import math
 import numbers
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 import torch
 from IPython import get_ipython
 from torch import Tensor
 
-from bonsai import bundle
+from bonsai import bundle, kernel
 from bonsai.scratch import find_shortcuts
+from bonsai.settings import usual_settings
+from bonsai.wording import advice, call_as_code, is_stub, name_of, raised  # noqa: F401
 
 NOT_WRITTEN = "NotImplementedError: not written yet. Write the answer in place of `raise NotImplementedError()`."
 
 
 class CheckFailed(AssertionError):
     """A check did not hold; the message is for the learner."""
+
+    sentences: tuple[str, ...] = ()  # all that are said of a mistake and agree with what was observed
 
     def _render_traceback_(self) -> list[str]:  # IPython shows these lines in place of a traceback
         return [f"✗ {self}"]
@@ -46,10 +51,12 @@ def expect(got, want, what: str, mistakes: dict | None = None, tol: float | Tens
     if found is None:
         print(f"✓ {what}")
         return
-    for sentence, wrong in (mistakes or {}).items():
-        if _holds(wrong, got) if callable(wrong) else difference(got, wrong, tol) is None:
-            raise CheckFailed(f"{what}: {sentence}\n{found}")
-    raise CheckFailed(f"{what}:\n{found}")
+    fits = [
+        sentence
+        for sentence, wrong in (mistakes or {}).items()
+        if (_holds(wrong, got) if callable(wrong) else difference(got, wrong, tol) is None)
+    ]
+    fail(f"{what}: {next(iter(fits), '')}\n{found}", fits)
 
 
 def check(
@@ -67,16 +74,16 @@ def check(
         cases: one tuple of arguments a call.
         want: the right value of each case, or a function that computes it from the arguments.
         mistakes: sentence -> what the function with that mistake returns in each case (`...` where that does not
-            matter), or that function, or a tuple of these. Where several fit the case, the one that fits most cases
-            is named.
+            matter), or that function, or a tuple of these. A mistake is named if it gives the first wrong result
+            and no right one shows that it was not made; of several, the one that gives most of the results.
         symptoms: sentence -> a function of the result, the right value and the arguments that says whether the
-            result shows it. These are looked at first.
+            result shows it; see `shown`. These are looked at first.
         tol: as in `expect`.
 
     Raises:
         CheckFailed: with the call, the sentence of the mistake, and the first difference.
     """
-    name = exercise.__name__
+    name = name_of(exercise)
     wants = [want(*case) for case in cases] if callable(want) else want
     results = [_outcome(exercise, copy.deepcopy(case)) for case in cases]  # copies: the answer may change its input
     first = next((i for i, w in enumerate(wants) if not _same(results[i], w, tol)), None)
@@ -84,35 +91,101 @@ def check(
         print(f"✓ {name}: {len(cases)} case{'s' * (len(cases) > 1)}")
         return
     got, case, right = results[first], cases[first], wants[first]
-    sentence = next((m for m, shows in (symptoms or {}).items() if _holds(shows, got, right, *case)), "")
-    if not sentence:
-        fits: dict[str, int] = {}
-        for m, ways in (mistakes or {}).items():
-            for way in ways if isinstance(ways, tuple) else (ways,):
-                values = [_outcome(way, c) for c in cases] if callable(way) else way
-                fit = [v is not ... and _same(g, v, tol) for g, v in zip(results, values, strict=True)]
-                if fit[first]:
-                    fits[m] = max(sum(fit), fits.get(m, 0))
-        sentence = max(fits, key=lambda m: fits[m], default="")
-    raised = got if isinstance(got, Exception) else None
-    found = f"  expected {show(right)}\n  yours {_raised(raised)}" if raised else difference(got, right, tol)
-    raise CheckFailed(f"{_call(name, case)}: {sentence}\n{found}") from raised
+    found = [m for m, shows in (symptoms or {}).items() if shown(shows, got, right, *case)]
+    fits: dict[str, int] = {}
+    for m, ways in (mistakes or {}).items():
+        for way in ways if isinstance(ways, tuple) else (ways,):
+            values = [_outcome(way, c) for c in cases] if callable(way) else way
+            same = [v is not ... and _same(g, v, tol) for g, v in zip(results, values, strict=True)]
+            refuted = any(  # with this mistake, a result that is right would have been wrong
+                not fit and _finite(v) and _same(g, w, tol)
+                for g, w, v, fit in zip(results, wants, values, same, strict=True)
+            )
+            if same[first] and not refuted:
+                fits[m] = max(sum(same), fits.get(m, 0))
+    found += sorted(fits, key=lambda m: -fits[m])
+    error = got if isinstance(got, Exception) else None
+    seen = f"  expected {show(right)}\n  yours {raised(error)}" if error else difference(got, right, tol)
+    fail(f"{_call(name, case)}: {next(iter(found), '')}\n{seen}", found, error)
+
+
+def shown(symptom: Callable, got: object, right: object, *case: object) -> bool:
+    """Whether a result shows a symptom, which must agree with all that is observed.
+
+    A result of another form (an exception, another type, shape or kind of dtype) shows it only if an unrelated one
+    would not: an exception of a class that nobody raises, a tensor of an odd shape. (A dict is a probe's report, whose
+    parts a symptom picks by name.)
+    """
+    if not _holds(symptom, got, right, *case):
+        return False
+    if isinstance(got, Exception):
+        return not _holds(symptom, _Unrelated("something else"), right, *case)
+    if isinstance(got, dict) or same_form(got, right):
+        return True
+    return not _holds(symptom, _of_odd_shape(right), right, *case)
+
+
+def _finite(value: object) -> bool:
+    """Whether something is predicted at all: `...`, an exception or a nan is no prediction."""
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or bool(value.isfinite().all())
+    if isinstance(value, (list, tuple)):
+        return all(map(_finite, value))
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    return value is not ... and not isinstance(value, Exception) and (type(value) is not float or math.isfinite(value))
+
+
+class _Unrelated(Exception):
+    """Stands for any error that has nothing to do with a symptom."""
+
+
+def _of_odd_shape(want: Any) -> Any:
+    """Something of the same type and dtype that has nothing to do with `want`."""
+    if isinstance(want, Tensor):
+        return torch.zeros(7, 5, 3, 2, dtype=want.dtype)
+    if isinstance(want, (list, tuple)):
+        return [_of_odd_shape(w) for w in want]
+    return want
+
+
+def stumbled(got: object) -> bool:
+    """Whether a result is an exception that values and shapes cause, not one of a slip such as a misspelt name."""
+    return isinstance(got, (ArithmeticError, ValueError, IndexError)) or type(got) is RuntimeError
+
+
+def same_form(got: object, want: object) -> bool:
+    """Whether two values agree in type, shape and kind of dtype, whatever the numbers in them are."""
+    if isinstance(want, Tensor):
+        return isinstance(got, Tensor) and _kind(got) == _kind(want) and got.shape == want.shape
+    if isinstance(want, (list, tuple)):
+        return isinstance(got, (list, tuple)) and len(got) == len(want) and all(map(same_form, got, want))
+    if isinstance(want, dict):
+        return isinstance(got, dict) and set(got) == set(want) and all(same_form(got[k], w) for k, w in want.items())
+    if isinstance(want, bool) or want is None or isinstance(want, (str, bytes)):
+        return type(got) is type(want)
+    number = numbers.Integral if isinstance(want, numbers.Integral) else numbers.Real
+    return isinstance(got, number) and not isinstance(got, bool)
+
+
+def fail(message: str, sentences: list[str] | None = None, cause: Exception | None = None) -> NoReturn:
+    """Raise CheckFailed; `sentences` are all that agree with what was observed. The message holds the first."""
+    error = CheckFailed(message)
+    error.sentences = tuple(sentences or ())
+    raise error from cause
 
 
 def _call(name: str, args: tuple) -> str:
-    return f"{name}({', '.join(show(a, 40) for a in args)})"
-
-
-def _raised(error: Exception) -> str:
-    return f"raised {type(error).__name__}: {error!s:.150}"
+    return call_as_code(name, args) or f"{name}({', '.join(show(a, 40) for a in args)})"
 
 
 def _outcome(fn: Callable, args: tuple) -> object:
     """What a call returns or, as a value, the exception that it raises."""
     try:
-        return fn(*args)
+        with usual_settings():
+            return fn(*args)
     except Exception as error:
-        if isinstance(error, NotImplementedError) and not error.args:  # torch's own have a text
+        if is_stub(error):
             vars(error)["_render_traceback_"] = lambda: [NOT_WRITTEN]
             raise
         return error
@@ -142,9 +215,9 @@ def check_errors(error: type[Exception], exercise: Callable, *cases: tuple) -> N
     for case in cases:
         got = _outcome(exercise, case)
         if not isinstance(got, error):
-            came = _raised(got) if isinstance(got, Exception) else f"returned {show(got)}"
-            raise CheckFailed(f"{_call(exercise.__name__, case)}: expected {error.__name__}, yours {came}")
-    print(f"✓ {exercise.__name__} raises {error.__name__}")
+            came = raised(got) if isinstance(got, Exception) else f"returned {show(got)}"
+            fail(f"{_call(name_of(exercise), case)}: expected {error.__name__}, yours {came}")
+    print(f"✓ {name_of(exercise)} raises {error.__name__}")
 
 
 def check_inputs(inputs_after: Callable, exercise: Callable, *args) -> None:
@@ -156,11 +229,12 @@ def check_inputs(inputs_after: Callable, exercise: Callable, *args) -> None:
     Raises:
         CheckFailed: an argument was changed.
     """
-    after = inputs_after(exercise.__name__, *copy.deepcopy(args))
+    name = name_of(exercise)
+    after = inputs_after(name, *copy.deepcopy(args))
     for i, (got, want) in enumerate(zip(after, args, strict=True)):
         if found := difference(got, want):
-            raise CheckFailed(f"{exercise.__name__} changed its input, argument {i + 1}; work on a copy\n{found}")
-    print(f"✓ {exercise.__name__} leaves its inputs as they are")
+            fail(f"{name} changed its input, argument {i + 1}; work on a copy\n{found}")
+    print(f"✓ {name} leaves its inputs as they are")
 
 
 def require(holds: bool, message: str, passed: str = "") -> None:
@@ -201,20 +275,20 @@ def fresh(exercise: Callable, limit: int = bundle.LIMIT, alone: bool = False) ->
     cells = bundle.newest(list(shell.user_ns["In"]) if shell else [])
     setup = "\n".join(filter(is_setup, cells))
     own = [cell for cell in cells if not is_setup(cell)]
-    own = bundle.home_of(exercise.__name__, own) if alone else own
+    own = bundle.home_of(name_of(exercise), own) if alone else own
     code = bundle.needed_code(own, needed_by(exercise), setup)
     there = getattr(exercise, "__globals__", {})
 
     def call(*args, **kwargs):
-        require_short(exercise.__name__, code, limit)
+        require_short(name_of(exercise), code, limit)
         if not (alone and code):
             return exercise(*args, **kwargs)
         known = {"__name__", "__builtins__", *(n for p in bundle.statements(setup) for n in p.bound | p.imported)}
         names = {name: there[name] for name in known if name in there}
         exec(compile(code, "<answer>", "exec"), names)
-        return names[exercise.__name__](*args, **kwargs)
+        return names[name_of(exercise)](*args, **kwargs)
 
-    call.__name__ = exercise.__name__
+    call.__name__ = name_of(exercise)
     call.code = code  # type: ignore[attr-defined]
     call.code_bytes = bundle.compressed(code)  # type: ignore[attr-defined]
     return call
@@ -245,7 +319,7 @@ def is_setup(cell: str) -> bool:
 def needed_by(exercise: Callable) -> set[str]:
     """The names whose code a fresh process needs for a function: its own, and those that a probe's code uses."""
     code = getattr(exercise, "__code__", None)
-    return {exercise.__name__, *(code.co_names if code else ())}
+    return {name_of(exercise), *(code.co_names if code else ())}
 
 
 def require_short(name: str, code: str, limit: int) -> None:
@@ -273,7 +347,7 @@ def from_scratch(exercise: Callable, forbidden: list[str]) -> None:
     """
     shell = get_ipython()  # the cells run so far; the course's grader looks at the submitted notebook instead
     cells = list(shell.user_ns["In"]) if shell else []
-    report_shortcuts(exercise.__name__, find_shortcuts(cells, exercise.__name__, forbidden))
+    report_shortcuts(name_of(exercise), find_shortcuts(cells, name_of(exercise), forbidden))
 
 
 def report_shortcuts(name: str, shortcuts: list[str]) -> None:
@@ -287,6 +361,13 @@ def shortcut_sentence(name: str, shortcuts: list[str]) -> str:
     return f"{name} is to be written from scratch, without {' and '.join(shortcuts)}"
 
 
+HELP = {
+    "coroutine": ": `async def` makes one; write `def`",
+    "generator": ": `yield` makes one; return a list",
+    "NoneType": ": is there a `return`?",
+    "sparse Tensor": ": .to_dense() makes a plain one",
+    "meta Tensor": ", which holds no numbers: make it on the CPU",
+}
 recorded: dict[str, float] = {}
 
 
@@ -341,7 +422,7 @@ def _close(got: float, want: float, tol: float) -> bool:
 
 
 def _tensor_difference(got, want: Tensor, tol: float | Tensor) -> str | None:
-    if not isinstance(got, Tensor):
+    if not isinstance(got, Tensor) or got.is_meta or got.layout != torch.strided:
         return _expected(want, got, "a torch.Tensor")
     if _kind(got) != _kind(want):
         return f"  expected {_kind(want)} values\n  yours has dtype {got.dtype}"
@@ -355,9 +436,11 @@ def _tensor_difference(got, want: Tensor, tol: float | Tensor) -> str | None:
         return None
     at = tuple((~same).nonzero()[0].tolist())
     wrong = int((~same).sum())
+    narrow = got.dtype in (torch.float16, torch.bfloat16) and want.dtype not in (torch.float16, torch.bfloat16)
     return (
         f"  first difference at {list(at)} ({wrong} of {want.numel()} values differ)\n"
         f"  expected {show(w[at].item())}\n  yours    {show(g[at].item())}"
+        + (f"\n  yours has dtype {got.dtype}, which keeps two or three digits: compute in float32" if narrow else "")
     )
 
 
@@ -369,11 +452,21 @@ def _kind(t: Tensor) -> str:
 
 def _expected(want, got, kind: str = "") -> str:
     tail = f", {kind}" if kind else ""
-    return f"  expected {show(want)}{tail}\n  yours    {show(got)}" + (f", a {type(got).__name__}" if kind else "")
+    return f"  expected {show(want)}{tail}\n  yours    {show(got)}" + (f", a {type_name(got)}" if kind else "")
+
+
+def type_name(value: object) -> str:
+    """The type of a value in words, with what to do about it where that is known."""
+    name = str(getattr(value, "type_name", type(value).__name__))
+    if isinstance(value, Tensor):
+        name = "meta Tensor" if value.is_meta else "sparse Tensor" if value.layout != torch.strided else name
+    return name + HELP.get(name, "")
 
 
 def show(value, limit: int = 100) -> str:
     """A value in at most `limit` characters."""
+    if isinstance(value, Tensor) and (value.is_meta or value.layout != torch.strided):
+        return f"<{type_name(value)}>"
     if isinstance(value, Tensor):
         few = 6 if limit > 60 else 3
         flat = ", ".join(f"{v:.5g}" for v in value.detach().flatten()[:few].tolist())
@@ -383,3 +476,7 @@ def show(value, limit: int = 100) -> str:
     else:
         text = f"{value:.9g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+if shell := get_ipython():
+    kernel.attach(shell)

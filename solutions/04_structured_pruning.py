@@ -550,7 +550,7 @@ def prune_chain(model: nn.Sequential, keep: dict[str, torch.Tensor]) -> nn.Seque
             are those of convolutions and of linear layers other than the last; a layer that is not named keeps all.
 
     Returns:
-        nn.Sequential of as many children.
+        nn.Sequential of as many children, which shares no tensor with the model: whoever trains it changes only it.
 
     >>> chain = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3))
     >>> [tuple(p.shape) for p in prune_chain(chain, {"0": torch.tensor([3, 1, 0])}).parameters() if p.dim() == 4]
@@ -581,7 +581,7 @@ def prune_chain(model: nn.Sequential, keep: dict[str, torch.Tensor]) -> nn.Seque
 from_scratch(prune_chain, FORBIDDEN)
 @probe
 def prune_chain_of(what, spec, state, keep, x):
-    """Shapes of the new layers' weights, the output in eval mode, and whether the old model is as it was."""
+    """Shapes of the new layers' weights, the output in eval mode, and the old model, also after the new one is changed."""
     model = lesson04.build(spec, state)
     new = prune_chain(model, keep)
     said = {"layers": [(type(m).__name__, list(m.weight.shape)) for m in new.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]}
@@ -590,14 +590,18 @@ def prune_chain_of(what, spec, state, keep, x):
         said["output"] = new.eval()(x).detach()
     except (RuntimeError, ValueError, TypeError) as error:
         said["output"] = f"the new chain raised {type(error).__name__}: {error!s:.80}"
-    said["old"] = {n: t.detach() for n, t in model.state_dict().items()}
+    said["old"] = {n: t.detach().clone() for n, t in model.state_dict().items()}
+    for tensor in (*new.parameters(), *new.buffers()):
+        tensor.data.fill_(9)
+    said["old after the new one was filled with 9"] = {n: t.detach() for n, t in model.state_dict().items()}
     return said
 
 def _case(what, spec, keep, shape, layers, norms, seed):
     """The arguments and what should come: shapes, and the output of the masked model."""
     state, x = lesson04.drawn(spec, seed), torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     keep = {name: torch.tensor(channels) for name, channels in keep.items()}
-    want = {"layers": layers, "batch norms": norms, "output": lesson04.masked_output(lesson04.build(spec, state), keep, x), "old": {n: t.clone() for n, t in state.items()}}
+    want = {"layers": layers, "batch norms": norms, "output": lesson04.masked_output(lesson04.build(spec, state), keep, x)}
+    want |= {what: {n: t.clone() for n, t in state.items()} for what in ("old", "old after the new one was filled with 9")}
     return (what, spec, state, keep, x), want
 
 _conv = lambda name, n_in, n_out, k=3, **more: (name, "Conv2d", {"in_channels": n_in, "out_channels": n_out, "kernel_size": k} | more)
@@ -610,6 +614,8 @@ _all = [
           [("Conv2d", [2, 1, 3, 3]), ("Conv2d", [2, 2, 3, 3])], [2], 2),
     _case("conv, ReLU, pool, flatten, linear, ReLU, linear", [_conv("c", 1, 3, padding=1), _simple("r", "ReLU"), _simple("p", "MaxPool2d", kernel_size=2), _simple("f", "Flatten"),
           _lin("h", 18, 5), _simple("s", "ReLU"), _lin("o", 5, 2)], {"c": [0, 2], "h": [4, 0, 1]}, (2, 1, 4, 6), [("Conv2d", [2, 1, 3, 3]), ("Linear", [3, 12]), ("Linear", [2, 3])], [], 3),
+    _case("the second of two convolutions, the first is not named", [_conv("0", 1, 2), _simple("1", "ReLU"), _conv("2", 2, 3), _simple("3", "ReLU"), _simple("4", "Flatten"), _lin("5", 27, 2)],
+          {"2": [2, 0]}, (2, 1, 7, 7), [("Conv2d", [2, 1, 3, 3]), ("Conv2d", [2, 2, 3, 3]), ("Linear", [2, 18])], [], 5),
     _case("nothing to prune", [_conv("0", 1, 2), _norm("1", 2), _simple("2", "ReLU"), _simple("3", "Flatten"), _lin("4", 8, 2)], {}, (1, 1, 4, 4), [("Conv2d", [2, 1, 3, 3]), ("Linear", [2, 8])], [2], 4),
 ]
 # sums of at most 100 products of size 1, in another order
@@ -716,8 +722,13 @@ _params, _input, _least, _smaller = (
     "The input side of the next layer was forgotten: its inputs shrink as well, which leaves room for more channels.",
     "These are the least important channels.", "A larger keep-fraction fits, too: the largest is asked for.",
 )
-check(channels_for_macs_of, [(_spec, (1, 1, 4, 4), _scores, r) for r in (0.5, 1.0, 0.1)] + [(_spec, (3, 1, 4, 4), _scores, 0.5)], [_top(5), _top(8), _top(1), _top(5)], {
-    _params: [_top(4), _top(8), ..., _top(4)], _input: [_top(3), _top(8), ..., _top(3)], _least: [{"0": _t([0, 1, 2, 4, 6]), "2": _t([3, 4, 5, 6, 7])}, ..., ..., ...],
+_narrow = [*_spec[:2], ("2", "Conv2d", {"in_channels": 8, "out_channels": 3, "kernel_size": 1}), ("3", "Flatten", {}), ("4", "Linear", {"in_features": 48, "out_features": 2})]
+_thirds = lambda k0, k2: {"0": _t(sorted(_order[:k0])), "2": torch.arange(k2)}
+_floor = "The number was cut off, or rounded up; it is round(f * C)."
+_all = [(_spec, (1, 1, 4, 4), _scores, r) for r in (0.5, 1.0, 0.1)] + [(_spec, (3, 1, 4, 4), _scores, 0.5), (_narrow, (1, 1, 4, 4), {"0": _scores["0"], "2": _scores["2"][:3]}, 0.9)]
+check(channels_for_macs_of, _all, [_top(5), _top(8), _top(1), _top(5), _thirds(7, 3)], {
+    _params: [_top(4), _top(8), ..., _top(4), ...], _input: [_top(3), _top(8), ..., _top(3), ...],
+    _least: [{"0": _t([0, 1, 2, 4, 6]), "2": _t([3, 4, 5, 6, 7])}, ..., ..., ..., ...], _floor: [_top(5), _top(8), ..., _top(5), _thirds(7, 2)],
 }, SYMPTOMS["channels_for_macs"])
 check_errors(ValueError, channels_for_macs_of, (_spec, (1, 1, 4, 4), _scores, 0.04))
 import contextlib
@@ -1009,8 +1020,10 @@ def coupled_groups(graph: dict[str, tuple[str, list[str]]]) -> list[set[str]]:
 
     Args:
         graph: node -> (kind, nodes that it reads), in any order. Kinds "conv" and "linear" make channels of their
-            own, "add" joins those of its inputs, every other kind passes them through. Nodes without inputs
-            (the network's input) can join a group, but are not named in it.
+            own, "add" joins those of its inputs, every other kind passes each channel on as it is (a "depthwise"
+            convolution, too: its channel c is made of channel c alone). Nodes without inputs (the network's input)
+            can join a group, but are not named in it. A concatenation, which puts channels side by side, is in no
+            such graph: `lesson04.graph_of` refuses it.
 
     Returns:
         sets, of two or more names of conv and linear nodes, in any order; a layer that is free is in none.
@@ -1052,13 +1065,16 @@ _through = _x | {"a": ("conv", ["x"]), "n": ("bn", ["a"]), "r": ("relu", ["n"]),
 _chain = _x | {"a": ("conv", ["x"]), "b": ("conv", ["a"]), "s": ("add", ["a", "b"]), "r": ("relu", ["s"]), "c": ("conv", ["r"]), "t": ("add", ["r", "c"]), "d": ("conv", ["t"]), "e": ("linear", ["d"])}
 _input = _x | {"a": ("conv", ["x"]), "s": ("add", ["x", "a"]), "b": ("conv", ["s"]), "t": ("add", ["s", "b"]), "c": ("linear", ["t"])}
 _free = _x | {"a": ("conv", ["x"]), "r": ("relu", ["a"]), "b": ("conv", ["r"])}
+_kinds = _x | {"a": ("conv", ["x"]), "p": ("pool", ["a"]), "d": ("depthwise", ["p"]), "i": ("identity", ["d"]), "b": ("conv", ["i"]), "o": ("dropout", ["b"]), "sum": ("add", ["o", "i"])}
 _direct, _stops, _unmerged = (
     "Only direct pairs were found; channels also pass through other nodes on their way to an addition.",
     "The search stops at a BN or ReLU; they pass channels on.", "Chains of adds were not merged: what is added to a sum joins its group.",
 )
 _ab = [["a", "b"]]
-check(_groups, [(_plain,), (_through,), (_chain,), (_input,), (_free,)], [_ab, _ab, [["a", "b", "c"]], _ab, []], {
-    _direct: [_ab, [], _ab, [], []], _stops: [_ab, [], _ab, _ab, []], _unmerged: ([_ab, _ab, _ab, [], []], [_ab, _ab, [["a", "b"], ["b", "c"]], ..., []]),
+_few = "Only some kinds of nodes were thought of; every kind but conv, linear and add passes channels on."
+check(_groups, [(_plain,), (_through,), (_chain,), (_input,), (_free,), (_kinds,)], [_ab, _ab, [["a", "b", "c"]], _ab, [], _ab], {
+    _direct: [_ab, [], _ab, [], [], ...], _stops: [_ab, [], _ab, _ab, [], ...], _unmerged: ([_ab, _ab, _ab, [], [], ...], [_ab, _ab, [["a", "b"], ["b", "c"]], ..., [], ...]),
+    _few: [_ab, _ab, [["a", "b", "c"]], _ab, [], []],
 }, SYMPTOMS["coupled_groups"])
 check_inputs(inputs_after, coupled_groups, _chain)
 ### BEGIN HIDDEN TESTS

@@ -221,7 +221,7 @@ def distillation_loss(student: torch.Tensor, teacher: torch.Tensor, labels: torc
         alpha: the teacher's share, 0 to 1.
 
     Returns:
-        a scalar tensor: both parts are averaged over the batch and summed over classes. Gradients flow to the student's
+        a 0-d tensor: both parts are averaged over the batch and summed over classes. Gradients flow to the student's
         logits and never to the teacher's. A constant may be left out (soft cross-entropy in place of KL).
 
     >>> student = torch.zeros(1, 2, requires_grad=True)
@@ -613,7 +613,7 @@ def hint_loss(student_features: torch.Tensor, teacher_features: torch.Tensor, re
             F.adaptive_avg_pool2d where it has another size. It is needed also where Cs equals Ct.
 
     Returns:
-        a scalar tensor, the mean over all elements. Gradients flow to the student's features and to the regressor,
+        a 0-d tensor, the mean over all elements. Gradients flow to the student's features and to the regressor,
         never to the teacher's features.
 
     >>> hint_loss(torch.ones(1, 1, 1, 1), torch.full((1, 1, 1, 1), 3.0), nn.Identity())
@@ -785,7 +785,7 @@ def similarity_loss(student_features: torch.Tensor, teacher_features: torch.Tens
         teacher_features: `[N, ...]`, float32, usually of another shape behind N; a fixed target.
 
     Returns:
-        a scalar tensor: with f the features as `[N, -1]` and G = f fᵀ, each row of G divided by its L2 norm, the sum of
+        a 0-d tensor: with f the features as `[N, -1]` and G = f fᵀ, each row of G divided by its L2 norm, the sum of
         the squared differences of the two matrices over N². Gradients flow to the student's features only.
 
     >>> similarity_loss(torch.eye(2), torch.tensor([[1.0], [1.0]]))        # rows (1, 0), (0, 1) and twice (0.71, 0.71)

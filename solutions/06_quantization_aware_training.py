@@ -320,7 +320,7 @@ class LSQ(nn.Module):
     within half a step of the two ends is not tested). `step` gets, summed over x,
     `round(v) - v` inside, `qmin` below and `qmax` above, times `1 / sqrt(x.numel() * qmax)`.
 
-    `step` is a Parameter (one value) from construction on. The first forward sets its value to
+    `step` is a Parameter (one value) from construction on. The first forward, in train or eval mode, sets its value to
     `2 * mean|x| / sqrt(qmax)`, later ones leave it to the optimizer, which may have been made before. That the first
     forward has happened is part of the `state_dict`. x is not all zero.
 
@@ -365,11 +365,13 @@ def lsq(first, x, step, upstream, bits, signed):
     other = LSQ(bits, signed)
     other.load_state_dict(quantizer.state_dict())
     other(5 * x)
-    return told | {"loaded": value(other.step)}
+    third = LSQ(bits, signed).eval()
+    third(first)
+    return told | {"loaded": value(other.step), "first in eval mode": value(third.step)}
 
 _t = torch.tensor
 def _told(first, step, y, x_gradient, step_gradient):
-    return {"names": ["step"], "first": first, "held": first, "y": y, "x gradient": x_gradient, "step gradient": step_gradient, "second": step, "loaded": step}
+    return {"names": ["step"], "first": first, "held": first, "y": y, "x gradient": x_gradient, "step gradient": step_gradient, "second": step, "loaded": step, "first in eval mode": first}
 _clipped = "The clipped parts are wrong: below the range the step's derivative is qmin, above it qmax, and x gets no gradient there."
 _up, _first = _t([1.0, 2.0, 3.0, 1.0, 1.0]), _t([[1.0, -3.0, 2.0]])
 # two bits, step 2: x / step is -1.2, 0.3, 1.8 (clipped to 1), -2.7 (clipped to -2), -0.2
@@ -818,9 +820,12 @@ def converted(spec, state, bits, batches):
     qat = prepare_qat(lesson06.network(spec, state), *bits)
     for x in batches:
         qat(x)
-    layers = convert(qat)
     modules = [(n, m) for n, m in qat.named_modules() if isinstance(m, (QATLinear, QATConv2d))]
-    said = {n: {"fake": m.fake_weight().detach(), "act": list(m.act_qparams()), "bias": None if m.bias is None else m.bias.detach()} for n, m in modules}
+    bias = lambda m: None if m.bias is None else m.bias.detach().clone()
+    said = {n: {"fake": m.fake_weight().detach().clone(), "act": list(m.act_qparams()), "bias": bias(m)} for n, m in modules}
+    layers = convert(qat)
+    for n, layer in [(n, layer) for n, layer in layers.items() if n in said]:
+        said[n]["still trained"] = [key for key, t in dict(layer).items() if isinstance(t, torch.Tensor) and t.requires_grad]
     return {n: dict(layer) for n, layer in layers.items()}, said
 
 def codes_and_scales(spec, state, bits, batches):
@@ -836,10 +841,16 @@ def _judge(what, spec, state, bits, batches):
             keys = ["act_scale", "act_zero_point", "bias", "codes", "scale"]
             require(sorted(layer) == keys, f"{what}, layer {name}: expected the keys {keys}, yours {sorted(layer)}")
             product, fake = layer["codes"].float() * layer["scale"].reshape(-1, *[1] * (layer["codes"].dim() - 1)), said[name]["fake"]
-            recomputed = {"the scale was recomputed after rounding: return the one that the codes were made with.": lambda p: ((p - fake).abs() > 1e-6 * fake.abs()).any()}
-            expect(product, fake, f"{what}, layer {name}: codes * scale against fake_weight()", recomputed, tol=3e-7 * fake.abs())  # two roundings of float32
+            off = (product - fake).abs() / layer["scale"].reshape(-1, *[1] * (fake.dim() - 1))
+            causes = {
+                "the codes were cut off: what is nearly a whole number, 4.9999995 for 5, is to be rounded.": lambda p: ((off < 1e-3) | ((off - 1).abs() < 1e-3)).all() and (off > 0.5).any(),
+                "the scale was recomputed after rounding: return the one that the codes were made with.": lambda p: ((p - fake).abs() > 1e-6 * fake.abs()).any() and (off < 0.5 * fake.abs()).all(),
+            }
+            expect(product, fake, f"{what}, layer {name}: codes * scale against fake_weight()", causes, tol=3e-7 * fake.abs())  # two roundings of float32
             expect([layer["act_scale"], layer["act_zero_point"]], said[name]["act"], f"{what}, layer {name}: act_scale and act_zero_point", tol=1e-6)
             expect(layer["bias"], said[name]["bias"], f"{what}, layer {name}: bias")
+            live = {"bias is the model's own Parameter: store bias.detach().clone().": ["bias"]}
+            expect(said[name]["still trained"], [], f"{what}, layer {name}: entries that require a gradient", live)
 
 _rng = torch.Generator().manual_seed(80)
 _draw = lambda *shape: torch.randn(*shape, generator=_rng)
@@ -855,6 +866,7 @@ _spec = [("Conv2d", 4, 4, 3, {"padding": 1}), ("ReLU",), ("Flatten",), ("Linear"
 _state = lesson06.clear_state(_spec, 3, 81)
 check(codes_and_scales, [(_spec, _state, (3, 4), [_draw(2, 4, 3, 3)])], _wants, {}, SYMPTOMS["convert"], tol=1e-6)
 _judge("W3A4", _spec, _state, (3, 4), [_draw(2, 4, 3, 3), 2 * _draw(2, 4, 3, 3)])
+_judge("W8A8, 2,400 weights of any size", [("Linear", 60, 40)], {"0.weight": _draw(40, 60), "0.bias": _draw(40)}, (8, 8), [_draw(4, 60)])
 
 # measured: the shipped CNN at W3A4, trained with your layers, packed, read back, computed with integers
 @probe
@@ -886,6 +898,7 @@ for _seed, (_spec, _shape, _bits) in enumerate([([("Linear", 6, 6), ("ReLU",), [
     _state = lesson06.clear_state(_spec, _bits[0], _seed)
     check(codes_and_scales, [(_spec, _state, _bits, [_draw(*_shape)])], _wants, {}, SYMPTOMS["convert"], tol=1e-6)
     _judge(f"W{_bits[0]}A{_bits[1]}", _spec, _state, _bits, [_draw(*_shape) - 1, 2 * _draw(*_shape)])
+_judge("W7A8, 4,000 weights", [("Linear", 80, 50)], {"0.weight": 0.01 * _draw(50, 80), "0.bias": _draw(50)}, (7, 8), [_draw(3, 80)])
 _spec = [("Conv2d", 3, 8, 3, {"bias": False}), ("BatchNorm2d", 8), ("ReLU",), [("Conv2d", 8, 8, 3, {"padding": 1}), ("BatchNorm2d", 8)], ("Skip", [("Conv2d", 8, 8, 1)]), ("Flatten",), ("Linear", 72, 4)]
 _judge("with batch norms", _spec, lesson06.random_state(_spec, 85), (3, 4), [_draw(2, 3, 5, 5)])
 _zero = {"0.weight": torch.zeros(2, 3), "0.bias": torch.ones(2)}

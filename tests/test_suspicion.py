@@ -122,8 +122,8 @@ def test_it_is_read_beside_the_tests_and_never_run():
     grader = test_split.shared()
     run = test_split.grade(grader, before=["import socket"], after=["x = 1", "import os\nif False: os.kill(1, 9)"])
     assert run.flags == [
-        "Code cell 2 opens network connections (socket).",
-        "Code cell 10 starts, signals or ends processes (os.kill).",
+        "The cell that begins with 'import socket' opens network connections (socket).",
+        "The cell that begins with 'import os' starts, signals or ends processes (os.kill).",
     ]
     assert test_split.points(run) == test_split.POINTS
     same = grader.run(test_split.notebook(before=["import  socket"]), None, test_split.TEACHER, None, ["import socket"])

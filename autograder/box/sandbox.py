@@ -17,14 +17,14 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autograder.box import wire
-from autograder.box.worker import FAILED, START
+from autograder.box.worker import BORROW, FAILED, LENT, START
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = os.path.abspath(sys.executable)  # not resolved: the link is what finds the virtual environment
@@ -90,13 +90,20 @@ class Worker:
         return int(next(line for line in lines if line.startswith("Pid:")).split()[1])
 
     def request(
-        self, kind: int, body: bytes, deadline: float, limit: int = wire.MAX_BYTES, seconds: float = math.inf
+        self,
+        kind: int,
+        body: bytes,
+        deadline: float,
+        limit: int = wire.MAX_BYTES,
+        seconds: float = math.inf,
+        lend: Callable[[bytes], bytes] | None = None,
     ) -> tuple[int, bytes]:
         """Send a request and wait for its one reply.
 
         Args:
             deadline: by the wall clock, `time.monotonic()`.
             seconds: of processor time, and of waiting, that it may take.
+            lend: answers what the process asks before it replies, if it may ask.
 
         Raises:
             Gone: it died, was too slow, took too much memory or broke the protocol. The process has been killed.
@@ -106,6 +113,10 @@ class Worker:
             self.send(kind, body, deadline)
             self._wait_for_reply(deadline, seconds)
             kind, number, reply = self.channel.receive(limit + 64, deadline)
+            while kind == BORROW and lend is not None and time.monotonic() < deadline:
+                self.channel.send(LENT, number, lend(reply), deadline)
+                self._wait_for_reply(deadline, seconds)
+                kind, number, reply = self.channel.receive(limit + 64, deadline)
             if number != self._number:
                 raise wire.WireError("an answer to something that was not asked")
             return kind, reply

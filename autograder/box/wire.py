@@ -226,7 +226,8 @@ class _Writer:
             if not plain:
                 if self.strict:
                     raise TypeError(f"a {dtype} tensor of layout {value.layout} is not plain data")
-                return self.put(b"O", _short("Tensor"))
+                where = "meta" if value.device.type == "meta" else "sparse" if value.layout != torch.strided else dtype
+                return self.put(b"O", _short(f"{where} Tensor"))
             if value.numel() * value.element_size() > self.room:
                 raise ValueError("too many bytes")
             flat = value.detach().as_subclass(torch.Tensor).cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)

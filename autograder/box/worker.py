@@ -5,6 +5,7 @@ The parent imports torch once, reads no data, knows no secret and runs no learne
 after the first learner's cell can be trusted: the grader treats every byte from here as the learner's.
 """
 
+import builtins
 import contextlib
 import ctypes
 import fcntl
@@ -23,7 +24,7 @@ import struct
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,11 +32,15 @@ from autograder.box import wire
 from autograder.box.lock import Lock, ShortcutUsed
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
-START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED = range(1, 8)
+START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED, REPLACE = range(1, 9)
 DONE, FAILED = 64, 65
+# A question of a child's own, in the middle of a request, and what comes back: a call of another process's function.
+BORROW, LENT = 66, 67
 
 NOBODY = 65534
 MESSAGE = 2000  # characters of an error that are passed on
+LINES = 3  # places in the learner's code that led to it, the innermost last
+LABELS: dict[str, str] = {}  # file name that Python gave a cell -> what a reader calls the cell
 NOT_SHOWN = "(an error that cannot be shown)"
 WIRE_FD = 200  # out of the way of code that closes or reuses low descriptors
 SLOW_IMPORTS = ("torchao.quantization",)  # libraries of the lessons that take a second or more
@@ -316,10 +321,22 @@ def learner(channel: wire.Channel) -> NoReturn:
     channel.send(DONE, number, b"")
     while True:
         kind, number, body = channel.receive()
+        session.borrow = functools.partial(borrow, channel, number)
         reply = session.answer(kind, wire.decode(body))
         if os.getpid() != me:  # a fork that a cell left running must not reply a second time
             os._exit(0)
         channel.send(DONE, number, reply)
+
+
+def borrow(channel: wire.Channel, number: int, name: str, args: tuple, kwargs: dict) -> Any:
+    """Have a function called that this process does not have: the grader passes the call on, and the result back."""
+    channel.send(BORROW, number, wire.encode(("", name, args, kwargs, ()), strict=True))
+    _, _, body = channel.receive()
+    kind, value = wire.decode(body)
+    if kind == "value":
+        return value
+    error = next((e for b in value["bases"] if isinstance(e := vars(builtins).get(b), type)), RuntimeError)
+    raise error(value["message"])
 
 
 class Session:
@@ -345,14 +362,15 @@ class Session:
         self.seed()  # a parent's state would be shared by all its children
         torch.set_num_threads(1)
         self.shell = make_shell()
-        self.outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
         self.locks: dict[tuple[str, ...], Lock] = {}
         self.lock: Lock | None = None  # that holds
+        self.borrow: Callable[[str, tuple, dict], Any]
+        self.given: dict[str, Any] = {}  # what the set-up cells bound: a probe sees that, whatever was bound since
 
     def answer(self, kind: int, request: Any) -> bytes:
         """The reply to one request; an error in it is a reply too."""
         own: dict[int, Callable[..., dict]] = {CELL: self.run_cell, DEFINE: self.define, LEAVE_OUT: self.leave_out}
-        own[SEED] = self.seed
+        own |= {SEED: self.seed, REPLACE: self.replace}
         if kind in own:
             self.hold(())
             return json.dumps(own[kind](*request), default=str).encode()
@@ -372,22 +390,42 @@ class Session:
             seeder(0)
         return {}
 
-    def run_cell(self, source: str) -> dict:
-        """Run a cell as Jupyter would; its outputs as nbformat has them."""
+    def run_cell(self, source: str, label: str = "", given: bool = False) -> dict:
+        """Run a cell as Jupyter would; its outputs as nbformat has them.
+
+        Args:
+            label: what errors call the cell.
+            given: it is a set-up cell.
+        """
+        from bonsai.settings import changed
+
         self.seed()
-        self.outputs = outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
-        self.shell.outputs = outputs
+        names = dict(self.shell.user_ns)
+        known, usual = set(linecache.cache), changed()
+        with self._outputs() as outputs:
+            try:
+                result = self.shell.run_cell(source, store_history=True)
+                failed = result.error_before_exec or result.error_in_exec
+            except BaseException as error:  # the shell itself was broken by a cell
+                outputs.add({"output_type": "error", "ename": type(error).__name__, "evalue": "", "traceback": []})
+                failed = error
+        LABELS.update(dict.fromkeys(set(linecache.cache) - known, label))
+        if given:
+            self.given |= {n: v for n, v in self.shell.user_ns.items() if n[:1] != "_" and names.get(n) is not v}
+        settings = [setting for setting in changed() if setting not in usual]
+        reply = {"outputs": outputs.finish(), "ok": failed is None, "flood": outputs.flood, "settings": settings}
+        return reply | {"error": describe(failed) if failed else None}
+
+    @contextlib.contextmanager
+    def _outputs(self) -> Iterator["Outputs"]:
+        """What is printed and shown inside, up to a limit; what one call prints is no burden to the next."""
+        self.shell.outputs = outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
         saved, sys.stdout, sys.stderr = (sys.stdout, sys.stderr), Stream("stdout", outputs), Stream("stderr", outputs)
         try:
-            result = self.shell.run_cell(source, store_history=True)
-            ok = result.success
-        except BaseException as error:  # the shell itself was broken by a cell
-            outputs.add({"output_type": "error", "ename": type(error).__name__, "evalue": "", "traceback": []})
-            ok = False
+            yield outputs
         finally:
             sys.stdout, sys.stderr = saved
-        self._drain(outputs)
-        return {"outputs": outputs.finish(), "ok": ok, "flood": outputs.flood}
+            self._drain(outputs)
 
     def _drain(self, outputs: "Outputs") -> None:
         """What was written past Python, by `os.write` or by another program."""
@@ -409,6 +447,7 @@ class Session:
         namespace = self.shell.user_ns
         filename = f"<cell {len(linecache.cache)}>"
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        LABELS[filename] = ""
         for node in tree.body:
             try:
                 exec(compile(ast.Module([node], []), filename, "exec"), namespace)
@@ -434,20 +473,37 @@ class Session:
         if wanted is not None:
             wanted.__enter__()
 
+    def replace(self, names: list[str]) -> dict:
+        """From now on these names stand for functions of another process; plain data goes there and comes back."""
+
+        def other(name: str) -> Callable:
+            def function(*args: Any, **kwargs: Any) -> Any:
+                return self.borrow(name, args, kwargs)
+
+            function.__name__ = name
+            return function
+
+        self.shell.user_ns.update({name: other(name) for name in names})
+        return {}
+
     def call(self, kind: int, source: str, name: str, args: tuple, kwargs: dict, forbidden: tuple[str, ...]) -> Any:
         """Call an exercise by name; or a probe, whose definition came with the request.
 
         Raises:
             ShortcutUsed: what is forbidden was called, even if the answer caught that.
         """
-        self.hold(forbidden)
+        from bonsai.settings import usual_settings
+
         namespace = self.shell.user_ns
-        if kind == PROBE:
-            namespace = dict(namespace)
-            exec(compile(source, "<probe>", "exec"), namespace)
-        if name not in namespace:
-            raise NameError(f"{name} is not defined")
-        value = namespace[name](*args, **kwargs)
+        with usual_settings(), self._outputs():
+            self.hold(forbidden)
+            if kind == PROBE:
+                shadowed = {n: vars(builtins)[n] for n in namespace if n in vars(builtins) and n[:1] != "_"}
+                namespace = namespace | shadowed | self.given
+                exec(compile(source, "<probe>", "exec"), namespace)
+            if name not in namespace:
+                raise NameError(f"name {name!r} is not defined", name=name)
+            value = namespace[name](*args, **kwargs)
         if self.lock is not None and self.lock.used:
             raise ShortcutUsed(self.lock.used)
         return value
@@ -464,6 +520,12 @@ def text_of(error: BaseException) -> str:
         return NOT_SHOWN
 
 
+def where(function: str, line: int, cell: str, code: str) -> str:
+    """A place in the learner's code, as a reader of the notebook finds it."""
+    place = f"line {line} of {cell}" if cell else "in a fresh process"
+    return f"  {place}{f', in {function}' if function.isidentifier() else ''}: {code.strip()}"
+
+
 def describe(error: BaseException) -> dict:
     """An exception as plain data, with the lines of the learner's own code that led to it."""
     bases = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins"]
@@ -472,8 +534,10 @@ def describe(error: BaseException) -> dict:
     args = error.args if plain and len(str(error.args)) < MESSAGE else (message[:MESSAGE],)
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename != __file__ and not f.filename.startswith(("<frozen", "<probe>"))]
-    inside = [f for f in own if "site-packages" not in f.filename and "/lib/python" not in f.filename] or own
-    lines = [f"  in {f.name}, line {f.lineno}: {(f.line or '').strip()}"[:300] for f in inside[-8:]]
+    inside = [f for f in own if f.filename in LABELS]
+    lines = [where(f.name, f.lineno or 0, LABELS[f.filename], f.line or "")[:300] for f in inside[-LINES:]]
+    if isinstance(error, SyntaxError) and not lines:
+        lines = [f"  line {error.lineno}: {(error.text or '').strip()}"[:300]]
     name = type(error).__name__
     return {"type": name[:100], "bases": bases[:20], "message": message[:MESSAGE], "args": args, "traceback": lines}
 

@@ -23,7 +23,8 @@ def check(
 
     Args:
         source: the lesson's source, which holds the hidden tests.
-        tell: is called with each result as soon as the exercise is graded.
+        tell: is called with each result as soon as the exercise is graded; and again with one that is better, or says
+            more, with the course's answer in place of another one that is wrong.
         only: one exercise: what stands below its test, the other tests, and the learner's own cells that nothing
             above it needs are not run.
 
@@ -53,4 +54,5 @@ def check(
     files = {path.name: path.read_bytes() for path in helpers(source)}
     with Grader(sandbox, limits, lean=True) as grader:
         known = [c.source for c in cells]
-        return grader.run(prepared, files, named, folder, known, demonstrations, judged)
+        references = {key(c): c.source for c in cells if c.metadata.get("nbgrader", {}).get("solution")}
+        return grader.run(prepared, files, named, folder, known, demonstrations, references, judged)

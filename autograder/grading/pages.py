@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Collection
 from html import escape, unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -27,6 +28,8 @@ ATTRIBUTES = frozenset(
     re.findall(r"\w+", "align alt class colspan height href id open rowspan src start style target title width")
 )
 STYLE = re.compile(r"[\w\s:;.%#-]*")  # no url(), no escapes
+RASTER = ("image/png", "image/jpeg", "image/gif")
+PICTURE_BYTES = 4 << 20  # of a text cell's pictures, in base64
 SCHEMES = ("", "http", "https", "mailto")
 
 
@@ -73,12 +76,52 @@ def is_harmless(source: str, tags: frozenset[str] = TAGS, attributes: frozenset[
     return not page.bad and "<" not in page.rawdata  # what is left is a tag that was not closed
 
 
-def harmless_markdown(source: str) -> str:
-    """The text as it is, if it is harmless; else escaped; else as plain text."""
-    if is_harmless(source):
+def harmless_markdown(source: str, attached: Collection[str] = ()) -> str:
+    """The text as it is, if it is harmless; else escaped; else as plain text.
+
+    Args:
+        attached: names of the cell's pictures, which it may show.
+    """
+    if is_harmless(with_pictures(source, attached)):
         return source
     escaped = bleach_clean(source)
     return escaped if is_harmless(escaped) else fenced(source)
+
+
+def with_pictures(source: str, attached: Collection[str]) -> str:
+    """The text with a picture of its own in place of each attached one, as a page will show it."""
+    for name in attached:
+        source = source.replace(f"attachment:{name}", "data:image/png;base64,AAAA")
+    return source
+
+
+def pictures(attachments: Any) -> dict[str, dict[str, str]]:
+    """Of a cell's attachments those that are pictures made of points, as data; no SVG, which is a program."""
+    kept, room = {}, PICTURE_BYTES
+    for name, kinds in list(attachments.items())[:20] if isinstance(attachments, dict) else []:
+        for kind, data in kinds.items() if isinstance(kinds, dict) else []:
+            data = "".join(data) if isinstance(data, list) and all(isinstance(d, str) for d in data) else data
+            if kind not in RASTER or not isinstance(data, str) or not re.fullmatch(r"[\w. ()-]{1,100}", name):
+                continue
+            room -= len(data)
+            if room >= 0 and re.fullmatch(r"[A-Za-z0-9+/=\s]*", data):
+                kept[name] = {kind: data}
+    return kept
+
+
+def without_remote_pictures(source: str) -> str:
+    """The text with what a picture from elsewhere says in its place: a page loads nothing, a badge is no cause for
+    a remark."""
+    source = re.sub(r"!\[([^\]\n]{0,200})\]\(https?:[^)\s]{1,1000}\)", r"\1", source)
+    return re.sub(r"<img\b[^<>]{0,2000}>", lambda tag: remote_alt(tag[0]), source)
+
+
+def remote_alt(tag: str) -> str:
+    """What stands for an image of another server; any other tag stays as it is."""
+    if not re.search(r"\bsrc\s*=\s*[\"']?https?:", tag) or re.search(r"\son\w+\s*=", tag):
+        return tag
+    alt = re.search(r"\balt\s*=\s*\"([^\"<>]*)\"", tag)
+    return alt[1] if alt else "(a picture)"
 
 
 def fenced(source: str) -> str:

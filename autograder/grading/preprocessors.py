@@ -35,7 +35,15 @@ from nbgrader.preprocessors import (
 from traitlets import Bool, Dict, Enum, List
 
 from autograder.box.sandbox import Limits
-from autograder.grading.pages import FeedbackExporter, Formulas, ResultsFirst, fenced, harmless_markdown
+from autograder.grading.pages import (
+    FeedbackExporter,
+    Formulas,
+    ResultsFirst,
+    fenced,
+    harmless_markdown,
+    pictures,
+    without_remote_pictures,
+)
 from autograder.grading.split import FILES_BYTES, Grader, Run, error_output, words
 from autograder.source import TAKEN_MESSAGE, is_taken
 
@@ -117,8 +125,13 @@ class SplitExecute(Execute):
         teacher = {name: cell.source for name, cell in teacher_cells(resources).items()}
         with _lock:
             grader = shared_grader(self.sandbox, Limits(**self.limits), self.warm)
-            known, demonstrations = self._known(resources)
-            run = grader.run(nb, self._files(resources), teacher, self._helpers(resources), known, demonstrations)
+            cells = self._source_cells(resources)
+            known = [cell.source for cell in cells]
+            demonstrations = [cell.source for cell in cells if "nbgrader" not in cell.metadata]
+            answers = [cell for cell in cells if utils.is_solution(cell)]
+            references = {cell.metadata.nbgrader.grade_id: cell.source for cell in answers}
+            files, helpers = self._files(resources), self._helpers(resources)
+            run = grader.run(nb, files, teacher, helpers, known, demonstrations, references)
         taken = {
             cell.metadata.nbgrader.grade_id
             for cell in nb.cells
@@ -147,13 +160,12 @@ class SplitExecute(Execute):
         here = handed_in if handed_in.is_dir() else Path(resources["metadata"]["path"])
         return submitted_files(here) | submitted_files(self._folder(resources, "source_directory"))
 
-    def _known(self, resources: Any) -> tuple[list[str], list[str]]:
-        """The code that the teacher's notebook holds, and what of it is neither set-up, answer nor test."""
+    def _source_cells(self, resources: Any) -> list[NotebookNode]:
+        """The code cells of the teacher's notebook."""
         path = self._folder(resources, "source_directory") / f"{resources['nbgrader']['notebook']}.ipynb"
         if not path.is_file():
-            return [], []
-        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-        return [c.source for c in cells], [c.source for c in cells if "nbgrader" not in c.metadata]
+            return []
+        return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
     def _helpers(self, resources: Any) -> Path | None:
         """The teacher's own folder of the assignment, for the files that the set-up cell imports."""
@@ -217,6 +229,9 @@ class CleanForReaders(SanitizeHTML):
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         nb.metadata = NotebookNode({k: v for k, v in nb.metadata.items() if k in KEPT_METADATA})
         nb.metadata["language_info"] = {"name": "python"}
+        for cell in nb.cells:
+            if cell.cell_type == "markdown":
+                cell.source = without_remote_pictures(cell.source)
         before = [cell.source for cell in nb.cells]
         for number, cell in enumerate(nb.cells):
             self._clean(cell, resources, number)
@@ -233,8 +248,10 @@ class CleanForReaders(SanitizeHTML):
         else:
             if cell.cell_type == "raw":
                 cell.cell_type, cell.source = "markdown", fenced(cell.source)
-            cell.source = harmless_markdown(cell.source)
-            cell.pop("attachments", None)
+            attached = pictures(cell.pop("attachments", None))
+            cell.source = harmless_markdown(cell.source, attached)
+            if attached and cell.cell_type == "markdown":
+                cell["attachments"] = nbformat.from_dict(attached)
             kept = {"nbgrader"}
         cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in kept})
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(cell.get("id", ""))):

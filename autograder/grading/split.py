@@ -156,6 +156,7 @@ class Grader:
         helpers: Path | None = None,
         known: Collection[str] = (),
         demonstrations: Collection[str] = (),
+        references: Mapping[str, str] | None = None,
         tell: Callable[[TestResult], None] | None = None,
     ) -> Run:
         """Run a notebook whose locked cells have been restored and hold the hidden tests.
@@ -170,6 +171,7 @@ class Grader:
             demonstrations: of these, the texts that nothing depends on but what uses their names: one that is unchanged
                 is run only if a cell of the learner needs it (`autograder.grading.demonstrations`).
             tell: is called with the result of each test as soon as it is there.
+            references: exercise -> the teacher's answer, for exercises that use an answer which is wrong.
 
         Raises:
             SandboxMissing: there is no sandbox. What a submission does never raises.
@@ -180,6 +182,7 @@ class Grader:
         with tempfile.TemporaryDirectory() as folder:
             work = folder if self.sandbox == "none" else WORK
             grading = _Grading(self, notebook, dict(files or {}), teacher, helpers, work, began)
+            grading.references = dict(references or {})
             grading.known = {words(text) for text in (*known, *(teacher or {}).values())}
             grading.tell = tell
             grading.skip({text.rstrip() for text in demonstrations})
@@ -207,6 +210,7 @@ class _Cell:
     id: str
     source: str
     left_out: str = ""  # why it is not run again
+    failed: str = ""  # how it ended, if with an error
     count: int = 0  # its execution count
 
 
@@ -245,6 +249,9 @@ class _Grading:
         self.seeded: Worker | None = None  # the A whose random state has been set for this test
         self.known: set[str] = set()
         self.tell: Callable[[TestResult], None] | None = None
+        self.references: dict[str, str] = {}
+        self.lent: dict[str, _Cell] = {}  # what stands for an answer that is wrong: name -> that answer
+        self.r: Worker | None = None
 
     # The notebook ------------------------------------------------------------------------------------------------
 
@@ -324,6 +331,7 @@ class _Grading:
                     self._setup(cell)
             part = "tests" if cell.kind == "test" else "cells"
             self.parts[part] = self.parts.get(part, 0.0) + time.monotonic() - began
+        self._try_with_references()
         self.run_.timed_out = self.over()
         self._look()
         self.run_.seconds = time.monotonic() - self.began
@@ -332,7 +340,7 @@ class _Grading:
     def _look(self) -> None:
         """Have the learner's own code read, in the process of the tests, for what the teacher should look at."""
         own = [c for c in self.cells if c.kind in ("answer", "plain") and words(c.source) not in self.known]
-        cells = [(f"The answer to {c.id}" if c.kind == "answer" else f"Code cell {c.count}", c.source) for c in own]
+        cells = [(sentence(called(c)), c.source) for c in own]
         if not cells:
             return
         request = {"cells": cells, "setup": "\n".join(c.source for c in self.setups)}
@@ -340,13 +348,13 @@ class _Grading:
             body = wire.encode(request, limit=1 << 30)
             deadline = time.monotonic() + WALL * READ_S
             _, reply = self._bench().request(trusted.READ, body, deadline, seconds=READ_S)
-            for sentence in wire.decode(reply)["flags"]:
-                self.flag(clean(sentence))
+            for remark in wire.decode(reply)["flags"]:
+                self.flag(clean(remark))
         except Gone:
             self.flag("The code could not be looked through: it is too long, or nested too deeply.")
 
     def close(self) -> None:
-        for worker in (self.a, self.b):
+        for worker in (self.a, self.b, self.r):
             if worker is not None:
                 worker.kill()
         if self.sandbox == "none":
@@ -370,13 +378,21 @@ class _Grading:
         """Whether the notebook's time is over."""
         return self.spent() >= self.limits.notebook_s or time.monotonic() >= self.deadline
 
-    def _serve(self, worker: Worker, kind: int, body: bytes, seconds: float, limit: int = wire.MAX_BYTES) -> bytes:
+    def _serve(
+        self,
+        worker: Worker,
+        kind: int,
+        body: bytes,
+        seconds: float,
+        limit: int = wire.MAX_BYTES,
+        lend: Callable[[bytes], bytes] | None = None,
+    ) -> bytes:
         """A request that may use so many seconds; its reply.
 
         Raises:
             Gone: see `Worker.request`.
         """
-        return worker.request(kind, body, self.until(seconds), limit, self.left(seconds))[1]
+        return worker.request(kind, body, self.until(seconds), limit, self.left(seconds), lend)[1]
 
     # Process A ---------------------------------------------------------------------------------------------------
 
@@ -390,28 +406,31 @@ class _Grading:
             a = self._process()
             outputs, flood = self._run_cell(a, cell)
         except Gone as gone:
-            what = f"The answer to {cell.id}" if cell.kind == "answer" else f"Code cell {self.count}"
             why = self._why(gone, self.limits.cell_s, "a cell")
             if gone.kind != "refused":
-                self.flag(f"{what} {why} and was left out.")
+                self.flag(f"{sentence(called(cell))} {why} and was left out.")
             cell.left_out = f"was left out: it {why}"
             cell.node.outputs = [error_output("LeftOut", f"This cell {cell.left_out}.")]
         else:
             cell.node.outputs = outputs
             if flood:
-                self.flag(f"Code cell {self.count} printed more than is kept; the rest was cut.")
+                self.flag(f"{sentence(called(cell))} printed more than is kept; the rest was cut.")
             pictures = sum("image/png" in o.get("data", {}) for o in outputs)
             if pictures > PICTURES:
-                self.flag(f"Code cell {self.count} showed {pictures} pictures.")
+                self.flag(f"{sentence(called(cell))} showed {pictures} pictures.")
         self.done.append(cell)
 
     def _run_cell(self, a: Worker, cell: _Cell) -> tuple[list[NotebookNode], bool]:
-        body = wire.encode((cell.source,), limit=1 << 30)
+        body = wire.encode((cell.source, called(cell), cell.kind == "setup"), limit=1 << 30)
         reply = self._serve(a, inside.CELL, body, self.limits.cell_s, REPLY_BYTES + (self.limits.picture_kb << 11))
         try:
             said = json.loads(reply)
             outputs = list(said["outputs"])
             flood = said["flood"] is True or len(outputs) > OUTPUTS + 1
+            cell.failed = failure(cell, said["error"]) if said["error"] else ""
+            for setting in said["settings"][:5]:
+                if re.fullmatch("[A-Za-z' ]{1,60}", setting):
+                    self.flag(f"{sentence(called(cell))} changes {setting}; the tests set it as usual.")
             return [clean_output(o, self.count) for o in outputs[: OUTPUTS + 1]], flood
         except Exception:  # whatever else it is, A sent it
             a.kill()
@@ -440,14 +459,14 @@ class _Grading:
                     self._again(self.a, cell)
                 except Gone as gone:
                     cell.left_out = f"was left out: it {self._why(gone, self.limits.cell_s, 'a cell')}"
-                    self.flag(f"{cell.id or 'A code cell'} {cell.left_out}.")
+                    self.flag(f"{sentence(called(cell))} {cell.left_out}.")
                     break
             self.parts["restarts"] = self.parts.get("restarts", 0.0) + time.monotonic() - began
         return self.a
 
     def _again(self, a: Worker, cell: _Cell) -> None:
         if cell.left_out:
-            request = wire.encode((names_in(cell), f"{cell.id or 'a cell'} {cell.left_out}"))
+            request = wire.encode((names_in(cell), f"{called(cell)} {cell.left_out}"))
             self._serve(a, inside.LEAVE_OUT, request, self.limits.cell_s, REPLY_BYTES)
         else:
             self._run_cell(a, cell)
@@ -475,10 +494,99 @@ class _Grading:
             for source in (*(c.source for c in self.setups), code):
                 request = wire.encode((source,), limit=1 << 30)
                 self._serve(worker, inside.DEFINE, request, self.limits.cell_s, REPLY_BYTES)
+            if self.lent:
+                self._replace(worker, list(self.lent))
         except Gone:
             self._end(worker)
             raise
         return worker
+
+    # Another's mistake -------------------------------------------------------------------------------------------
+
+    def _try_with_references(self) -> None:
+        """Test an answer again that failed, and that uses another one which is wrong: with the reference in its place.
+
+        The references run in a third process, in a sandbox of its own. The learner's process calls them through this
+        one, with plain data, and only after all tests have run: it never holds their code, nor can it use their results
+        for their own points.
+        """
+        failed = {test.exercise: test for test in self.run_.tests if not test.passed}
+        answers = {c.id: c for c in self.done if c.kind == "answer"}
+        for cell in [c for c in self.cells if c.kind == "test" and c.id.removeprefix("test_") in failed]:
+            test = failed[cell.id.removeprefix("test_")]
+            answer = answers.get(test.exercise)
+            if answer is None or answer.left_out or answer.failed or test.message == "not answered yet":
+                continue
+            self.lent = self._wrong_below(answer, [answers[e] for e in failed if e in answers and e != test.exercise])
+            if self.lent and not self.over():
+                self._try_again(cell, test)
+        self.lent = {}
+
+    def _wrong_below(self, answer: _Cell, wrong: list[_Cell]) -> dict[str, _Cell]:
+        """The functions of wrong answers that an answer uses, directly or through helpers; none if one is a class."""
+        homes = {name: c for c in self.done if c.kind == "plain" and not c.left_out for name in names_in(c)}
+        lost = {name: c for c in wrong if c.id in self.references for name in names_in(c)}
+        lost |= {c.id: c for c in wrong if c.id in self.references}
+        todo, seen, found = [answer], {id(answer)}, dict[str, _Cell]()
+        for cell in todo:  # grows while we walk
+            for word in set(re.findall(r"\w+", cell.source)):
+                if word in lost:
+                    found[word] = lost[word]
+                elif word in homes and id(homes[word]) not in seen:
+                    seen.add(id(homes[word]))
+                    todo.append(homes[word])
+        kinds = [self.references[c.id] for c in found.values()]
+        functions = {name for text in kinds for name in re.findall(r"^def\s+(\w+)", text, flags=re.M)}
+        return found if set(found) <= functions else {}
+
+    def _try_again(self, cell: _Cell, test: TestResult) -> None:
+        """Run one test with the references in the place of `self.lent`, and give the points if it passes."""
+        others = " and ".join(dict.fromkeys(c.id for c in self.lent.values()))
+        if self.a is not None:
+            self._end(self.a)
+        above = self.cells[: self.cells.index(cell)]
+        borrowers = {id(c) for c in self.lent.values()}
+        try:
+            self.a = self._fresh_process(hide_data=False)
+            for one in [
+                c for c in self.done if c in above and (c.kind != "plain" or words(c.source) not in self.known)
+            ]:
+                if id(one) not in borrowers:
+                    self._again(self.a, one)
+                else:
+                    self._replace(self.a, [name for name, c in self.lent.items() if c is one])
+            said, gone = self._attempt(cell)
+        except Gone:
+            return
+        if said["passed"] is True:
+            test.passed, test.points, test.hidden = True, test.max_points * said["share"], False
+            test.message = f"passed with a right {others} in the place of yours, which it uses"
+            self.run_.measured.update(said["measured"])
+            cell.node.outputs = [NotebookNode(output_type="stream", name="stdout", text=f"✓ {test.message}\n")]
+        elif gone is None:
+            test.message = f"with a right {others} in the place of yours: {clean(said['message'])}"
+            test.hidden = said["hidden"]
+            cell.node.outputs = [*cell.node.outputs[:-1], error_output("CheckFailed", test.message)]
+        if self.tell is not None:
+            self.tell(test)
+
+    def _replace(self, worker: Worker, names: list[str]) -> None:
+        self._serve(worker, inside.REPLACE, wire.encode((names,)), self.limits.cell_s, REPLY_BYTES)
+
+    def _lend(self, body: bytes) -> bytes:
+        """The reply of the reference to a call of the learner's process.
+
+        Raises:
+            Gone: the reference could not stand what it was given.
+        """
+        if self.r is None or self.r.pidfd < 0:
+            self.r = self._fresh_process(hide_data=False)
+            for cell in self.setups:
+                self._run_cell(self.r, cell)
+            for source in self.references.values():
+                request = wire.encode((source, "the reference", False), limit=1 << 30)
+                self._serve(self.r, inside.CELL, request, self.limits.cell_s, REPLY_BYTES)
+        return self._serve(self.r, inside.CALL, body, self.limits.call_s)
 
     def _end(self, worker: Worker) -> None:
         """End a process, and keep account of what it used."""
@@ -536,8 +644,8 @@ class _Grading:
             said, gone = self._attempt(cell)
         if gone is not None and gone.kind != "refused":
             self.flag(f"{cell.id}: {clean(said['message'])}.")
-        for sentence in said["flags"]:
-            self.flag(clean(sentence))
+        for remark in said["flags"]:
+            self.flag(clean(remark))
         points = points_of(cell.node.metadata.nbgrader)
         passed = said["passed"] is True
         message = clean(said["message"])
@@ -561,7 +669,7 @@ class _Grading:
         if said["printed"]:
             outputs.append(NotebookNode(output_type="stream", name="stdout", text=clean(said["printed"])))
         if not passed:
-            outputs.append(error_output("CheckFailed", message, [clean(line) for line in said["error"]]))
+            outputs.append(error_output("CheckFailed", message))
         cell.node.outputs = outputs
 
     def _attempt(self, cell: _Cell) -> tuple[dict[str, Any], Gone | None]:
@@ -570,7 +678,6 @@ class _Grading:
             "passed": False,
             "message": "",
             "printed": "",
-            "error": [],
             "hidden": False,
             "measured": {},
             "share": 1.0,
@@ -584,7 +691,8 @@ class _Grading:
             b = self._bench()
             b._number += 1
             above = sum(c.kind != "test" for c in self.cells[: self.cells.index(cell)])
-            request = {"name": cell.id, "source": cell.source, "above": above}
+            failed = {name: c.failed for c in self.done if c.failed for name in (*names_in(c), *variables_in(c))}
+            request = {"name": cell.id, "source": cell.source, "above": above, "failed": failed}
             b.send(trusted.TEST, wire.encode(request, limit=1 << 30), deadline)
             gone: Gone | None = None
             while True:
@@ -626,16 +734,17 @@ class _Grading:
         name, kind, code, inner = wire.decode(body)
         fresh = code is not None
         try:
+            lend = self._lend if self.lent else None
             if not fresh:
                 a = self._process()
                 if self.seeded is not a:
                     self._serve(a, inside.SEED, wire.encode(()), self.limits.call_s)
                     self.seeded = a
-                return trusted.ANSWER, self._serve(a, kind, inner, self.limits.call_s), None
+                return trusted.ANSWER, self._serve(a, kind, inner, self.limits.call_s, lend=lend), None
             with self.a.stopped() if self.a else contextlib.nullcontext():
                 worker = self._decoder_process(code)
                 try:
-                    reply = self._serve(worker, kind, inner, self.limits.call_s)
+                    reply = self._serve(worker, kind, inner, self.limits.call_s, lend=lend)
                 finally:
                     self._end(worker)
             return trusted.ANSWER, reply, None
@@ -677,6 +786,36 @@ def names_in(cell: _Cell) -> list[str]:
     """Functions and classes at the top of a cell. By pattern: this process does not parse a learner's code."""
     found = re.findall(r"^(?:async\s+)?(?:def|class)\s+(\w+)", cell.source, flags=re.M)
     return found or ([cell.id] if cell.kind == "answer" else [])
+
+
+def variables_in(cell: _Cell) -> list[str]:
+    """Names that a line at the top of a cell gives a value or imports, by pattern."""
+    imported = re.findall(r"^(?:from\s+\S+\s+)?import\s+(.+)", cell.source, flags=re.M)
+    assigned = re.findall(r"^(\w+)\s*(?::[^=]+)?=(?!=)", cell.source, flags=re.M)
+    return assigned + [name for line in imported for name in re.findall(r"(\w+)\s*(?:,|$|#)", line)]
+
+
+def called(cell: _Cell) -> str:
+    """What a reader finds a cell by: its exercise, or its first line."""
+    if cell.kind in ("answer", "setup"):
+        return f"the answer to {cell.id}" if cell.kind == "answer" else "the set-up cell"
+    first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
+    return f"the cell that begins with {clean(first)[:40]!r}"
+
+
+def sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def failure(cell: _Cell, error: Mapping[str, Any]) -> str:
+    """How a cell of the learner's ended, for those who miss what it defines.
+
+    Raises:
+        KeyError, TypeError: `error` is not what `worker.describe` gives.
+    """
+    first = clean(error["message"]).strip().partition("\n")[0][:200]
+    lines = [clean(line)[:300] for line in list(error["traceback"])[-1:]]
+    return "\n".join([f"{called(cell)} failed: {clean(error['type'])[:60]}: {first}", *lines])
 
 
 def words(source: str) -> str:

@@ -19,9 +19,10 @@ LARGE = 3_000_000  # elements, of something that is made with one constant
 # sentence -> names that a cell uses, `*` inside a part; each stands for what is below it too
 NAMES = {
     "opens network connections": "socket urllib.request urllib3 requests http.client http.server ftplib smtplib "
-    "aiohttp httpx ssl xmlrpc telnetlib socketserver asyncio webbrowser torch.hub torch.distributed",
+    "aiohttp httpx ssl xmlrpc telnetlib socketserver webbrowser torch.hub torch.distributed asyncio.open_connection "
+    "asyncio.open_unix_connection asyncio.start_server asyncio.start_unix_server asyncio.streams",
     "starts another program": "subprocess pty os.system os.popen os.exec* os.spawn* os.posix_spawn* "
-    "torch.utils.cpp_extension torch.ops.load_library",
+    "asyncio.create_subprocess_* asyncio.subprocess torch.utils.cpp_extension torch.ops.load_library",
     "reaches into the process's memory": "ctypes _ctypes cffi mmap",
     "starts, signals or ends processes": "os._exit os.abort os.kill os.killpg os.fork os.forkpty os.setsid signal "
     "multiprocessing torch.multiprocessing concurrent.futures.ProcessPoolExecutor psutil faulthandler",
@@ -58,6 +59,8 @@ LYING |= {"__getattribute__", "__instancecheck__", "__reduce__", "__reduce_ex__"
 BASES = {"int", "float", "str", "bytes", "torch.Tensor", "torch.nn.Parameter", "numpy.ndarray"}
 MODES = ("TorchFunctionMode", "TorchDispatchMode")
 HARMLESS_MAGICS = {"matplotlib", "time", "timeit", "capture", "config", "precision", "prun", "pdb", "who", "whos"}
+HARMLESS_MAGICS |= {"load_ext", "reload_ext", "autoreload", "pylab", "xmode", "pinfo", "pinfo2", "history", "who_ls"}
+HARMLESS_MAGICS |= {"debug", "doctest_mode", "colors", "pprint", "reset", "lprun", "mprun", "memit"}
 PROGRAMS = {"system", "getoutput", "sx"}
 # modules that are meant to be set
 SETTINGS = ("torch.backends", "torch._inductor", "torch._dynamo", "matplotlib", "pandas", "tqdm")

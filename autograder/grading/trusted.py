@@ -91,6 +91,8 @@ class Bench:
         self.ran: list[str] = []  # set-up cells
         self.flags: list[str] = []  # of the test that runs, for the teacher
         self.forbidden: dict[str, list[str]] = {}  # exercise -> names that it must do without, in this test
+        self.failed: dict[str, str] = {}
+        self.tested = ""
         self.testing = bonsai.testing
         for name in ("probe", "fresh", "from_scratch"):
             setattr(bonsai.testing, name, getattr(self, name))
@@ -113,13 +115,19 @@ class Bench:
             return {"failed": f"{type(error).__name__}: {error}"}
         return {"failed": ""}
 
-    def test(self, name: str, source: str, above: int) -> dict:
-        """Run a test cell by itself: whether it came to its end, and what it said. `above` it, A has run so many."""
+    def test(self, name: str, source: str, above: int, failed: dict[str, str]) -> dict:
+        """Run a test cell by itself: whether it came to its end, and what it said.
+
+        Args:
+            above: as many cells above it has A run.
+            failed: names that a cell should have defined -> how that cell failed.
+        """
         self._seed()
         self.above, self.flags, self.forbidden = above, [], {}
+        self.failed, self.tested = failed, name.removeprefix("test_")
         self.testing.recorded.clear()
         self.testing.awarded.clear()
-        said: dict[str, Any] = {"passed": False, "message": "", "error": [], "hidden": False, "malformed": False}
+        said: dict[str, Any] = {"passed": False, "message": "", "hidden": False, "malformed": False}
         began = time.perf_counter()
         with self._quiet() as printed:
             try:
@@ -128,7 +136,7 @@ class Bench:
             except wire.WireError as error:
                 said |= {"message": f"what your function returned could not be read: {error}", "malformed": True}
             except BaseException as error:
-                said["message"], said["error"] = self._explain(error)
+                said["message"] = self._explain(error)
                 said["hidden"] = in_hidden_region(error, f"<{name}>", source)
         said["seconds"] = time.perf_counter() - began
         said["printed"] = printed.getvalue()
@@ -176,22 +184,34 @@ class Bench:
         numpy.random.seed(0)
         random.seed(0)
 
-    def _explain(self, error: BaseException) -> tuple[str, list[str]]:
-        """What to tell the learner: one message, and lines of their own code."""
+    def _explain(self, error: BaseException) -> str:
+        """What to tell the learner."""
         lines = getattr(error, "learner_lines", None)
         name, text = type(error).__name__, str(error)
         if isinstance(error, self.testing.CheckFailed):
-            return text, []
+            text = re.sub(
+                r"yours raised NameError: name '(\w+)' is not defined", lambda m: self._missing(m[1]) or m[0], text
+            )
+            return text
         if isinstance(error, AnswerLost):
-            return text, []
-        if isinstance(error, NotImplementedError):
-            return "not answered yet", lines or []
+            return text
         if lines is not None:
+            if self.testing.is_stub(error):
+                other = re.search(r"of the answer to (\w+)", "\n".join(lines[-1:]))
+                uses = f": it uses {other[1]}, which is not" if other and other[1] != self.tested else ""
+                return f"not answered yet{uses}"
             name = getattr(error, "learner_type", name)
-            return f"your code raised {name}: {text}", lines
+            unknown = re.fullmatch(r"name '(\w+)' is not defined.*", text) if name == "NameError" else None
+            said = (unknown and self._missing(unknown[1])) or f"your code raised {name}: {text}"
+            call = getattr(error, "learner_call", "")
+            return "\n".join([said, *lines, *([f"  try it: {call}"] if call else []), *self.testing.advice(name, text)])
         if isinstance(error, AssertionError):
-            return text or "a check of the test does not hold", []
-        return f"the test could not use what your function returned: {name}: {text}", []
+            return text or "a check of the test does not hold"
+        return f"the test could not use what your function returned: {name}: {text}"
+
+    def _missing(self, name: str) -> str:
+        """Why a name is not defined, if the cell that should have defined it failed."""
+        return f"{name} is missing, because {self.failed[name]}" if name in self.failed else ""
 
     # What the tests see ------------------------------------------------------------------------------------------
 
@@ -274,7 +294,12 @@ class Bench:
                 body = wire.encode(request, strict=True, limit=wire.MAX_BYTES - 1024)
             except (TypeError, ValueError) as error:
                 raise TypeError(f"the test cannot send this to {name}: {error}") from None
-            return self._ask(name, kind, fresh, body)
+            try:
+                return self._ask(name, kind, fresh, body)
+            except Exception as error:
+                if kind == CALL:
+                    error.learner_call = self.testing.call_as_code(name, args, kwargs)  # type: ignore[attr-defined]
+                raise
 
         ask.__name__ = ask.__qualname__ = name
         ask.remote = (name, kind, source)  # type: ignore[attr-defined]

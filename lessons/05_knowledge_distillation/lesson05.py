@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from bonsai import data, models, plot
-from bonsai.testing import difference, require, show
+from bonsai.testing import difference, require, show, stumbled
 
 # Students, teachers and their batches --------------------------------------------------------------------------------
 
@@ -361,7 +361,7 @@ def draw_similarities(matrices: dict[str, Tensor]) -> Figure:
 
 
 def _failed(got) -> bool:
-    return isinstance(got, Exception)
+    return stumbled(got)
 
 
 def _close(a: Tensor, b: Tensor, tol: float = 1e-4) -> bool:

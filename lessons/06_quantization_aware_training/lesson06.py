@@ -806,6 +806,13 @@ SYMPTOMS: dict[str, dict] = {
         "The first step is 2 mean|x| / sqrt(qmax).": lambda got, want, *_: (
             abs(got["first"] - want["first"]) > 1e-4 * want["first"]
         ),
+        "In eval mode the first forward leaves the step as it was made; it sets it in either mode.": (
+            lambda got, want, *_: (
+                abs(got["first"] - want["first"])
+                <= 1e-4 * want["first"]
+                < abs(got["first in eval mode"] - want["first in eval mode"])
+            )
+        ),
         "The step was initialised again: a flag in the state_dict remembers the first forward.": lambda got, want, *_: (
             any(abs(got[k] - want[k]) > 1e-4 * want[k] for k in ("second", "loaded"))
         ),
@@ -846,14 +853,40 @@ SYMPTOMS: dict[str, dict] = {
                 for g, w in zip(got.values(), want.values(), strict=True)
             )
         ),
-        "Codes of a wrong channel axis: scale[o] belongs to codes[o].": lambda got, want, *_: (
-            (isinstance(got, (RuntimeError, ValueError)))
-            or any(
-                difference(g["codes"], w["codes"]) is not None for g, w in zip(got.values(), want.values(), strict=True)
-            )
+        "The scale is that of 8 bits, max|w| / 127, whatever bits_w is.": lambda got, want, spec, state, bits, *_: (
+            bits[0] < 8
+            and all(difference(127 * g["scale"], _steps(bits) * w["scale"], 1e-4) is None for g, w in pairs(got, want))
+        ),
+        "The codes were cut off; a number that is nearly whole is to be rounded.": lambda got, want, *_: all(
+            bool(((w["codes"] - g["codes"]) * w["codes"].sign()).isin(torch.tensor([0, 1])).all())
+            for g, w in pairs(got, want)
+        ),
+        "Codes of a wrong channel axis: scale[o] belongs to codes[o].": lambda got, want, spec, state, *_: (
+            (isinstance(got, RuntimeError) and "must match" in str(got))
+            or any(_turned(g, state[f"{name}.weight"]) for name, g in got.items())
         ),
     },
 }
+
+
+def _steps(bits) -> int:
+    return 2 ** (bits[0] - 1) - 1
+
+
+def pairs(got: dict, want: dict) -> list[tuple[dict, dict]]:
+    """What came and what should come, layer by layer."""
+    return [(got[name], layer) for name, layer in want.items()]
+
+
+def _turned(layer: dict, w: Tensor) -> bool:
+    """Whether the codes are those of a scale that runs along another axis than the first."""
+    for axis in range(1, w.dim()):
+        if w.shape[axis] == len(layer["scale"]):
+            shape = [-1 if a == axis else 1 for a in range(w.dim())]
+            codes = torch.round(w / layer["scale"].reshape(shape)).clamp(-128, 127)
+            if torch.equal(codes, layer["codes"].float()):
+                return True
+    return False
 
 
 def _top(bits: int, signed: bool) -> int:

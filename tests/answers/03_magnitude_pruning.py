@@ -1725,3 +1725,19 @@ def decode_sparse(blob):
     out = np.zeros(math.prod(shape), np.float32)
     out[np.unpackbits(stored["bits"], count=len(out)).astype(bool)] = stored["values"]
     return torch.from_numpy(out.reshape(shape))
+
+# %% wrong="global_masks" unnamed=True says="wrong number of weights"
+def global_masks(weights, sparsity):
+    if not 0 <= sparsity <= 1:
+        raise ValueError
+    ordered = torch.cat([w.abs().flatten() for w in weights.values()]).sort().values
+    k = round(sparsity * len(ordered))
+    limit = ordered[min(k, len(ordered) - 1)]
+    return {name: w.abs() > limit for name, w in weights.items()}
+
+# %% wrong="magnitude_mask" unnamed=True says="removed"
+def magnitude_mask(w, sparsity):
+    if not 0 <= sparsity <= 1:
+        raise ValueError
+    places = w.abs().flatten().topk(w.numel()).indices
+    return (places / w.numel() > sparsity).reshape(w.shape)

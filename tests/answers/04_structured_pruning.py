@@ -1482,3 +1482,45 @@ def prune_heads(attn, heads):
         for i, name in enumerate("qkv"):
             out[name + "_bias"] = cut(state["in_proj_bias"].split(n * d)[i], 0)
     return out
+
+# %% wrong="prune_chain" says="shared with the old model"
+def prune_chain(model, keep):
+    children, kept, channels = {}, None, 1
+    for name, layer in model.named_children():
+        mine = keep.get(name)
+        if isinstance(layer, nn.Conv2d):
+            children[name] = layer if mine is None and kept is None else shrink_conv(layer, mine, kept)
+            kept, channels = mine, layer.out_channels
+        elif isinstance(layer, nn.Linear):
+            spatial = 1 if kept is None else layer.in_features // channels
+            children[name] = layer if mine is None and kept is None else shrink_linear(layer, kept, mine, spatial)
+            kept, channels = mine, layer.out_features
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            children[name] = shrink_batchnorm(layer, kept)
+        else:
+            children[name] = layer  # not pruned, so not copied: training the new chain changes the old one
+    new = nn.Sequential()
+    for name, layer in children.items():
+        new.add_module(name, layer)
+    return new
+
+# %% wrong="channels_for_macs" says="cut off"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(64, -1, -1):
+        keep = {n: s.topk(max(1, int(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("nothing fits")
+
+# %% wrong="coupled_groups" unnamed=True says="Only some kinds of nodes"
+def coupled_groups(graph):
+    home = {n: {n} for n in graph}
+    for node, (kind, inputs) in graph.items():
+        if kind in ("add", "bn", "relu"):  # pools, dropouts, identities and depthwise layers pass channels on, too
+            for other in inputs:
+                merged = home[node] | home[other]
+                for n in merged:
+                    home[n] = merged
+    found = {frozenset(n for n in group if graph[n][0] in ("conv", "linear")) for group in home.values()}
+    return [set(group) for group in found if len(group) > 1]

@@ -1938,3 +1938,16 @@ def to_c_array(blob, name):
     for i, b in enumerate(blob):
         numbers += f"{b:#x}," + ("\n" if i % 16 == 15 else " ")
     return f"#include <stddef.h>\n#include <stdint.h>\nconst uint8_t {name}[] = {{\n{numbers}}};\nconst uint32_t {name}_len = sizeof({name});\n"
+
+# %% wrong="meets_sla" unnamed=True says="unknown key was ignored"
+def meets_sla(stats, limits):
+    broken = []
+    for name, limit in limits.items():
+        key = name[4:]  # of avg_p95_ms, too
+        if key not in stats:
+            raise ValueError(name)
+        if name.startswith("max") and not stats[key] <= limit:
+            broken.append(f"{key} is {stats[key]}; at most {limit}")
+        if name.startswith("min") and not stats[key] >= limit:
+            broken.append(f"{key} is {stats[key]}; at least {limit}")
+    return broken
