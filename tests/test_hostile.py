@@ -110,3 +110,32 @@ def test_demonstrations_use_what_answers_must_not():
     graded = test_split.shared().run(nb, None, teacher, LESSONS / find_source("05").stem)
     assert [t.passed for t in graded.tests] == [True] and not graded.flags
     assert test_split.printed(graded.notebook.cells[1]) == test_split.printed(graded.notebook.cells[-1]) == "0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("case", "lesson", "exercise"),
+    [("s08_inputs_after", "01", "quantize"), ("s09_probe_restore_forged", "03", "taylor_saliency")],
+)
+def test_what_a_probe_uses_is_not_the_learners(case, lesson, exercise):
+    plain, answers = script(case)
+    (test,) = run(lesson, {exercise}, plain, answers).tests
+    assert test.points == 0 and re.search("changed its input|leaves gradients behind", test.message), test
+
+
+def test_a_module_changed_while_a_probe_runs_is_another_one():
+    """The helpers are exchanged by the answer itself, after the probe has begun."""
+    _, answers = script("s09_probe_restore_forged")
+    late = answers["taylor_saliency"].partition("\n_p, _w")[0]
+    late = late.replace(
+        "    layers =",
+        "    kept = lesson03.what_is_left(model)\n    lesson03.what_is_left = lambda m: kept\n    layers =",
+    )
+    (test,) = run("03", {"taylor_saliency"}, (), {"taylor_saliency": late}).tests
+    assert test.points == 0, test
+
+
+def test_a_cell_above_the_set_up_cell_poisons_no_probe():
+    nb_case = script("s08_inputs_after")[1]["quantize"]
+    early = "import torch\n_clone = torch.Tensor.clone\nimport builtins\nbuiltins.list = lambda a: a[:]"
+    (test,) = run("01", {"quantize"}, [early], {"quantize": nb_case}).tests
+    assert test.points == 0, test
