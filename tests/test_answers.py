@@ -60,20 +60,21 @@ class Lesson:
         self.name, self.setup = name, named.pop("setup")
         self.tests = {k.removeprefix("test_"): v for k, v in named.items() if k.startswith("test_")}
         self.answers = {k: named[k] for k in named if k in self.tests}  # in the order of the notebook
+        order = list(named)  # a test may stand below a later exercise, which it needs
+        self.above = {e: [o for o in self.answers if order.index(o) < order.index(f"test_{e}")] for e in self.answers}
 
     def world(self, exercise: str, answer: str) -> dict[str, Any]:
-        """The namespace in which a test cell meets an answer: set-up, the reference of the exercises before, answer."""
+        """The namespace in which a test cell meets an answer: set-up, the references above it, answer."""
         sys.path.insert(0, str(LESSONS / self.name))
         try:
             names = run(self.setup, {"__name__": "__main__"}, "<setup>")
         finally:
             sys.path.pop(0)
         RAN[:] = [self.setup]
-        for other, source in self.answers.items():
-            if other == exercise:
-                break
-            run(source, names, "<reference>")
-            RAN.append(source)
+        for other in self.above[exercise]:
+            if other != exercise:
+                run(self.answers[other], names, "<reference>")
+                RAN.append(self.answers[other])
         RAN.append(answer)
 
         def from_scratch(learners: Callable, forbidden: list[str]) -> None:

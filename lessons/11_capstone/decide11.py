@@ -1,0 +1,288 @@
+"""The capstone's decisions: what was measured, what was promised, what to try, what it costs, is it enough."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bonsai import models
+
+RESULTS = models.CHECKPOINTS.parent / "lesson11.json"
+
+
+def load_results() -> dict:
+    """What data/make_lesson11.py recorded."""
+    return json.loads(RESULTS.read_text())
+
+
+def show_table(table: dict) -> None:
+    """All techniques on one model."""
+    kernels = "with" if table["int8 kernels"] else "without"
+    print(f"{table['images']:,} test images; ONNX Runtime, one thread, a processor {kernels} int8 products")
+    print(f"{'technique':36} {'bytes':>8} {'ratio':>6} {'change':>14} {'speed at 64':>18} {'at 1':>6}   needs")
+    whole = table["rows"]["FP32"]["bytes"]
+    for name, row in table["rows"].items():
+        low, middle, high = row["speed 64"]
+        steps = f", {row['steps']} steps" if row["steps"] else ""
+        print(
+            f"{name:36} {row['bytes']:8,} {whole / row['bytes']:6.1f} {row['change']:+6.2f} ± {row['error']:.2f} "
+            f"{middle:6.2f} ({low:.2f}–{high:.2f}) {row['speed 1'][1]:6.2f}   {row['needs'] or '–'}{steps}"
+        )
+    for name, row in table["rows"].items():
+        if row["note"]:
+            print(f"  {name}: {row['note']}")
+
+
+# promise, technique of the table, least ratio, most points lost
+CLAIMS = [
+    ("FP16: 2 times, nothing lost", "FP16 weights", 2.0, 0.0),
+    ("int8: 4 times, 0.5 to 2 points", "int8, static", 4.0, 2.0),
+    ("int4: 8 times, 1 to 3 points", "int4 weights, groups of 64", 8.0, 3.0),
+    ("50 % pruning: 2 times, 1 to 5 points", "50 % of the weights zero", 2.0, 5.0),
+    ("distillation: 2 to 10 times, 2 to 5 points", "student of width 10, distilled", 2.0, 5.0),
+    ("combined: 35 to 50 times", "all together, the size entry", 35.0, 5.0),
+]
+WHY = {
+    "FP16 weights": "the container's own bytes do not shrink",
+    "int8, static": "the graph's nodes and scales take their share of a small file",
+    "int4 weights, groups of 64": "scales, BatchNorm and the classifier do not take four bits",
+    "50 % of the weights zero": "in float16 and after zlib; the dense file and the clock do not change",
+    "student of width 10, distilled": "1,200 steps, no labels; a longer training comes nearer",
+    "all together, the size entry": "the code of the decoder counted",
+}
+
+
+def verdict(row: dict, whole: int, least: float, lost: float) -> str:
+    """Whether a promise of ratio and points held: both, one or none of them. Two standard errors count as equal."""
+    size = whole / row["bytes"] >= least * 0.98
+    points = -row["change"] - 2 * row["error"] <= lost
+    return "held" if size and points else "half held" if size or points else "did not hold here"
+
+
+def show_claims(table: dict) -> None:
+    """Each promise beside the row that tests it."""
+    rows = table["rows"]
+    whole = rows["FP32"]["bytes"]
+    for promise, name, least, lost in CLAIMS:
+        if name not in rows:
+            print(f"{promise:44} not run")
+            continue
+        row = rows[name]
+        found = f"{whole / row['bytes']:.1f} times, {row['change']:+.2f} ± {row['error']:.2f} points"
+        print(f"{promise:44} {found:36} {verdict(row, whole, least, lost)}; {WHY[name]}")
+
+
+def show_runs(results: dict, track: str) -> None:
+    """The recorded seeds of a track's reference entry."""
+    runs = results.get(track, {})
+    for seed, run in runs.items():
+        print(f"seed {seed}: " + ", ".join(f"{key} {value:,}" for key, value in run.items()))
+    if not runs:
+        print("no run is recorded")
+
+
+# Advice --------------------------------------------------------------------------------------------------------------
+
+WORDS = {
+    "bound_by": {"size", "latency", "memory", "cost"},
+    "training": {"none", "short", "long"},
+    "data": {"none", "unlabelled", "labelled"},
+    "family": {"cnn", "transformer", "llm"},
+    "runtime": {"cpu", "gpu", "mcu"},
+    "int8_kernels": {True, False},
+}
+
+
+def measured(name: str) -> str:
+    """A row of the table in words."""
+    table = load_results()["table"]
+    if name not in table["rows"]:
+        return "not run"
+    row, whole = table["rows"][name], table["rows"]["FP32"]["bytes"]
+    speed = f"{row['speed 64'][1]:.1f} times as fast" if row["note"] != "computes in FP32" else "not faster"
+    return f"{whole / row['bytes']:.1f} times smaller, {speed}, {row['change']:+.1f} points"
+
+
+def advise(need: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Techniques for a need, the cheapest first: nine rules over the measured table.
+
+    Args:
+        need: `bound_by` (size, latency, memory, cost), `training` (none, short, long), `data` (none, unlabelled,
+            labelled), `family` (cnn, transformer, llm), `runtime` (cpu, gpu, mcu), `int8_kernels` (bool), `context`
+            (tokens of a language model, else 0).
+
+    Returns:
+        (technique, lesson, gain as measured, price), possibly none.
+
+    Raises:
+        ValueError: a word that is not known, or one that is missing.
+    """
+    if set(need) != {*WORDS, "context"}:
+        odd = sorted(set(need) ^ {*WORDS, "context"})[0]
+        raise ValueError(f"{odd!r} is {'unknown' if odd in need else 'missing'} in a need")
+    for key, words in WORDS.items():
+        if need[key] not in words:
+            raise ValueError(f"{key} is one of {', '.join(map(str, sorted(words, key=str)))}, not {need[key]!r}")
+    if type(need["context"]) is not int or need["context"] < 0:
+        raise ValueError(f"context is a whole number of tokens, not {need['context']!r}")
+    bound, trains, has = need["bound_by"], need["training"] != "none", need["data"] != "none"
+    stores = bound in ("size", "memory")
+    rules = [
+        (
+            need["runtime"] == "mcu",
+            "int8 chain, small first layers",
+            "09",
+            "see the microcontroller track",
+            "a redesign",
+        ),
+        (stores, "FP16 weights", "01", measured("FP16 weights"), "nothing"),
+        (
+            has and need["int8_kernels"] and need["family"] != "llm",
+            "static int8",
+            "02",
+            measured("int8, static"),
+            "400 images",
+        ),
+        (need["family"] == "llm", "4-bit weights in groups", "08", "see lesson 08's table", "calibration text"),
+        (need["context"] >= 2048, "a smaller key-value cache", "08", "see lesson 08's table", "some perplexity"),
+        (
+            stores and not trains,
+            "rounding and an entropy coder",
+            "07",
+            measured("rounding and an entropy coder"),
+            "a decoder",
+        ),
+        (
+            trains and has and not stores,
+            "fewer channels",
+            "04",
+            measured("a third of the channels removed"),
+            "a training",
+        ),
+        (trains and has, "a small student of a large teacher", "05", "see lesson 05's table", "the longest training"),
+        (
+            need["training"] == "long" and stores,
+            "all together",
+            "11",
+            measured("all together, the size entry"),
+            "your weekend",
+        ),
+    ]
+    return [(technique, lesson, gain, price) for holds, technique, lesson, gain, price in rules if holds]
+
+
+# The ten questions ---------------------------------------------------------------------------------------------------
+
+QUESTIONS = {
+    "bytes": "Is the file as small as was asked?",
+    "latency_ms": "Is one call as fast as was asked?",
+    "accuracy": "Is no more accuracy lost than was allowed?",
+    "memory": "Does it fit into the memory of the device?",
+    "per_second": "Are as many calls answered in a second as was asked?",
+    "power": "Does a call take as little energy as was asked?",
+    "hardware": "Faster than FP32 in the same runtime, 90 % of the MACs in int8?",
+    "worst_class": "Has no class paid more than was allowed?",
+    "usd": "Are a million calls as cheap as was asked?",
+    "shifted": "Does it hold on images that are shifted, darker or noisy?",
+}
+
+
+def success_checklist(before: dict[str, float], after: dict[str, float], goals: dict[str, float]) -> dict[str, dict]:
+    """Ten questions about a compressed model. What was not measured is "not measured", never "yes".
+
+    Args:
+        before, after: measured numbers by the names of QUESTIONS; for `hardware` the ratio of FP32's time to this one's
+            in the same runtime, and `int8_share` in `after`. nan counts as not measured.
+        goals: for `accuracy`, `worst_class` and `shifted` the points that may be lost; else the least ratio before /
+            after (for `per_second` after / before).
+
+    Returns:
+        name -> `question`, `goal`, `change`, `reached` ("yes", "no" or "not measured"). Without a goal: not measured.
+
+    Raises:
+        ValueError: a goal for something that is not one of the ten.
+    """
+    if unknown := sorted(set(goals) - set(QUESTIONS)):
+        raise ValueError(f"no question {unknown[0]!r}: choose among {', '.join(QUESTIONS)}")
+    rows = {}
+    for name, question in QUESTIONS.items():
+        goal, change, reached = goals.get(name), None, "not measured"
+        old, new = before.get(name), after.get(name)
+        if name == "hardware":
+            share = after.get("int8_share")
+            if new is not None and share is not None and new == new and share == share:
+                change = new
+                reached = "yes" if new > (goal or 1.0) and share >= 0.9 else "no"
+        elif goal is not None and old is not None and new is not None and old == old and new == new:
+            points = name in ("accuracy", "worst_class", "shifted")
+            change = new - old if points else new / old if name == "per_second" else old / new
+            reached = "yes" if (change >= -goal if points else change >= goal) else "no"
+        rows[name] = {"question": question, "goal": goal, "change": change, "reached": reached}
+    return rows
+
+
+# Money and carbon ----------------------------------------------------------------------------------------------------
+
+# Grams of CO2 a kWh of electricity; rounded yearly means, Ember's Global Electricity Review 2024 (ember-energy.org).
+GRIDS = {"France": 50, "European Union": 240, "Poland": 660}
+RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
+
+
+def energy_note() -> str:
+    """Where the watts come from."""
+    try:
+        RAPL.read_text()
+    except OSError:
+        return "no energy meter here: watts are an assumption (15 W for a busy core with its share of the machine)"
+    return "this machine has an energy meter (RAPL); the scenario still assumes 15 W, as for other machines"
+
+
+def show_scenarios(table: dict, watts: float = 15.0, usd_per_hour: float = 0.05, usd_per_gb: float = 0.05) -> None:
+    """A phone app with a million users and a service with 100 requests a second, for three candidates of the table.
+
+    Args:
+        watts: of one busy core with its share of the machine, an assumption.
+        usd_per_hour: rent of a core; usd_per_gb: traffic. Both are typical list prices, assumptions as well.
+    """
+    rows = table["rows"]
+    whole = rows["FP32"]["bytes"]
+    chosen = [
+        n
+        for n in ("FP32", "rounding and an entropy coder", "int8, static", "all together, the size entry")
+        if n in rows
+    ]
+    print(energy_note())
+    print("phone app: 1,000,000 users, one download a month, 0.06 kWh a GB of traffic (assumption)")
+    for name in chosen:
+        gb = 1e6 * rows[name]["bytes"] / 1e9
+        kwh = 0.06 * gb
+        carbon = ", ".join(f"{grid} {kwh * grams / 1000:.1f} kg" for grid, grams in GRIDS.items())
+        print(f"  {name:32} {gb:8.1f} GB {gb * usd_per_gb:8.2f} USD {kwh:8.2f} kWh a month; CO2: {carbon}")
+    print(f"service: 100 requests of 64 images a second, {table['baseline ms']:.1f} ms each in FP32, cores 60 % busy")
+    for name in chosen:
+        speed = rows[name]["speed 64"][1]
+        cores = 100 * table["baseline ms"] / speed / 1000 / 0.6
+        hours, kwh = cores * 730, cores * 730 * watts / 1000
+        carbon = ", ".join(f"{grid} {kwh * grams / 1000:.0f} kg" for grid, grams in GRIDS.items())
+        print(f"  {name:32} {cores:5.2f} cores {hours * usd_per_hour:8.0f} USD {kwh:8.1f} kWh a month; CO2: {carbon}")
+    print(f"file of FP32: {whole:,} bytes; grids in g CO2 a kWh: {GRIDS}")
+
+
+# Briefs --------------------------------------------------------------------------------------------------------------
+
+LEVELS = {
+    "1": ("mobile text model", "file ≤ 23.5 / 17 / 9 MB, ≤ 2 points, ≥ 1.5 times as fast"),
+    "2": ("cloud cost", "2 / 4 / 8 times cheaper, ≤ 2 points"),
+    "3": ("edge defect detection", "20 / 40 / 80 times smaller, shirt ≤ 5 points, mean ≤ 1, ≥ 2.5 times as fast"),
+    "4": ("a language model on one card", "4.25 / 3.25 / 2.5 bits a weight, perplexity ≤ 1.05 / 1.10 / 1.25 times"),
+    "5": ("many models, one process", "files ≤ 1/4, 1/16, 1/60 of four; each ≤ 1 point; ≤ 1.15 times the time"),
+    "6": ("a service level", "p99 ≤ 1/2, 1/4, 1/7.5 of the FP32 torch server's; no errors; ≤ 1 point"),
+    "7": ("microcontroller", "the track; a C array that compiles"),
+    "8": ("search and compression", "hypervolume 1.00 / 1.20 / 1.60 times the uniform designs'"),
+}
+
+
+def show_briefs(results: dict) -> None:
+    """The eight briefs: budget for pass, good and excellent, and what the script measured."""
+    for number, (title, budget) in LEVELS.items():
+        print(f"{number}. {title}: {budget}")
+        print(f"   {results.get('briefs', {}).get(number, {}).get('said', 'not run')}")
