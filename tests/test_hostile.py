@@ -7,13 +7,17 @@ line. A plain cell stands above the exercises.
 
 import functools
 import re
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 import test_split
 
+from autograder.grading import preprocessors
+from autograder.grading.preprocessors import CleanForReaders
 from autograder.source import LESSONS, find_source, teacher_notebook
+from bonsai.scratch import find_shortcuts
 
 HOSTILE = Path(__file__).parent / "hostile"
 
@@ -54,8 +58,8 @@ def run(lesson, exercises, plain=(), answers=None):
     name = find_source(lesson).stem
     teacher = {c.metadata.nbgrader.grade_id: c.source for c in lesson_cells(lesson) if "nbgrader" in c.metadata}
     files = {path.name: path.read_bytes() for path in (LESSONS / name).glob("*.py")}
-    grader = test_split.shared()
-    return grader.run(notebook(lesson, exercises, plain, answers), files, teacher, LESSONS / name)
+    with test_split.limited() as grader:
+        return grader.run(notebook(lesson, exercises, plain, answers), files, teacher, LESSONS / name)
 
 
 def script(case):
@@ -110,3 +114,86 @@ def test_demonstrations_use_what_answers_must_not():
     graded = test_split.shared().run(nb, None, teacher, LESSONS / find_source("05").stem)
     assert [t.passed for t in graded.tests] == [True] and not graded.flags
     assert test_split.printed(graded.notebook.cells[1]) == test_split.printed(graded.notebook.cells[-1]) == "0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("case", "lesson", "exercise"),
+    [("s08_inputs_after", "01", "quantize"), ("s09_probe_restore_forged", "03", "taylor_saliency")],
+)
+def test_what_a_probe_uses_is_not_the_learners(case, lesson, exercise):
+    plain, answers = script(case)
+    (test,) = run(lesson, {exercise}, plain, answers).tests
+    assert test.points == 0 and re.search("changed its input|leaves gradients behind", test.message), test
+
+
+def test_a_module_changed_while_a_probe_runs_is_another_one():
+    """The helpers are exchanged by the answer itself, after the probe has begun."""
+    _, answers = script("s09_probe_restore_forged")
+    late = answers["taylor_saliency"].partition("\n_p, _w")[0]
+    late = late.replace(
+        "    layers =",
+        "    kept = lesson03.what_is_left(model)\n    lesson03.what_is_left = lambda m: kept\n    layers =",
+    )
+    (test,) = run("03", {"taylor_saliency"}, (), {"taylor_saliency": late}).tests
+    assert test.points == 0, test
+
+
+def test_a_cell_above_the_set_up_cell_poisons_no_probe():
+    nb_case = script("s08_inputs_after")[1]["quantize"]
+    early = "import torch\n_clone = torch.Tensor.clone\nimport builtins\nbuiltins.list = lambda a: a[:]"
+    (test,) = run("01", {"quantize"}, [early], {"quantize": nb_case}).tests
+    assert test.points == 0, test
+
+
+def test_names_that_double_are_read_in_time():
+    plain, answers = script("d02_names_explosion")
+    began = time.process_time()
+    find_shortcuts([*plain, answers["quantize"]], "quantize", ["torch.ao", "torch.quantize_*"])
+    assert time.process_time() - began < 5
+
+
+def cleaned(*cells):
+    nb = nbformat.v4.new_notebook(cells=list(cells))
+    began = time.process_time()
+    nb, _ = CleanForReaders().preprocess(nb, {})
+    assert time.process_time() - began < 5  # of this process; what cleans has a limit of its own
+    nbformat.validate(nb)
+    return nb, " ".join(nb.metadata.get("bonsai_flags", []))
+
+
+def shown(**data):
+    output = nbformat.v4.new_output("display_data", {kind.replace("_", "/"): value for kind, value in data.items()})
+    return nbformat.v4.new_code_cell("1", outputs=[output])
+
+
+def test_a_long_text_is_cut_and_the_rest_is_kept():
+    nb, flags = cleaned(
+        nbformat.v4.new_markdown_cell("\\begin{a}" * 6400), nbformat.v4.new_markdown_cell("**fine** $a<b$")
+    )
+    assert "longer than 20,000 characters" in flags and nb.cells[0].source.startswith("```")
+    assert nb.cells[1].source == "**fine** $a<b$"
+
+
+def test_outputs_that_nest_without_end_are_left_out():
+    nb, flags = cleaned(shown(text_html="<b><i>" * 33_000, text_plain="x"), shown(text_html="<b>1</b>"))
+    assert "nested too deeply" in flags and list(nb.cells[0].outputs[0].data) == ["text/plain"]
+    assert "<b>1</b>" in nb.cells[1].outputs[0].data["text/html"]
+
+
+def test_outputs_of_a_notebook_have_a_budget():
+    nb, flags = cleaned(*(shown(image_png="A" * 2_000_000, text_plain="x") for _ in range(40)))
+    assert "more than 32 MB in all" in flags
+    assert sum(len(o.get("data", {}).get("image/png", "")) for c in nb.cells for o in c.outputs) <= 32 << 20
+
+
+def test_cleaning_that_does_not_end_leaves_plain_text(monkeypatch):
+    monkeypatch.setattr(preprocessors, "CLEAN_S", 1)
+    monkeypatch.setattr(preprocessors, "harmless_markdown", lambda source: endless())
+    nb, flags = cleaned(nbformat.v4.new_markdown_cell("<b>x</b>"), shown(text_html="<b>x</b>", text_plain="x"))
+    assert "take too long" in flags and nb.cells[0].source == "```\n<b>x</b>\n```"
+    assert list(nb.cells[1].outputs[0].data) == ["text/plain"]
+
+
+def endless():
+    while True:
+        pass
