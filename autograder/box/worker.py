@@ -5,11 +5,13 @@ The parent imports torch once, reads no data, knows no secret and runs no learne
 after the first learner's cell can be trusted: the grader treats every byte from here as the learner's.
 """
 
+import builtins
 import contextlib
 import ctypes
 import fcntl
 import functools
 import importlib
+import io
 import json
 import linecache
 import os
@@ -22,6 +24,7 @@ import socket
 import struct
 import sys
 import traceback
+import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -31,10 +34,12 @@ from autograder.box import wire
 from autograder.box.lock import Lock, ShortcutUsed
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
-START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED = range(1, 8)
+START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED, KEEP = range(1, 9)
 DONE, FAILED = 64, 65
 
 NOBODY = 65534
+# modules beside the course's own whose contents are put back before a probe runs
+PRISTINE = ("builtins", "copy", "math", "numpy", "torch", "torch.nn", "torch.nn.functional")
 MESSAGE = 2000  # characters of an error that are passed on
 NOT_SHOWN = "(an error that cannot be shown)"
 WIRE_FD = 200  # out of the way of code that closes or reuses low descriptors
@@ -346,13 +351,16 @@ class Session:
         torch.set_num_threads(1)
         self.shell = make_shell()
         self.outputs = Outputs(self.limit_kb << 10, self.picture_kb << 10)
+        self.builtins = frozenset(vars(builtins))
         self.locks: dict[tuple[str, ...], Lock] = {}
         self.lock: Lock | None = None  # that holds
+        self.kept: dict[str, Any] = {}  # names of the set-up cells as they were before anything of the learner's ran
+        self.inside: list[tuple[Any, dict[str, Any]]] = []  # modules and classes, and what they held then
 
     def answer(self, kind: int, request: Any) -> bytes:
         """The reply to one request; an error in it is a reply too."""
         own: dict[int, Callable[..., dict]] = {CELL: self.run_cell, DEFINE: self.define, LEAVE_OUT: self.leave_out}
-        own[SEED] = self.seed
+        own |= {SEED: self.seed, KEEP: self.keep}
         if kind in own:
             self.hold(())
             return json.dumps(own[kind](*request), default=str).encode()
@@ -371,6 +379,46 @@ class Session:
         for seeder in self.seeders:
             seeder(0)
         return {}
+
+    def keep(self, setups: list[str]) -> dict:
+        """Run the set-up cells by themselves, before any cell of the learner's; remember what probes need of them."""
+        namespace = {"__name__": "__main__", "get_ipython": self.shell.user_ns.get("get_ipython")}
+        for source in setups:
+            with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(self.shell.transform_cell(source), "<set-up>", "exec"), namespace)
+        self.kept = {name: value for name, value in namespace.items() if not name.startswith("__")}
+        for module in list(sys.modules.values()):
+            name = str(getattr(module, "__name__", ""))
+            own = str(getattr(module, "__file__", "")).startswith(os.getcwd()) or name.split(".")[0] == "bonsai"
+            if own or name in PRISTINE:
+                self.inside.append((module, dict(vars(module))))
+                classes = [v for v in vars(module).values() if isinstance(v, type)] if own else []
+                self.inside += [(c, dict(vars(c))) for c in classes if c.__module__ == name]
+        return {}
+
+    def restore(self) -> None:
+        """Put back what the learner's code changed in the course's modules, in torch's and in Python's builtins."""
+        stubs = self.lock.stubs if self.lock is not None else []
+        for thing, held in self.inside:
+            now = vars(thing)
+            for name, value in held.items():
+                if name not in now or (now[name] is not value and now[name] not in stubs):
+                    with contextlib.suppress(AttributeError, TypeError):  # what cannot be set was not
+                        setattr(thing, name, value)
+
+    def names_of_probe(self) -> dict[str, Any]:
+        """What a probe sees: the learner's names, but the set-up cell's and Python's own under theirs."""
+        self.restore()
+        names = {k: v for k, v in self.shell.user_ns.items() if k not in self.builtins}
+        for name, value in self.kept.items():
+            if isinstance(value, types.ModuleType) and any(value is thing for thing, _ in self.inside):
+                copied = types.ModuleType(
+                    name
+                )  # an answer that changes the module while the probe runs changes another
+                vars(copied).update(vars(value))
+                value = copied
+            names[name] = value
+        return names
 
     def run_cell(self, source: str) -> dict:
         """Run a cell as Jupyter would; its outputs as nbformat has them."""
@@ -443,7 +491,7 @@ class Session:
         self.hold(forbidden)
         namespace = self.shell.user_ns
         if kind == PROBE:
-            namespace = dict(namespace)
+            namespace = self.names_of_probe()
             exec(compile(source, "<probe>", "exec"), namespace)
         if name not in namespace:
             raise NameError(f"{name} is not defined")

@@ -457,6 +457,8 @@ class _Grading:
         files = self.decoder_files if hide_data else self.files
         without = Path(self.helpers).name in WITHOUT_TEST_IMAGES
         begin(worker, self.sandbox, self.limits, files, self.work, hide_data, without)
+        setups = [c.source for c in self.cells if c.kind == "setup"]
+        self._serve(worker, inside.KEEP, wire.encode((setups,), limit=1 << 30), self.limits.cell_s, REPLY_BYTES)
         return worker
 
     def _spawn(self, server: ForkServer | Container) -> Worker:
