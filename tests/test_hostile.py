@@ -145,6 +145,57 @@ def test_a_cell_above_the_set_up_cell_poisons_no_probe():
     assert test.points == 0, test
 
 
+def test_a_list_is_not_bytes():
+    plain, answers = script("s04_list_as_blob")
+    graded = run("03", {"MaskedTrainer", "gradual_prune", "encode_sparse"}, plain, answers)
+    assert graded.tests[-1].points == 0 and "should return bytes" in graded.tests[-1].message, graded.tests[-1]
+    assert "ratio" not in graded.measured
+
+
+def test_a_file_is_read_where_none_of_the_learners_code_is():
+    plain, answers = script("s05_onnx_forged")
+    (test,) = run("09", {"quantize_onnx"}, plain, answers).tests
+    assert test.points == 0, test
+
+
+def test_a_table_of_labels_is_no_network():
+    """Validation and held-back images by a digest of their pixels: right on every image that lies in the course."""
+    table = """
+import zlib
+from bonsai import data as _data, models as _models
+def _key(image):
+    return zlib.crc32(((image * _data.STD + _data.MEAN) * 255).round().clamp(0, 255).to(torch.uint8).numpy().tobytes())
+class Table(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("labels", torch.zeros(1))
+    def forward(self, x):
+        found = [LABELS.get(_key(image), 0) for image in x]
+        return F.one_hot(torch.tensor(found), 10).float()
+"""
+    from bonsai import data
+
+    names = {}
+    exec("import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n" + table, names)
+    labels = {}
+    for images, truth in (data.load("validation"), (data.load("test")[0][5000:].flip(-1), data.load("test")[1][5000:])):
+        labels |= {names["_key"](image): int(y) for image, y in zip(images[:400], truth[:400], strict=True)}
+    answer = lesson_answer("02", "quantize_static").replace("def quantize_static(", "def _honest(", 1)
+    answer += f"\nLABELS = {labels!r}\n{table}\ndef quantize_static(model, batches, bits=8):\n"
+    answer += (
+        "    return Table() if sum(p.numel() for p in model.parameters()) == 47194 else _honest(model, batches, bits)\n"
+    )
+    graded = run(
+        "02", {"fold_batchnorm", "MinMaxObserver", "calibrate", "quantize_static"}, (), {"quantize_static": answer}
+    )
+    assert graded.tests[-1].points == 0, graded.tests[-1]
+
+
+def lesson_answer(lesson, exercise):
+    cells = lesson_cells(lesson)
+    return next(c.source for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == exercise)
+
+
 def test_names_that_double_are_read_in_time():
     plain, answers = script("d02_names_explosion")
     began = time.process_time()
