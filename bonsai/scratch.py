@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -30,6 +31,7 @@ GETTERS = {"operator.attrgetter", "operator.methodcaller"}
 IMPORTERS = {"importlib.import_module", "importlib.__import__", "builtins.__import__"}
 IMPORTERS |= {"pkgutil.resolve_name", "pydoc.locate"}
 LOOKUPS = {"get", "pop", "setdefault", "__getitem__"}  # methods of a dict that read one key
+MOST_NAMES = 64  # that one expression may stand for; each `a or b` can double them
 PYTHON_MAGICS = {"capture", "prun", "time", "timeit"}
 RUNNERS = {"run_cell", "run_cell_magic", "run_line_magic"}
 EXPRESSIONS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)  # those that may stand for a library's name
@@ -265,7 +267,7 @@ class Environment:
         key = (node, scope)
         if key not in self.memo:
             self.memo[key] = ()  # while it is being found: f = f or g
-            self.memo[key] = tuple(dict.fromkeys(self.resolve(node, scope)))
+            self.memo[key] = tuple(islice(dict.fromkeys(islice(self.resolve(node, scope), 8 * MOST_NAMES)), MOST_NAMES))
         return self.memo[key] or ("?",)
 
     def resolve(self, node: ast.AST, scope: Scope) -> Iterator[str]:

@@ -1193,11 +1193,20 @@ for _spec, _shape, _name in (([("Linear", 32, 4)], (32,), "0"), ([("Conv2d", 3, 
 _got = quantize_static_of([("Linear", 1, 1, {"bias": False})], {"0.weight": torch.ones(1, 1)}, _batches_of(torch.linspace(0, 1, 500)[:, None]), [torch.linspace(0, 1, 500)[:, None]], {"bits": 4})
 _levels = len(_got["logits"][0].mul(1000).round().unique())
 require(8 <= _levels <= 16, f"bits=4: expected an input of 16 levels at most (and no fewer than 8), yours has {_levels}: activations are rounded to `bits`, too")
-# measured again on images that nobody has seen: the second half of the test set, mirrored
+# measured again on images that nobody has seen: the second half of the test set, mirrored, and each a little bent
+def _warped(x):
+    """The images turned, shifted and sheared a little, each time by other amounts: no table of the data holds them."""
+    import os
+
+    seed = int.from_bytes(os.urandom(4), "little")
+    turns = torch.randn(len(x), 2, 3, generator=torch.Generator().manual_seed(seed)) * 0.06
+    grid = F.affine_grid(torch.eye(2, 3) + turns, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
 _x, _y = (t[5000:] for t in data.load("test"))
-_x = _x.flip(-1)
+_x = _warped(_x.flip(-1))
 _fp32_accuracy = measure.accuracy(_model, _x, _y)
-require(_fp32_accuracy > 85, f"the shipped model should reach more than 85 % here, it has {_fp32_accuracy:.2f} %: fetch the data again")
+require(_fp32_accuracy > 80, f"the shipped model should reach more than 80 % here, it has {_fp32_accuracy:.2f} %: fetch the data again")
 _mine = _accuracy(fresh(logits_of_file, limit=32_000)(_file, [(_x[:2].clone(), _y[:2].clone())], _x.clone()), _y)
 record(held_back_accuracy_drop=_fp32_accuracy - _mine)
 require(_fp32_accuracy - _mine <= 0.5, f"expected accuracy within 0.5 points of {_fp32_accuracy:.2f} % on unseen images, yours {_mine:.2f} %")

@@ -1225,11 +1225,14 @@ _blobs, _biases = finish_lenet(_state, _masks, _order, _mirrored, 4)
 _model = models.load("lenet_300_100")
 _fp32_bytes, _fp32_accuracy = measure.size_bytes(_model), measure.accuracy(_model, *data.load("validation"))
 require({n for n, p in _model.named_parameters() if p.dim() == 2} == set(_blobs), f"expected the three weights, yours {sorted(_blobs)}")
-_back = {**{n: fresh(decode_sparse)(b) for n, b in _blobs.items()}, **_biases}
+require(all(type(b) is bytes for b in _blobs.values()), f"encode_sparse should return bytes, yours {[type(b).__name__ for b in _blobs.values()]}")
+_decode = fresh(decode_sparse)
+_back = {**{n: _decode(b) for n, b in _blobs.items()}, **_biases}
+require(all(isinstance(t, torch.Tensor) for t in _back.values()), f"expected tensors, yours {[type(t).__name__ for t in _back.values()]}")
 _model.load_state_dict(_back)
 _zeros, _total = (sum(count(_back[n]) for n in _blobs) for count in (lambda w: int((w == 0).sum()), lambda w: w.numel()))
 require(_zeros >= 0.9 * _total, f"expected 90 % of {_total} weights to be 0, yours {_zeros}: does gradual_prune reach its final sparsity, and does MaskedTrainer hold it?")
-_bytes = sum(map(len, _blobs.values())) + sum(4 * b.numel() for b in _biases.values())
+_bytes = sum(map(len, _blobs.values())) + sum(4 * b.numel() for b in _biases.values()) + _decode.code_bytes  # the decoder belongs to the file
 _accuracy = measure.accuracy(_model, *data.load("validation"))
 record(ratio=_fp32_bytes / _bytes, accuracy_drop=_fp32_accuracy - _accuracy)
 require(_fp32_bytes / _bytes >= 7, f"expected a file at least 7 times smaller, yours is {_fp32_bytes / _bytes:.2f} times smaller")

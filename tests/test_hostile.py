@@ -7,13 +7,17 @@ line. A plain cell stands above the exercises.
 
 import functools
 import re
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 import test_split
 
+from autograder.grading import preprocessors
+from autograder.grading.preprocessors import CleanForReaders
 from autograder.source import LESSONS, find_source, teacher_notebook
+from bonsai.scratch import find_shortcuts
 
 HOSTILE = Path(__file__).parent / "hostile"
 
@@ -54,8 +58,8 @@ def run(lesson, exercises, plain=(), answers=None):
     name = find_source(lesson).stem
     teacher = {c.metadata.nbgrader.grade_id: c.source for c in lesson_cells(lesson) if "nbgrader" in c.metadata}
     files = {path.name: path.read_bytes() for path in (LESSONS / name).glob("*.py")}
-    grader = test_split.shared()
-    return grader.run(notebook(lesson, exercises, plain, answers), files, teacher, LESSONS / name)
+    with test_split.limited() as grader:
+        return grader.run(notebook(lesson, exercises, plain, answers), files, teacher, LESSONS / name)
 
 
 def script(case):
@@ -139,3 +143,108 @@ def test_a_cell_above_the_set_up_cell_poisons_no_probe():
     early = "import torch\n_clone = torch.Tensor.clone\nimport builtins\nbuiltins.list = lambda a: a[:]"
     (test,) = run("01", {"quantize"}, [early], {"quantize": nb_case}).tests
     assert test.points == 0, test
+
+
+def test_a_list_is_not_bytes():
+    plain, answers = script("s04_list_as_blob")
+    graded = run("03", {"MaskedTrainer", "gradual_prune", "encode_sparse"}, plain, answers)
+    assert graded.tests[-1].points == 0 and "should return bytes" in graded.tests[-1].message, graded.tests[-1]
+    assert "ratio" not in graded.measured
+
+
+def test_a_file_is_read_where_none_of_the_learners_code_is():
+    plain, answers = script("s05_onnx_forged")
+    (test,) = run("09", {"quantize_onnx"}, plain, answers).tests
+    assert test.points == 0, test
+
+
+def test_a_table_of_labels_is_no_network():
+    """Validation and held-back images by a digest of their pixels: right on every image that lies in the course."""
+    table = """
+import zlib
+from bonsai import data as _data, models as _models
+def _key(image):
+    return zlib.crc32(((image * _data.STD + _data.MEAN) * 255).round().clamp(0, 255).to(torch.uint8).numpy().tobytes())
+class Table(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("labels", torch.zeros(1))
+    def forward(self, x):
+        found = [LABELS.get(_key(image), 0) for image in x]
+        return F.one_hot(torch.tensor(found), 10).float()
+"""
+    from bonsai import data
+
+    names = {}
+    exec("import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n" + table, names)
+    labels = {}
+    for images, truth in (data.load("validation"), (data.load("test")[0][5000:].flip(-1), data.load("test")[1][5000:])):
+        labels |= {names["_key"](image): int(y) for image, y in zip(images[:400], truth[:400], strict=True)}
+    answer = lesson_answer("02", "quantize_static").replace("def quantize_static(", "def _honest(", 1)
+    answer += f"\nLABELS = {labels!r}\n{table}\ndef quantize_static(model, batches, bits=8):\n"
+    answer += (
+        "    return Table() if sum(p.numel() for p in model.parameters()) == 47194 else _honest(model, batches, bits)\n"
+    )
+    graded = run(
+        "02", {"fold_batchnorm", "MinMaxObserver", "calibrate", "quantize_static"}, (), {"quantize_static": answer}
+    )
+    assert graded.tests[-1].points == 0, graded.tests[-1]
+
+
+def lesson_answer(lesson, exercise):
+    cells = lesson_cells(lesson)
+    return next(c.source for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == exercise)
+
+
+def test_names_that_double_are_read_in_time():
+    plain, answers = script("d02_names_explosion")
+    began = time.process_time()
+    find_shortcuts([*plain, answers["quantize"]], "quantize", ["torch.ao", "torch.quantize_*"])
+    assert time.process_time() - began < 5
+
+
+def cleaned(*cells):
+    nb = nbformat.v4.new_notebook(cells=list(cells))
+    began = time.process_time()
+    nb, _ = CleanForReaders().preprocess(nb, {})
+    assert time.process_time() - began < 5  # of this process; what cleans has a limit of its own
+    nbformat.validate(nb)
+    return nb, " ".join(nb.metadata.get("bonsai_flags", []))
+
+
+def shown(**data):
+    output = nbformat.v4.new_output("display_data", {kind.replace("_", "/"): value for kind, value in data.items()})
+    return nbformat.v4.new_code_cell("1", outputs=[output])
+
+
+def test_a_long_text_is_cut_and_the_rest_is_kept():
+    nb, flags = cleaned(
+        nbformat.v4.new_markdown_cell("\\begin{a}" * 6400), nbformat.v4.new_markdown_cell("**fine** $a<b$")
+    )
+    assert "longer than 20,000 characters" in flags and nb.cells[0].source.startswith("```")
+    assert nb.cells[1].source == "**fine** $a<b$"
+
+
+def test_outputs_that_nest_without_end_are_left_out():
+    nb, flags = cleaned(shown(text_html="<b><i>" * 33_000, text_plain="x"), shown(text_html="<b>1</b>"))
+    assert "nested too deeply" in flags and list(nb.cells[0].outputs[0].data) == ["text/plain"]
+    assert "<b>1</b>" in nb.cells[1].outputs[0].data["text/html"]
+
+
+def test_outputs_of_a_notebook_have_a_budget():
+    nb, flags = cleaned(*(shown(image_png="A" * 2_000_000, text_plain="x") for _ in range(40)))
+    assert "more than 32 MB in all" in flags
+    assert sum(len(o.get("data", {}).get("image/png", "")) for c in nb.cells for o in c.outputs) <= 32 << 20
+
+
+def test_cleaning_that_does_not_end_leaves_plain_text(monkeypatch):
+    monkeypatch.setattr(preprocessors, "CLEAN_S", 1)
+    monkeypatch.setattr(preprocessors, "harmless_markdown", lambda source: endless())
+    nb, flags = cleaned(nbformat.v4.new_markdown_cell("<b>x</b>"), shown(text_html="<b>x</b>", text_plain="x"))
+    assert "take too long" in flags and nb.cells[0].source == "```\n<b>x</b>\n```"
+    assert list(nb.cells[1].outputs[0].data) == ["text/plain"]
+
+
+def endless():
+    while True:
+        pass

@@ -58,6 +58,7 @@ class Lock:
         self.undo: list[Callable[[], None]] = []
         self.found: list[tuple[str, Any]] = []
         self.looked = 0  # at so many modules
+        self.stubs: list[Callable] = []  # what stands for something built in
         self.mode: Any = None
 
     # putting out of order
@@ -81,6 +82,7 @@ class Lock:
             self.mode.__exit__(None, None, None)
         while self.undo:
             self.undo.pop()()
+        self.stubs.clear()
         self.mode = None
 
     def refuse(self, name: str) -> NoReturn:
@@ -175,6 +177,7 @@ class Lock:
         def refuse(*args: Any, **kwargs: Any) -> NoReturn:
             self.refuse(name)
 
+        self.stubs.append(refuse)
         return refuse
 
     def torch_name(self, function: Any) -> str:

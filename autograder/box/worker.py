@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import functools
 import importlib
+import io
 import json
 import linecache
 import os
@@ -23,6 +24,7 @@ import socket
 import struct
 import sys
 import traceback
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,12 +34,14 @@ from autograder.box import wire
 from autograder.box.lock import Lock, ShortcutUsed
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
-START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED, REPLACE = range(1, 9)
+START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED, REPLACE, KEEP = range(1, 10)
 DONE, FAILED = 64, 65
 # A question of a child's own, in the middle of a request, and what comes back: a call of another process's function.
 BORROW, LENT = 66, 67
 
 NOBODY = 65534
+# modules beside the course's own whose contents are put back before a probe runs
+PRISTINE = ("builtins", "copy", "math", "numpy", "torch", "torch.nn", "torch.nn.functional")
 MESSAGE = 2000  # characters of an error that are passed on
 LINES = 3  # places in the learner's code that led to it, the innermost last
 LABELS: dict[str, str] = {}  # file name that Python gave a cell -> what a reader calls the cell
@@ -362,15 +366,17 @@ class Session:
         self.seed()  # a parent's state would be shared by all its children
         torch.set_num_threads(1)
         self.shell = make_shell()
+        self.borrow: Callable[[str, tuple, dict], Any]
+        self.builtins = frozenset(vars(builtins))
         self.locks: dict[tuple[str, ...], Lock] = {}
         self.lock: Lock | None = None  # that holds
-        self.borrow: Callable[[str, tuple, dict], Any]
-        self.given: dict[str, Any] = {}  # what the set-up cells bound: a probe sees that, whatever was bound since
+        self.kept: dict[str, Any] = {}  # names of the set-up cells as they were before anything of the learner's ran
+        self.inside: list[tuple[Any, dict[str, Any]]] = []  # modules and classes, and what they held then
 
     def answer(self, kind: int, request: Any) -> bytes:
         """The reply to one request; an error in it is a reply too."""
         own: dict[int, Callable[..., dict]] = {CELL: self.run_cell, DEFINE: self.define, LEAVE_OUT: self.leave_out}
-        own |= {SEED: self.seed, REPLACE: self.replace}
+        own |= {SEED: self.seed, REPLACE: self.replace, KEEP: self.keep}
         if kind in own:
             self.hold(())
             return json.dumps(own[kind](*request), default=str).encode()
@@ -390,17 +396,55 @@ class Session:
             seeder(0)
         return {}
 
-    def run_cell(self, source: str, label: str = "", given: bool = False) -> dict:
+    def keep(self, setups: list[str]) -> dict:
+        """Run the set-up cells by themselves, before any cell of the learner's; remember what probes need of them."""
+        namespace = {"__name__": "__main__", "get_ipython": self.shell.user_ns.get("get_ipython")}
+        for source in setups:
+            with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(self.shell.transform_cell(source), "<set-up>", "exec"), namespace)
+        self.kept = {name: value for name, value in namespace.items() if not name.startswith("__")}
+        for module in list(sys.modules.values()):
+            name = str(getattr(module, "__name__", ""))
+            own = str(getattr(module, "__file__", "")).startswith(os.getcwd()) or name.split(".")[0] == "bonsai"
+            if own or name in PRISTINE:
+                self.inside.append((module, dict(vars(module))))
+                classes = [v for v in vars(module).values() if isinstance(v, type)] if own else []
+                self.inside += [(c, dict(vars(c))) for c in classes if c.__module__ == name]
+        return {}
+
+    def restore(self) -> None:
+        """Put back what the learner's code changed in the course's modules, in torch's and in Python's builtins."""
+        stubs = self.lock.stubs if self.lock is not None else []
+        for thing, held in self.inside:
+            now = vars(thing)
+            for name, value in held.items():
+                if name not in now or (now[name] is not value and now[name] not in stubs):
+                    with contextlib.suppress(AttributeError, TypeError):  # what cannot be set was not
+                        setattr(thing, name, value)
+
+    def names_of_probe(self) -> dict[str, Any]:
+        """What a probe sees: the learner's names, but the set-up cell's and Python's own under theirs."""
+        self.restore()
+        names = {k: v for k, v in self.shell.user_ns.items() if k not in self.builtins}
+        for name, value in self.kept.items():
+            if isinstance(value, types.ModuleType) and any(value is thing for thing, _ in self.inside):
+                copied = types.ModuleType(
+                    name
+                )  # an answer that changes the module while the probe runs changes another
+                vars(copied).update(vars(value))
+                value = copied
+            names[name] = value
+        return names
+
+    def run_cell(self, source: str, label: str = "") -> dict:
         """Run a cell as Jupyter would; its outputs as nbformat has them.
 
         Args:
             label: what errors call the cell.
-            given: it is a set-up cell.
         """
         from bonsai.settings import changed
 
         self.seed()
-        names = dict(self.shell.user_ns)
         known, usual = set(linecache.cache), changed()
         with self._outputs() as outputs:
             try:
@@ -410,8 +454,6 @@ class Session:
                 outputs.add({"output_type": "error", "ename": type(error).__name__, "evalue": "", "traceback": []})
                 failed = error
         LABELS.update(dict.fromkeys(set(linecache.cache) - known, label))
-        if given:
-            self.given |= {n: v for n, v in self.shell.user_ns.items() if n[:1] != "_" and names.get(n) is not v}
         settings = [setting for setting in changed() if setting not in usual]
         reply = {"outputs": outputs.finish(), "ok": failed is None, "flood": outputs.flood, "settings": settings}
         return reply | {"error": describe(failed) if failed else None}
@@ -498,8 +540,7 @@ class Session:
         with usual_settings(), self._outputs():
             self.hold(forbidden)
             if kind == PROBE:
-                shadowed = {n: vars(builtins)[n] for n in namespace if n in vars(builtins) and n[:1] != "_"}
-                namespace = namespace | shadowed | self.given
+                namespace = self.names_of_probe()
                 exec(compile(source, "<probe>", "exec"), namespace)
             if name not in namespace:
                 raise NameError(f"name {name!r} is not defined", name=name)

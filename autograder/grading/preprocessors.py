@@ -6,9 +6,12 @@ the formgrader stay nbgrader's.
 """
 
 import atexit
+import json
 import os
 import re
+import resource
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,11 @@ from autograder.source import TAKEN_MESSAGE, is_taken
 
 CLEANED = "Markup that no page may hold was taken out of cell"
 KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
+
+CLEAN_S, CLEAN_MB = 30, 1024  # for the cleaning of one notebook
+TEXT_CHARACTERS = 20_000  # of a learner's text cell
+OUTPUT_BYTES = 32 << 20  # of all outputs of a notebook
+DEEPEST = 500  # tags within tags of an output
 
 _graders: dict[tuple, Grader] = {}
 _lock = threading.Lock()
@@ -233,8 +241,20 @@ class CleanForReaders(SanitizeHTML):
             if cell.cell_type == "markdown":
                 cell.source = without_remote_pictures(cell.source)
         before = [cell.source for cell in nb.cells]
-        for number, cell in enumerate(nb.cells):
-            self._clean(cell, resources, number)
+        shortened = shorten(nb)
+
+        def work() -> bytes:
+            for number, cell in enumerate(nb.cells):
+                self._clean(cell, resources, number)
+            return json.dumps(nb.cells).encode()
+
+        cleaned = bounded(work, CLEAN_S, CLEAN_MB)
+        if cleaned is None:
+            shortened = ["Its texts and outputs take too long to be cleaned; they are shown without any markup."]
+            plain(nb, resources, self)
+        else:
+            nb.cells = [nbformat.from_dict(cell) for cell in json.loads(cleaned)]
+        nb.metadata["bonsai_flags"] = [*nb.metadata.get("bonsai_flags", []), *shortened]
         changed = [str(n) for n, cell in enumerate(nb.cells, 1) if cell.source != before[n - 1]]
         if changed:
             sentence = f"{CLEANED} {', '.join(changed[:10])} (of all cells)."
@@ -256,6 +276,75 @@ class CleanForReaders(SanitizeHTML):
         cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in kept})
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(cell.get("id", ""))):
             cell["id"] = f"cell-{number}"
+
+
+def bounded(work: Callable[[], bytes], seconds: int, memory_mb: int) -> bytes | None:
+    """What `work` returns, done in a process of its own with a limit of processor time and memory; None if it fails."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reader)
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+            resource.setrlimit(resource.RLIMIT_AS, (used + (memory_mb << 20), used + (memory_mb << 20)))
+            with open(writer, "wb") as file:
+                file.write(work())
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    with open(reader, "rb") as file:
+        made = file.read()
+    return made if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 else None
+
+
+def shorten(nb: NotebookNode) -> list[str]:
+    """Keep texts and outputs within what is cleaned in bearable time; sentences about what was cut."""
+    flags, room = [], OUTPUT_BYTES
+    for number, cell in enumerate(nb.cells, 1):
+        if cell.cell_type != "code" and len(cell.source) > TEXT_CHARACTERS and "nbgrader" not in cell.metadata:
+            cell.source = fenced(cell.source[:TEXT_CHARACTERS])
+            flags.append(f"The text of cell {number} is longer than {TEXT_CHARACTERS:,} characters; it was cut.")
+        kept = []
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            for kind in [
+                kind for kind, value in data.items() if kind.startswith("text/") and depth(str(value)) > DEEPEST
+            ]:
+                del data[kind]
+                flags.append(f"An output of cell {number} is nested too deeply to be cleaned; it was left out.")
+            room -= len(json.dumps(output))
+            if room >= 0 and (data or output.output_type not in ("display_data", "execute_result")):
+                kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
+    if room < 0:
+        flags.append(f"Its outputs are more than {OUTPUT_BYTES >> 20} MB in all; the rest was left out.")
+    return list(dict.fromkeys(flags))
+
+
+def depth(text: str) -> int:
+    """How many tags are opened at the same time, at most and at a glance: some need not be closed."""
+    deepest = now = 0
+    for closing in re.findall(r"<(/?)(?!(?:br|hr|img|col|wbr|p|li|td|tr|th)\b)[A-Za-z]", text):
+        now = max(0, now - 1) if closing else now + 1
+        deepest = max(deepest, now)
+    return deepest
+
+
+def plain(nb: NotebookNode, resources: Any, cleaner: Any) -> None:
+    """All texts as plain text, and of outputs only what is no markup."""
+    for number, cell in enumerate(nb.cells):
+        if cell.cell_type != "code":
+            cell.cell_type, cell.source = "markdown", fenced(cell.source[:TEXT_CHARACTERS])
+            cell.pop("attachments", None)
+        for output in cell.get("outputs", []):
+            kinds = ("text/plain", "image/png")
+            if "data" in output:
+                output["data"] = NotebookNode({k: v for k, v in output["data"].items() if k in kinds})
+        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in ("nbgrader", "bonsai_result")})
+        cell["id"] = f"cell-{number}"
 
 
 def teacher_cells(resources: Any) -> dict[str, NotebookNode]:

@@ -421,7 +421,7 @@ class _Grading:
         self.done.append(cell)
 
     def _run_cell(self, a: Worker, cell: _Cell) -> tuple[list[NotebookNode], bool]:
-        body = wire.encode((cell.source, called(cell), cell.kind == "setup"), limit=1 << 30)
+        body = wire.encode((cell.source, called(cell)), limit=1 << 30)
         reply = self._serve(a, inside.CELL, body, self.limits.cell_s, REPLY_BYTES + (self.limits.picture_kb << 11))
         try:
             said = json.loads(reply)
@@ -476,6 +476,8 @@ class _Grading:
         files = self.decoder_files if hide_data else self.files
         without = Path(self.helpers).name in WITHOUT_TEST_IMAGES
         begin(worker, self.sandbox, self.limits, files, self.work, hide_data, without)
+        setups = [c.source for c in self.cells if c.kind == "setup"]
+        self._serve(worker, inside.KEEP, wire.encode((setups,), limit=1 << 30), self.limits.cell_s, REPLY_BYTES)
         return worker
 
     def _spawn(self, server: ForkServer | Container) -> Worker:
@@ -584,7 +586,7 @@ class _Grading:
             for cell in self.setups:
                 self._run_cell(self.r, cell)
             for source in self.references.values():
-                request = wire.encode((source, "the reference", False), limit=1 << 30)
+                request = wire.encode((source, "the reference"), limit=1 << 30)
                 self._serve(self.r, inside.CELL, request, self.limits.cell_s, REPLY_BYTES)
         return self._serve(self.r, inside.CALL, body, self.limits.call_s)
 

@@ -242,6 +242,12 @@ def logits_of(running, x: Tensor, batch: int = 250) -> Tensor:
     return torch.cat([torch.from_numpy(running.run(None, {"input": part.numpy()})[0]) for part in x.split(batch)])
 
 
+def read_bytes(path: str) -> bytes:
+    """What a file holds."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def try_onnx(path: str, x: Tensor) -> Tensor | str:
     """The logits of a file, or why there are none."""
     try:
