@@ -57,7 +57,8 @@ def to_run(cells: list[tuple[str, str]]) -> set[int]:
         return set()
     try:
         looks = {i: look(source) for i, (_, source) in enumerate(cells)}
-        trees, names = ({i: one[k] for i, one in looks.items() if one is not None} for k in (0, 1))
+        trees = {i: one[0] for i, one in looks.items() if one is not None}
+        names = {i: one[1] for i, one in looks.items() if one is not None}
         own = [i for i, (role, _) in enumerate(cells) if role == "own"]
         if any(i not in trees for i in own) or reaches_far(written := [trees[i] for i in own]):
             return demonstrations
