@@ -42,7 +42,7 @@ types: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/core
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,cluster,site,dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,llm,cluster,site,dev]'
 	@touch $@
 
 # System packages, where we may install them; elsewhere the programs that need them say so themselves.
@@ -54,4 +54,4 @@ browser:
 
 # Resolve the lock again after a change to pyproject.toml.
 lock: .venv/dev
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra deploy --extra text --extra cluster --extra site --extra dev --no-header --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra deploy --extra text --extra llm --extra cluster --extra site --extra dev --no-header --output-file requirements.lock

@@ -1,6 +1,7 @@
-"""The course's four small networks and their shipped weights (28x28 grey images, 10 classes, `[N, 10]` logits).
+"""The course's small networks and their shipped weights.
 
-And networks that plain data describes, for checks.
+Four for images (28x28, grey, 10 classes, `[N, 10]` logits) and one for text (`bonsai.language`). And networks that
+plain data describes, for checks.
 """
 
 import json
@@ -13,6 +14,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
+
+from bonsai import language
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
 
@@ -86,6 +89,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "small_cnn": small_cnn,
     "resnet8": ResNet8,
 }
+LANGUAGE_MODELS: dict[str, Callable[[], nn.Module]] = {"small_decoder": language.Decoder}
 
 
 def load(name: str) -> nn.Module:
@@ -95,7 +99,7 @@ def load(name: str) -> nn.Module:
         ValueError: no model of that name.
     """
     _check(name)
-    model = MODELS[name]()
+    model = (MODELS | LANGUAGE_MODELS)[name]()
     model.load_state_dict(load_file(CHECKPOINTS / f"{name}.safetensors"))
     return model.eval()
 
@@ -130,6 +134,8 @@ def random_state(model: nn.Module, seed: int) -> dict[str, Tensor]:
 def card(name: str) -> dict:
     """What is recorded about a shipped model: `parameters`, `epochs`, `seed`, validation and test accuracy.
 
+    Of the language model: `parameters`, `steps`, `seed`, validation and test perplexity of a token.
+
     Raises:
         ValueError: no model of that name.
     """
@@ -138,5 +144,5 @@ def card(name: str) -> dict:
 
 
 def _check(name: str) -> None:
-    if name not in MODELS:
-        raise ValueError(f"no model {name!r}: choose one of {', '.join(MODELS)}")
+    if name not in MODELS | LANGUAGE_MODELS:
+        raise ValueError(f"no model {name!r}: choose one of {', '.join(MODELS | LANGUAGE_MODELS)}")

@@ -47,6 +47,10 @@ CONTRACT = {
         *("kmeans_codebook", "tie_gradient", "entropy_bits", "huffman_lengths", "canonical_codes", "encode_symbols"),
         *("relative_index", "compress"),
     ],
+    "08_llm_compression": [
+        *("perplexity", "rtn", "outlier_channels", "smooth_scales", "awq_scale", "hessian", "gptq", "nf4_codebook"),
+        *("double_quantize", "kv_quantize", "q4_0_encode", "memory_gb"),
+    ],
     "09_deployment": [
         *("export_onnx", "parity", "quantize_onnx", "percentiles_under_load", "meets_sla", "MicroBatcher"),
         *("create_app", "peak_activation_bytes", "to_c_array"),

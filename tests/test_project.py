@@ -46,7 +46,7 @@ def test_conda_installs_python_pip_and_the_project():
     listed = [line.strip().removeprefix("- ") for line in lines if line.strip().startswith("- ")]
     assert listed == [
         *("conda-forge", f"python {PROJECT['requires-python']}", "pip", "pip:"),
-        *("--constraint requirements.lock", "--editable .[deploy,text,cluster,site,dev]"),
+        *("--constraint requirements.lock", "--editable .[deploy,text,llm,cluster,site,dev]"),
     ]
 
 

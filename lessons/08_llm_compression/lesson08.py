@@ -1,0 +1,292 @@
+"""Lesson 08: windows of text, inputs of layers, rounded copies of a model, and what a machine can do.
+
+Beside it `pictures08` draws, `smollm08` reads the larger model of section 9, `checks08` is for the tests.
+"""
+
+import contextlib
+import copy
+import io
+import json
+import math
+import warnings
+from collections.abc import Callable
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from bonsai import language, measure, models
+
+METHODS = ("RTN", "AWQ", "GPTQ", "NF4", "Q4_0")
+
+
+def results() -> dict:
+    """What data/make_lesson08.py recorded."""
+    return json.loads((models.CHECKPOINTS.parent / "lesson08.json").read_text())
+
+
+def calibration() -> Tensor:
+    """64 windows of 128 tokens from the training chapters."""
+    return load_file(models.CHECKPOINTS / "lesson08.safetensors")["calibration"].long()
+
+
+def windows(split: str, count: int) -> Tensor:
+    """`count` windows of 129 tokens, spread evenly over a split: 128 predictions each."""
+    tokens = language.tokens(split)
+    starts = torch.linspace(0, len(tokens) - 129, count).long()
+    return tokens[starts[:, None] + torch.arange(129)]
+
+
+@torch.no_grad()
+def losses(model: nn.Module, windows: Tensor) -> Tensor:
+    """Mean log-loss of each window."""
+    logits = torch.cat([model(part) for part in windows[:, :-1].split(8)])
+    return F.cross_entropy(logits.transpose(1, 2), windows[:, 1:], reduction="none").mean(1)
+
+
+def loss(model: nn.Module, windows: Tensor) -> float:
+    """Mean log-loss of a predicted token."""
+    return losses(model, windows).mean().item()
+
+
+def rise(model: nn.Module, windows: Tensor, changed: nn.Module) -> float:
+    """By how many per cent the perplexity of `changed` lies above that of `model`."""
+    return 100 * (math.exp(loss(changed, windows) - loss(model, windows)) - 1)
+
+
+def linears(model: nn.Module) -> dict[str, nn.Linear]:
+    """The layers that are quantized: all but the embedding, which is the output layer as well."""
+    return {name: m for name, m in model.named_modules() if type(m) is nn.Linear}
+
+
+@torch.no_grad()
+def inputs(model: nn.Module, windows: Tensor) -> dict[str, Tensor]:
+    """Name of each linear layer -> its inputs on some text, `[tokens, in]`."""
+    seen: dict[str, Tensor] = {}
+
+    def hook(name: str) -> Callable:
+        return lambda module, args, output: seen.update({name: args[0].flatten(0, -2)})
+
+    handles = [m.register_forward_hook(hook(name)) for name, m in linears(model).items()]
+    model(windows)
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+@torch.no_grad()
+def quantized(model: nn.Module, change: Callable[[str, Tensor], Tensor]) -> nn.Module:
+    """A copy whose linear layers have the weights `change(name, weight)`."""
+    made = copy.deepcopy(model)
+    for name, layer in linears(made).items():
+        layer.weight.copy_(change(name, layer.weight))
+    return made
+
+
+def scaled(rtn: Callable, w: Tensor, scale: Tensor, bits: int, group: int) -> Tensor:
+    """AWQ's weight: rounded with its columns multiplied, then divided."""
+    return rtn(w * scale, bits, group) / scale
+
+
+def to_levels(w: Tensor, levels: Tensor, group: int) -> Tensor:
+    """Each group divided by its largest magnitude, moved to the nearest level, and multiplied again."""
+    edges = (levels[1:] + levels[:-1]) / 2
+    parts = []
+    for part in w.split(group, dim=1):
+        top = part.abs().amax(1, keepdim=True)
+        parts.append(levels[torch.bucketize(part / torch.where(top > 0, top, 1.0), edges)] * top)
+    return torch.cat(parts, dim=-1)
+
+
+def smoothed(model: nn.Module, seen: dict[str, Tensor], bits: int, scales: Callable | None) -> nn.Module:
+    """8-bit weights by output channel, and inputs rounded with one symmetric scale a layer, from `seen`."""
+    made = copy.deepcopy(model)
+    q = 2 ** (bits - 1) - 1
+    for name, layer in linears(made).items():
+        w, x = layer.weight.detach(), seen[name]
+        s = scales(x, w) if scales else torch.ones(w.shape[1])
+        step = (x / s).abs().max() / q
+        step_w = (w * s).abs().amax(1, keepdim=True) / 127
+        layer.weight.data = torch.round(w * s / step_w) * step_w
+
+        def before(module: nn.Module, args: tuple, s: Tensor = s, step: Tensor = step) -> Tensor:
+            return torch.round(args[0] / s / step).clamp(-q, q) * step
+
+        layer.register_forward_pre_hook(before)
+    return made
+
+
+def with_cache(model: nn.Module, change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> nn.Module:
+    """A copy whose keys and values, `[tokens, channels]` of each head, pass through `change` before they are read."""
+    made = copy.deepcopy(model)
+
+    def store(k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        pairs = [change(a, b) for a, b in zip(k.flatten(0, 1), v.flatten(0, 1), strict=True)]
+        return tuple(torch.stack(t).reshape(k.shape) for t in zip(*pairs, strict=True))  # type: ignore[return-value]
+
+    for module in made.modules():
+        if isinstance(module, language.Attention):
+            module.store = store
+    return made
+
+
+def file_bytes(model: nn.Module, bits: float, group: int) -> int:
+    """Codes and float16 scales of the linear layers, float16 for everything else."""
+    inside = sum(m.weight.numel() for m in linears(model).values())
+    outside = sum(p.numel() for p in model.parameters()) - inside
+    scales = sum(len(m.weight) * -(-m.weight.shape[1] // group) for m in linears(model).values()) if group else 0
+    return round(inside * bits / 8) + 2 * (scales + outside)
+
+
+def output_error(w: Tensor, w_hat: Tensor, h: Tensor) -> float:
+    """Relative error of the layer's outputs over the tokens behind H."""
+    cost = [((e @ h) * e).sum() for e in (w_hat - w, w)]
+    return math.sqrt(cost[0] / cost[1])
+
+
+def gguf_agrees(layers: dict[str, nn.Linear], blobs: dict[str, bytes]) -> str:
+    """What the package `gguf` says to bytes of Q4_0, if it is here."""
+    try:
+        from gguf import GGMLQuantizationType, quants
+    except ImportError:
+        return "The package gguf (extra llm) is not installed, so nobody else has read these bytes."
+    kind, other, worst = GGMLQuantizationType.Q4_0, 0, 0.0
+    for name, layer in layers.items():
+        w = layer.weight.detach().numpy()
+        mine, theirs = (torch.frombuffer(bytearray(b), dtype=torch.uint8).numpy().reshape(len(w), -1)
+                        for b in (blobs[name], quants.quantize(w, kind).tobytes()))  # fmt: skip
+        other += int((mine != theirs).sum())
+        worst = max(worst, float(abs(quants.dequantize(mine, kind) - quants.dequantize(theirs, kind)).max()))
+    total = sum(map(len, blobs.values()))
+    return f"gguf reads them; {other} of {total:,} bytes differ from its own (ties), by at most {worst:.1g} in a weight"
+
+
+def in_words(found: dict[str, float]) -> str:
+    """Rises in per cent, in one line."""
+    return ", ".join(f"{name} {value:+.1f} %" for name, value in found.items())
+
+
+def points(table: dict, method: str) -> list[tuple[int, int, dict]]:
+    """(bits, group, row) of a method, by bits a weight."""
+    rows = [(*map(int, key.split(",")), row) for key, row in table.get(method, {}).items()]
+    return sorted(rows, key=lambda r: r[0] + 16 / r[1])  # type: ignore[return-value]
+
+
+def print_small(made: dict) -> None:
+    """The recorded table of the small model."""
+    print(f"held-back chapters, FP32 perplexity {made['fp32']:.2f}; float16 file {made['float16_bytes']:,} bytes")
+    for method in METHODS:
+        for bits, group, row in points(made["table"], method):
+            spread = f" ({row['spread'][0]:+.2f} to {row['spread'][1]:+.2f})" if "spread" in row else ""
+            print(f"{method:5} {bits} bits, groups of {group:3}: {row['rise']:+8.2f} %{spread}, {row['bytes']:,} bytes")
+
+
+def roofline() -> dict:
+    """Bytes a second of a copy, and one FP32 layer of 64 MB at 1, 8 and 128 tokens: medians of seconds."""
+    source, layer = torch.ones(16 << 20), nn.Linear(4096, 4096, bias=False)
+    target = torch.empty_like(source)
+    x = {n: torch.randn(n, 4096) for n in (1, 8, 128)}
+    with torch.no_grad():
+        calls: dict = {n: lambda v=v: layer(v) for n, v in x.items()} | {"copy": lambda: target.copy_(source)}
+        times = {name: sorted(t)[len(t) // 2] / 1000 for name, t in measure.latency_ms(calls, rounds=7).items()}
+    weights = layer.weight.numel()
+    copied = 2 * 4 * source.numel() / times.pop("copy") / 1e9
+    return {
+        "gb_s": copied,
+        "gflop_s": 2 * 128 * weights / times[128] / 1e9,
+        "weights": weights,
+        "bytes": 4 * weights,
+        "layer": times,
+    }
+
+
+def print_smollm2(made: dict) -> None:
+    """The recorded table of SmolLM2."""
+    fp32 = made["fp32"]
+    print(f"as shipped, in float: perplexity {fp32['novel']:.1f} (novel), {fp32['reviews']:.1f} (film reviews)")
+    print("                bits group     novel   reviews      bytes of the file   CPU s to quantize")
+    for name, row in made["table"].items():
+        rise = row["rise"]
+        print(
+            f"{name.split()[0]:15} {row['bits']:4} {row['group'] or 'row':>5}"
+            f" {rise['novel']:+8.1f} % {rise['reviews']:+8.1f} %  {row['bytes']:>15,} {row['cpu_seconds']:14.0f}"
+        )
+    print("questions answered:")
+    for name, right in made["ability"].items():
+        told = ", ".join(f"{kind} {n} of {made['questions'][kind]}" for kind, n in right.items())
+        print(f"  {name.split()[0] if name == 'float' else label(made['table'], name):12} {told}")
+
+
+def label(table: dict, name: str) -> str:
+    """Method and bits."""
+    return f"{name.split()[0]}, {table[name]['bits']} bits"
+
+
+def kernel_lines(rounds: int = 7) -> list[str]:
+    """How fast weight-only kernels are against FP32, in turns: one layer [2048, 2048] at 1 and at 64 tokens."""
+    dense = nn.Linear(2048, 2048, bias=False).requires_grad_(False)
+    layers: dict[str, nn.Module] = {"FP32": dense}
+    lines = []
+    try:
+        import bitsandbytes as bnb
+
+        layers["bitsandbytes NF4"] = bnb.nn.Linear4bit(2048, 2048, bias=False, quant_type="nf4")
+        layers["bitsandbytes NF4"].load_state_dict({"weight": dense.weight.clone()})
+        layers["bitsandbytes NF4"].to("cpu")
+    except ImportError:
+        lines.append("bitsandbytes is not installed: its NF4 kernel is not measured here")
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        from torchao.quantization import Int8WeightOnlyConfig, quantize_
+
+        layers["torchao int8"] = nn.Sequential(copy.deepcopy(dense))
+        quantize_(layers["torchao int8"], Int8WeightOnlyConfig())
+    for tokens in (1, 64):
+        x = torch.randn(tokens, 2048)
+        with torch.no_grad():
+            calls: dict = {name: lambda m=m, x=x: m(x) for name, m in layers.items()}
+            times = measure.latency_ms(calls, rounds)
+        for name, (low, mid, high) in measure.speedup(times, "FP32").items():
+            if name != "FP32":
+                verdict = "faster" if low > 1 else "slower" if high < 1 else "no clear difference"
+                ratio = f"{mid:5.2f} times as fast as FP32 ({low:.2f} to {high:.2f})"
+                lines.append(f"{tokens:2} tokens, {name:17} {ratio}: {verdict}")
+    return lines
+
+
+def library_lines(layer: nn.Linear, x: Tensor, rtn: Callable) -> list[str]:
+    """One layer by the libraries that are here: bytes of the weight, relative error of its outputs."""
+    w, lines = layer.weight.detach(), []
+    h, groups = x.T @ x, -(-w.shape[1] // 64) * len(w)
+    made = {"by hand, RTN 4 bits, groups of 64": (w.numel() // 2 + 2 * groups, rtn(w, 4, 64))}
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        from torchao.quantization import IntxWeightOnlyConfig, PerGroup, quantize_
+
+        net = nn.Sequential(copy.deepcopy(layer))
+        quantize_(net, IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(64)))
+        t = net[0].weight
+        size = sum(getattr(t, name).nbytes for name in t.__tensor_flatten__()[0])  # unpacked: a byte for a 4-bit code
+        made["torchao IntxWeightOnly int4, groups of 64"] = (size, t.dequantize())
+    try:
+        from bitsandbytes import functional as bnb
+
+        codes, state = bnb.quantize_4bit(w.clone(), blocksize=64, quant_type="nf4", compress_statistics=True)
+        size = codes.numel() + state.absmax.numel() + 4 * state.state2.absmax.numel()
+        made["bitsandbytes NF4, scales quantized again"] = (size, bnb.dequantize_4bit(codes, state))
+    except ImportError:
+        lines.append("bitsandbytes is not installed (pip install bitsandbytes)")
+    try:
+        from gguf import GGMLQuantizationType, quants
+
+        for kind in (GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q8_0):
+            blob = quants.quantize(w.numpy(), kind)
+            made[f"gguf {kind.name}"] = (blob.nbytes, torch.from_numpy(quants.dequantize(blob, kind)))
+    except ImportError:
+        lines.append("gguf is not installed (extra llm)")
+    for name, (size, back) in made.items():
+        error = 100 * output_error(w, back.float(), h)
+        lines.append(f"{name:42} {size:7,} bytes, {4 * w.numel() / size:.2f} times smaller, output error {error:.1f} %")
+    return lines
