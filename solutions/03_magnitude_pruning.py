@@ -891,7 +891,7 @@ def one_epoch(network, masks):
     held = MaskedTrainer(network, masks)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
     network.train()
-    for x, y in epoch:
+    for x, y in epochs[0]:
         held.step(F.cross_entropy(network(x), y), optimizer)
     return measure.accuracy(network.eval(), val_x, val_y)
 
