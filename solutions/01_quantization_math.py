@@ -439,7 +439,7 @@ _w = torch.randn(4, 3, 2, 5, generator=torch.Generator().manual_seed(15)) - 0.8 
 _w[2] = 0
 _square = _t([[1.0, 20.0], [3.0, -4.0]])
 check(symmetric_scale, [(_w, 8), (_square, 2, 0), (_square, 3, -1), (_square, 5, -2), (_w, 4, 1), (_w, 3, -1), (_w, 2, -3), (_w, 16, 2), (_w, 8, 0), (_w, 5, -4), (torch.zeros(3), 8), (_t(-2.0), 2)], _scales, {
-    _levels: lambda x, b, a=None: _scales(x, b, a, q=2 ** (b - 1)), _sign: lambda x, b, a=None: _scales(x, b, a, size=float),
+    _levels: lambda x, b, a=None: _scales(x, b, a, q=2 ** (b - 1)), _sign: (lambda x, b, a=None: _scales(x, b, a, size=float), lambda x, b, a=None: _scales(x, b, a, size=float).abs()),
     _axis: lambda x, b, a=None: _scales(x, b, None if a is None else 1 - a % 2),
 }, SYMPTOMS["symmetric_scale"], tol=1e-6)
 check_errors(ValueError, symmetric_scale, (_w, 0, 0), (_w, 1, 1))

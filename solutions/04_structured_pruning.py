@@ -174,7 +174,7 @@ _axis, _signed, _other = (
     "The weights were summed with their signs: take absolute values first.", "This is the order of the other norm.",
 )
 check(filter_order, [(_w, "l1"), (_w, "l2")], [[2, 1, 0], [2, 0, 1]],
-      {_axis: [[1, 0, 2], [1, 0, 2]], _signed: [[0, 1, 2], ...], _other: [[2, 0, 1], [2, 1, 0]]}, SYMPTOMS["filter_importance"])
+      {_axis: [[1, 0, 2], [1, 0, 2]], _signed: [[0, 1, 2], ...], _other: ([[2, 0, 1], [2, 1, 0]], [[2, 0, 1], ...], [..., [2, 1, 0]])}, SYMPTOMS["filter_importance"])
 _gammas = {"The absolute value of gamma is missing: a channel with gamma -2 speaks as loudly as one with 2.": [_t([0.5, -2.0, 1.0])],
            "This is beta; the scale is gamma, bn.weight.": [_t([0.0, 1.0, 2.0])]}
 check(filter_importance_of, [(_w, "bn", _t([0.5, -2.0, 1.0]))], [_t([0.5, 2.0, 1.0])], _gammas)
@@ -188,7 +188,8 @@ _rng = torch.Generator().manual_seed(41)
 _draw = lambda *shape: torch.randn(*shape, generator=_rng) * (1 + torch.randperm(shape[0], generator=_rng).float().view(-1, 1, 1, 1))
 _ws = [_draw(6, 6, 3, 3), _draw(5, 2, 1, 3), _draw(7, 7, 1, 1), _draw(3, 8, 3, 1), torch.cat([-_draw(4, 5, 2, 2).abs(), _draw(1, 5, 2, 2)]), _w]
 check(filter_order, [(w, m) for w in _ws for m in ("l1", "l2")], _order, {
-    _axis: lambda w, m: _order(w, m, axis=1), _signed: lambda w, m: _order(w, m, size=float), _other: lambda w, m: _order(w, "l2" if m == "l1" else "l1"),
+    _axis: lambda w, m: _order(w, m, axis=1), _signed: lambda w, m: _order(w, m, size=float),
+    _other: (lambda w, m: _order(w, "l2" if m == "l1" else "l1"), lambda w, m: _order(w, "l2"), lambda w, m: _order(w, "l1")),
 }, SYMPTOMS["filter_importance"])
 _g = torch.randn(5, generator=_rng)
 check(filter_importance_of, [(_ws[1], "bn", _g), (_ws[1], "bn", -_g.abs())], [_g.abs(), _g.abs()],
