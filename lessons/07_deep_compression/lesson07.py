@@ -128,7 +128,7 @@ def draw_trade(sparsity: str, bits: int) -> Figure:
     for number in sorted({row["bits"] for row in rows}):
         line = [row for row in rows if row["bits"] == number]
         style = {"color": plot.PALETTE[number], "marker": plot.MARKERS[number], "alpha": 1 if number == bits else 0.35}
-        ax.plot([r["bytes"] for r in line], [r["accuracy"] for r in line], label=f"{number} bits", **style)
+        ax.plot([r["bytes"] for r in line], [r["accuracy"] for r in line], label=f"{number} bit{'s' * (number > 1)}", **style)
     share = float(sparsity.split()[0]) / 100
     here = next(r for r in rows if r["bits"] == bits and abs(r["sparsity"] - share) < 1e-9)
     ax.plot(here["bytes"], here["accuracy"], "o", markersize=14, fillstyle="none", color=plot.BLACK)
@@ -139,7 +139,7 @@ def draw_trade(sparsity: str, bits: int) -> Figure:
         f"{sparsity} pruned, {bits} bits: {here['bytes']:,} bytes, {ratio:.0f} times smaller, {here['accuracy']:.2f} %"
     )
     ax.set(xscale="log", xlabel="bytes of the file", ylabel="validation accuracy, %", title=text)
-    ax.set_ylim(max(40, min(r["accuracy"] for r in rows) - 1), 91)
+    ax.set_ylim(76, 91)
     ax.legend(frameon=False)
     return fig
 
