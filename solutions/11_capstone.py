@@ -606,8 +606,8 @@ lesson11.show_runs(results, "size")
 #
 # Train as long as you like, on your own machine, with your own `compress`; then paste the bytes.
 # `print(checks11.lines_of(blob))` gives lines that fit. Say in the docstring with which settings of
-# `compress` the bytes were made: a teacher may run it again. An entry that was trained on test images
-# shows by being *better* on test than on validation images, and is flagged.
+# `compress` the bytes were made: a teacher may run it again. Train on training images alone: an entry that
+# is *better* on test than on validation images tells a reader that it was not.
 #
 # <details><summary>Hint 1: a nudge</summary>No idea yet? Return <code>b""</code>: then the live file
 # is your entry.</details>
