@@ -128,7 +128,8 @@ def draw_trade(sparsity: str, bits: int) -> Figure:
     for number in sorted({row["bits"] for row in rows}):
         line = [row for row in rows if row["bits"] == number]
         style = {"color": plot.PALETTE[number], "marker": plot.MARKERS[number], "alpha": 1 if number == bits else 0.35}
-        ax.plot([r["bytes"] for r in line], [r["accuracy"] for r in line], label=f"{number} bit{'s' * (number > 1)}", **style)
+        name = f"{number} bit{'s' * (number > 1)}"
+        ax.plot([r["bytes"] for r in line], [r["accuracy"] for r in line], label=name, **style)
     share = float(sparsity.split()[0]) / 100
     here = next(r for r in rows if r["bits"] == bits and abs(r["sparsity"] - share) < 1e-9)
     ax.plot(here["bytes"], here["accuracy"], "o", markersize=14, fillstyle="none", color=plot.BLACK)
