@@ -258,7 +258,7 @@ lesson09.draw_qdq()
 #
 # <details><summary>Hint 1</summary>Write a small class that inherits from <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
 #
-# <details><summary>Hint 2</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for.</details>
+# <details><summary>Hint 2</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for. The weights keep to seven bits, since processors without VNNI add two such products in 16 bits, where eight-bit weights saturate.</details>
 
 # %% exercise="quantize_onnx" minutes=20 difficulty=3
 def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
@@ -285,7 +285,7 @@ def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
 
     quantize_static(
         path_in, path_out, Images(), quant_format=QuantFormat.QDQ, per_channel=True,
-        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True,
     )
     ### END SOLUTION
 
@@ -393,8 +393,8 @@ else:
     text_files = {n: str(here / f"text{i}.onnx") for i, n in enumerate(names)}
     fp32_file, dynamic_file, *static_files = text_files.values()
     Path(fp32_file).write_bytes(lesson09.text_onnx(text_model))
-    quantize_dynamic(fp32_file, dynamic_file, per_channel=True, weight_type=QuantType.QInt8)
-    common = dict(quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    quantize_dynamic(fp32_file, dynamic_file, per_channel=True, weight_type=QuantType.QInt8, reduce_range=True)
+    common = dict(quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)
     # products of two activations (in attention), additions and norms stay in float; tables and products with weights become int8
     products = dict(op_types_to_quantize=["MatMul", "Gemm", "Gather"], extra_options={"MatMulConstBOnly": True})
     second = lesson09.products_with(fp32_file, (1536, 384))  # their inputs come from GELU and have the widest outliers
@@ -416,7 +416,7 @@ if text_files:
     chosen = min(good, key=text_bytes.get) if good else max(names[2:], key=val_accuracy.get)
     print(f"chosen: {chosen}")
     words_only = str(here / "linear.onnx")
-    quantize_dynamic(fp32_file, words_only, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
+    quantize_dynamic(fp32_file, words_only, per_channel=True, weight_type=QuantType.QInt8, reduce_range=True, op_types_to_quantize=["MatMul", "Gemm"])
     print(f"{'dynamic int8, linear layers alone':52} {Path(words_only).stat().st_size:11,} {text_bytes['FP32'] / Path(words_only).stat().st_size:7.2f}")
 
 # %% [markdown]
