@@ -52,7 +52,7 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Any]] = {
     "how numpy prints arrays": (np.get_printoptions, lambda o: np.set_printoptions(**o), np.get_printoptions()),
     "what numpy does about an invalid value": (np.geterr, lambda how: np.seterr(**how), np.geterr()),
     "what Python does about a warning": (
-        lambda: any(f[0] == "error" for f in warnings.filters),
+        lambda: any(f[0] == "error" and not f[2].__module__.startswith("IPython") for f in warnings.filters),  # its own
         lambda error: None if error else _no_errors(),
         False,
     ),
