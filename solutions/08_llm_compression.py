@@ -908,7 +908,8 @@ for method, changed in {
 pictures08.draw_nf4(levels, model)
 
 # %% [markdown]
-# *Picture: histogram of all weights in units of their group's maximum, bell-shaped, with the 15
+# *Picture: histogram of all weights in units of their group's maximum, bell-shaped with a
+# spike at either end (each group's own maximum), with the 15
 # levels of symmetric int4 as short evenly spaced marks below and the 16 of NF4, denser near 0,
 # under them.*
 #
@@ -1327,9 +1328,10 @@ widgets.explore(
 # $$\text{tokens a second} \le \frac{b}{\text{bytes of the weights}}.$$
 #
 # <details><summary><b>Predict first.</b> A layer takes 10 ms for one token. How long for eight
-# tokens at once, and for 128?</summary> If reading the weights takes the time, eight tokens cost
-# hardly more than one: the weights are read once for all. With 128 the arithmetic takes over, and
-# the time grows with the number of tokens.</details>
+# tokens at once, and for 128?</summary> If reading the weights took all the time, eight tokens
+# would cost no more than one, and far more than 128 would have to come before the arithmetic
+# counts. A real library lies between: how much dearer its products for a few tokens are is for
+# the cell to say.</details>
 #
 # Measure both limits of your machine: bytes by copying a large tensor, and one layer at batch 1
 # and 128.
