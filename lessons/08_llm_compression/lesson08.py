@@ -179,7 +179,8 @@ def print_small(made: dict) -> None:
     print(f"held-back chapters, FP32 perplexity {made['fp32']:.2f}; float16 file {made['float16_bytes']:,} bytes")
     for method in METHODS:
         for bits, group, row in points(made["table"], method):
-            spread = f" ({row['spread'][0]:+.2f} to {row['spread'][1]:+.2f})" if "spread" in row else ""
+            spread = f" ± {row['standard_error']:.2f}" if "standard_error" in row else ""
+            spread += f" ({row['spread'][0]:+.2f} to {row['spread'][1]:+.2f})" if "spread" in row else ""
             print(f"{method:5} {bits} bits, groups of {group:3}: {row['rise']:+8.2f} %{spread}, {row['bytes']:,} bytes")
 
 

@@ -175,7 +175,7 @@ def draw_smollm2(made: dict) -> Figure:
         )
         axes[0].bar_label(bars, [f"{h:.0f}" for h in heights], fontsize=8)
     axes[0].set(xticks=range(3), xticklabels=names, ylabel="rise of the perplexity (%)", yscale="log")
-    axes[0].set(title="SmolLM2, the novel, groups of 64")
+    axes[0].set(title="SmolLM2, the novel, groups of 64", ylim=(20, 3000))
     axes[0].legend(frameon=False)
     order = [name for name in ("float", "AWQ", "AWQ 3", "RTN 2") if name in made["ability"]]
     labels = {"float": "float", "AWQ": "AWQ\n4 bits", "AWQ 3": "AWQ\n3 bits", "RTN 2": "RTN\n2 bits"}

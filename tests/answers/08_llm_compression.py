@@ -647,7 +647,7 @@ def gptq(w, h, bits, group, damp=0.01):
         w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
     return result
 
-# %% wrong="gptq" unnamed=True says="linalg"
+# %% wrong="gptq" unnamed=True says="expected trace"
 def gptq(w, h, bits, group, damp=0.01):
     q = 2 ** (bits - 1) - 1
     w = w.clone()
