@@ -1329,9 +1329,8 @@ widgets.explore(
 #
 # <details><summary><b>Predict first.</b> A layer takes 10 ms for one token. How long for eight
 # tokens at once, and for 128?</summary> If reading the weights took all the time, eight tokens
-# would cost no more than one, and far more than 128 would have to come before the arithmetic
-# counts. A real library lies between: how much dearer its products for a few tokens are is for
-# the cell to say.</details>
+# would cost no more than one. Arithmetic takes over where the slope meets the roof: divide the two
+# limits that the cell prints. A real library may be dearer still for a few tokens.</details>
 #
 # Measure both limits of your machine: bytes by copying a large tensor, and one layer at batch 1
 # and 128.
