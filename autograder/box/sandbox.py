@@ -289,7 +289,7 @@ def held_mb(pids: list[int]) -> float:
                         about = os.stat(fd)
                         seen[f"{about.st_dev} {about.st_ino}"] = about.st_blocks / 2048
             for folder in ("/tmp", "/dev/shm", WORK):
-                inside = f"/proc/{pid}/root{folder}"
+                inside = os.path.join("/proc", str(pid), "root") + folder  # the folder as the process sees it
                 about, space = os.stat(inside), os.statvfs(inside)
                 if about.st_dev == os.stat("/tmp").st_dev:  # no sandbox: this is the machine's own
                     continue
