@@ -9,6 +9,7 @@ Dask's has its own, so that no submission ever runs in, or ends, a process that 
 """
 
 import contextlib
+import logging
 import os
 import queue
 import signal
@@ -356,6 +357,7 @@ class Cluster:
             import distributed
         except ImportError:
             raise GraderError("a cluster needs the extra: pip install 'bonsai-course[cluster]'") from None
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost scheduler is our one sentence
         self.about = pack({"sandbox": self.settings.sandbox, "limits": asdict(self.settings.limits)})
         try:
             self.client = distributed.Client(self.address, timeout="20s", set_as_default=False)
