@@ -63,7 +63,8 @@ def test_a_worker_that_dies_is_replaced_once_and_costs_nobody_else_anything(fold
             """End the worker while it grades the sleepy one, so many times."""
             while len(kills) < times:
                 process, doing = slot.process, slot.doing
-                if process and doing and doing[0] == "sleepy" and time.time() - doing[1] > 0.5:
+                busy = doing is not None and doing[0] == "sleepy" and time.time() - doing[1] > 0.5
+                if busy and process and process.pid not in kills:
                     kills.append(process.pid)
                     os.kill(process.pid, signal.SIGKILL)
                 time.sleep(0.05)
