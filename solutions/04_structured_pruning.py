@@ -801,7 +801,7 @@ with contextlib.redirect_stdout(io.StringIO()):  # noted, not graded: the machin
     record(latency_ratio=measure.speedup(_times, "dense")["pruned"][1])
 require(_drop <= 2, f"expected accuracy within 2 points of dense after fine-tuning, yours fell by {_drop:.2f}")
 ### BEGIN HIDDEN TESTS
-def _best(spec, shape, importance, ratio, params=False, inputs=True):
+def _best(spec, shape, importance, ratio, params=False, inputs=True, rounding=round):
     """The cost of a layer is that of the whole one times the share of outputs and the share of inputs that are left."""
     x, costs, before = torch.zeros(shape), [], ("", 1)
     for name, layer in lesson04.build(spec).named_children():
@@ -811,7 +811,7 @@ def _best(spec, shape, importance, ratio, params=False, inputs=True):
             before = (name, channels)
         x = layer(x)
     for i in range(64, -1, -1):
-        counts = {name: max(1, round(i / 64 * len(s))) for name, s in importance.items()}
+        counts = {name: max(1, rounding(i / 64 * len(s))) for name, s in importance.items()}
         share = lambda name, channels: Fraction(counts.get(name, channels), channels)
         cost = sum(c * share(out, n) * (share(prev, m) if inputs else 1) for c, out, n, prev, m in costs)
         if cost <= ratio * sum(c for c, *_ in costs):
@@ -835,7 +835,7 @@ for _widths, _size, _k, _hidden, _ratio in (((12, 20, 9), 8, 3, None, 0.3), ((5,
     _s, _i = _chain(_widths, _size, _k, _hidden)
     _cases += [(_s, (2, 1, _size, _size), _i, _ratio), (_s, (1, 1, _size, _size), {n: v for n, v in _i.items() if n != "c1"}, 0.8)]
 check(channels_for_macs_of, _cases, _best, {
-    _params: lambda *c: _best(*c, params=True), _input: lambda *c: _best(*c, inputs=False), _least: lambda s, shape, i, r: _best(s, shape, {n: -v for n, v in i.items()}, r),
+    _floor: lambda *c: _best(*c, rounding=int), _params: lambda *c: _best(*c, params=True), _input: lambda *c: _best(*c, inputs=False), _least: lambda s, shape, i, r: _best(s, shape, {n: -v for n, v in i.items()}, r),
 }, SYMPTOMS["channels_for_macs"])
 check_errors(ValueError, channels_for_macs_of, (_cases[0][0], (1, 1, 8, 8), _cases[0][2], 0.001), (_spec, (1, 1, 4, 4), _scores, 0.0))
 # measured again on images that nobody has seen: the second half of the test set, mirrored
