@@ -173,7 +173,7 @@ OUTLIER_MISTAKES = {
     ),
     "Ascending order was asked for, not the largest first.": (
         lambda x, threshold: torch.tensor(
-            sorted(slow_outliers(x, threshold).tolist(), key=lambda c: -x[..., c].abs().max().item())
+            sorted(slow_outliers(x, threshold).tolist(), key=lambda c: -x[..., c].abs().max().item()), dtype=torch.long
         )
     ),
 }
