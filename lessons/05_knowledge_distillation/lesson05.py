@@ -420,7 +420,7 @@ SYMPTOMS: dict[str, dict] = {
     "attention_map": {
         NAN: lambda got, *_: bool(got.isnan().any()),
         CUT_FEATURES: _cut_off,
-        "One row a sample: [N, H * W].": lambda got, want, *_: got.shape != want.shape,
+        "One row a sample: [N, H * W].": lambda got, want, *_: got.shape != want.shape and got.numel() == want.numel(),
     },
     "similarity_loss": {
         TEACHER: _reaches,

@@ -505,7 +505,7 @@ def attention_map(features):
     return rows / rows.sum(1, keepdim=True).clamp(min=1e-12)
 
 
-# %% wrong="attention_map" unnamed=True says="expected shape (2, 2)"
+# %% wrong="attention_map" unnamed=True says="One row a sample"
 def attention_map(features):
     maps = features.square().sum(1)
     return maps / maps.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1)
