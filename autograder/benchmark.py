@@ -61,14 +61,14 @@ def main() -> None:
     parser.add_argument("--simulate", type=int, metavar="N", help="N results from 64 simulated workers")
     given = parser.parse_args()
     if given.class_ or given.memory or given.simulate:
-        from autograder.classes import measure
+        from autograder.classes import measure as classes
 
         if given.class_:
-            measure.grade_class(given.lesson, given.class_)
+            classes.grade_class(given.lesson, given.class_)
         if given.memory:
-            measure.memory(given.memory, Path("memory.png"))
+            classes.memory(given.memory, Path("memory.png"))
         if given.simulate:
-            measure.simulate(given.simulate)
+            classes.simulate(given.simulate)
         return
     warnings.filterwarnings("ignore", "No sandbox")  # the lesson's own solution is what runs
     source = find_source(given.lesson)

@@ -147,8 +147,8 @@ class Decoder(nn.Module):
                 the first call, one token at a time.
         """
         x = self.dropout(self.embed(ids))
-        for layer, past in zip(self.layers, cache or [None] * len(self.layers), strict=True):
-            x = layer(x, past)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, cache[i] if cache else None)
         return F.linear(self.norm(x), self.embed.weight)
 
     @torch.no_grad()

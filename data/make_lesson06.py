@@ -180,7 +180,7 @@ def after_training(model: nn.Sequential, images: Tensor, bits: tuple[int, int], 
                     )
                 if rung >= 2:
                     other = [d for d in range(want.dim()) if d != 1]
-                    part.bias.data += want.mean(other) - part(rounded).mean(other)
+                    part.bias += want.mean(other) - part(rounded).mean(other)
                 net[i] = nn.Sequential(Rounding(low, high, bits[1]), part)
                 exact, rounded = want, part(rounded)
             else:

@@ -287,6 +287,7 @@ def lenet_5(images: Tensor, seed: int, sparsity: float, bits: int) -> tuple[nn.M
     trained.
     """
     model, images = models.load("lenet_5"), half_mirrored(images)
+    assert isinstance(model, nn.Sequential)
     trainer = Trainer(model, images, seed)
     prune(trainer, model, CONV_SPARSITY, CONV_EPOCHS, LR / 2)
     convolutions, linear = model[:7], model[7:]
@@ -414,7 +415,7 @@ def main(parts: list[str]) -> None:
             made: dict | list = ship(name, int(seed), images, accuracies, before or {})
         else:
             made = order(int(seed), images, accuracies, before or []) if name == "order" else table(images, accuracies)
-        record = {
+        record: dict = {
             "made_by": "data/make_lesson07.py",
             "accuracy": "percent on the 5,000 validation and the 10,000 test images; table and order: validation alone",
             "seeds": SEEDS,

@@ -205,7 +205,7 @@ class Smol:
             for handle in handles:
                 handle.remove()
             for group in SHARED:
-                parts = [block.get_submodule(name) for name in group]
+                parts: list = [block.get_submodule(name) for name in group]
                 made = make(torch.cat([p.weight.data for p in parts]), seen[group[0]])
                 for p, w in zip(parts, made.split([len(p.weight) for p in parts]), strict=True):
                     p.weight.data = w.contiguous()
@@ -307,7 +307,7 @@ def channels(smol: Smol) -> dict:
         for c in names["outlier_channels"](seen[f"layers.{i}.attention.q"], 6 * largest.median().item()).tolist():
             count[c] = count.get(c, 0) + 1
     layer = smol.model.get_submodule("layers.15.attention.q")
-    pair = (seen["layers.15.attention.q"], layer.weight)
+    pair = (seen["layers.15.attention.q"], layer.get_parameter("weight"))
     down = {i: round(seen[f"layers.{i}.mlp.down"].abs().max().item()) for i in range(len(smol.model.layers))}
     most = max(down, key=lambda i: down[i])
     return {
@@ -320,7 +320,7 @@ def channels(smol: Smol) -> dict:
 
 def save(part: str, found: dict) -> None:
     """Add results to the file."""
-    made = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"made_by": "data/make_lesson08.py"}
+    made: dict = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"made_by": "data/make_lesson08.py"}
     made[part] = made.get(part, {}) | found
     RESULTS.write_text(json.dumps(made, indent=1) + "\n")
 

@@ -10,7 +10,6 @@ that other processes count for little.
 """
 
 import copy
-import io
 import json
 import random
 import sys
@@ -105,14 +104,12 @@ def to_onnx(net: nn.Sequential) -> bytes:
 
 def exported(net: nn.Module) -> bytes:
     """Any other network as an ONNX file, by torch's exporter."""
-    file = io.BytesIO()
     program = torch.onnx.export(
         net.eval(), (torch.zeros(2, 1, 28, 28),), input_names=["input"], output_names=["logits"], dynamo=True,
         dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False,
     )  # fmt: skip
     assert program is not None
-    program.save(file)
-    return file.getvalue()
+    return program.model_proto.SerializeToString()
 
 
 def session(net: nn.Module) -> ort.InferenceSession:
@@ -200,7 +197,7 @@ def part_supernet(made: dict) -> None:
     names, x, y = answers(), *data.load("train")
     torch.manual_seed(0)
     net = spaces10.Supernet(names["ElasticConv2d"], names["ElasticBatchNorm2d"]).to(memory_format=torch.channels_last)
-    steps, batch, lr = SANDWICH["steps"], SANDWICH["batch"], SANDWICH["lr"]
+    steps, batch, lr = int(SANDWICH["steps"]), int(SANDWICH["batch"]), SANDWICH["lr"]
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1)
     rng, order = random.Random(0), torch.randperm(len(x))
@@ -228,7 +225,7 @@ def part_scratch(made: dict) -> None:
         return
     x, y = data.load("train")
     x, y = x[: RECIPE["images"]], y[: RECIPE["images"]]
-    validation = tuple(t[:2000] for t in data.load("validation"))
+    val_x, val_y = (t[:2000] for t in data.load("validation"))
     rng = random.Random(5)
     archs = [spaces10.SMALLEST, *spaces10.UNIFORM.values()]
     archs += [spaces10.random_architecture(spaces10.SPACE, rng) for _ in range(3)]
@@ -239,7 +236,7 @@ def part_scratch(made: dict) -> None:
             torch.manual_seed(seed)
             net = spaces10.build(arch, spaces10.SPACE).to(memory_format=torch.channels_last)
             train.fit(net, x, y, 1, RECIPE["lr"], int(RECIPE["batch"]), seed, progress=False)
-            accuracy.append(round(measure.accuracy(net, *validation), 2))
+            accuracy.append(round(measure.accuracy(net, val_x, val_y), 2))
         rows.append({"arch": arch, "accuracy": accuracy})
         print(rows[-1], flush=True)
     steps = round(RECIPE["images"] / RECIPE["batch"])

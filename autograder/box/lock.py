@@ -163,9 +163,9 @@ class Lock:
         homes = [vars(m) for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
         for home in [*homes, *gc.get_referrers(*(thing for _, thing in builtin))] if builtin else []:
             if type(home) is types.CellType:
-                items = [(None, home.cell_contents)]
+                items: list[tuple[Any, Any]] = [(None, home.cell_contents)]
             elif type(home) in (dict, list):
-                items = list(home.items() if type(home) is dict else enumerate(home))
+                items = list(home.items()) if type(home) is dict else list(enumerate(home))
             else:
                 continue
             for key, thing in items:

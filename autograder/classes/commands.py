@@ -114,7 +114,7 @@ def course_grade(
 
     Stopped at any moment, it goes on where it was. Exit 0 when all were graded, 1 when some could not be.
     """
-    from autograder.classes.executor import GraderError, open_executor
+    from autograder.classes.executor import Executor, GraderError, open_executor
     from autograder.classes.gradebook import CourseRun
     from autograder.classes.ledger import CourseLocked, Ledger, lock
     from autograder.classes.progress import Progress, Stopped, line, stoppable
@@ -127,7 +127,10 @@ def course_grade(
             run = CourseRun(course, ledger, lessons or [], force, feedback, sandbox)
             pending = run.pending()
             new = run.needs_grading(pending)
-            executor = stack.enter_context(open_executor(run.settings, workers, scheduler, new)) if new else None
+            executor: Executor | None = None
+            if new:
+                executor = opened = open_executor(run.settings, workers, scheduler, new)
+                stack.enter_context(opened)
             progress = stack.enter_context(Progress(err, len(pending), executor.running if executor else dict))
             for result in run.grade(pending, executor, progress.tick):
                 results.append(result)

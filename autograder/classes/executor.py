@@ -165,9 +165,9 @@ class Slot:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "autograder.classes.executor"],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL if not os.environ.get("BONSAI_DEBUG") else None,
+                stderr=None if os.environ.get("BONSAI_DEBUG") else subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for us: we say what becomes of it
                 env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )

@@ -99,7 +99,8 @@ def dask_cluster(workers: int, processes: bool = True) -> Iterator[str]:
 def grade_class(lesson: str, count: int) -> None:
     """One by one, with one and two local workers, and on a Dask cluster of two: wall, CPU, scores."""
     works = class_of(lesson, count)
-    rows, scores = [], {}
+    rows: list[tuple[str, float, float | None]] = []
+    scores: dict[str, dict[str, tuple]] = {}
     with GradingCourse("bubblewrap", Settings().limits) as one_by_one:
         one_by_one.grader.prove()
         began, before = time.monotonic(), own_cpu(one_by_one)
@@ -123,9 +124,9 @@ def grade_class(lesson: str, count: int) -> None:
     table = Table(title=f"{count} mixed submissions of {find_source(lesson).stem}, without pages")
     for column in ("home", "wall, s", "wall a submission, s", "CPU a submission, s", "speed-up", "scores"):
         table.add_column(column, justify="left" if column in ("home", "scores") else "right")
-    for name, wall, used in rows:
+    for name, wall, cpu_s in rows:
         same = [k for k, v in scores["one by one"].items() if scores.get(name, scores["one by one"])[k] != v]
-        cpu = f"{used / count:.2f}" if used is not None else "–"
+        cpu = f"{cpu_s / count:.2f}" if cpu_s is not None else "–"
         table.add_row(
             *(name, f"{wall:.1f}", f"{wall / count:.2f}", cpu, f"{rows[0][1] / wall:.2f}×"),
             "equal" if not same else f"differ: {', '.join(same[:5])}",
@@ -174,7 +175,8 @@ def parents_mb(pid: int) -> list[float]:
     """Private and proportional memory of a worker and of its two long-lived descendants that hold torch."""
     from autograder.box.sandbox import proportional_mb
 
-    found, pids = {}, [pid]
+    found: dict[str, float] = {}
+    pids = [pid]
     for one in pids:
         try:
             command = Path(f"/proc/{one}/cmdline").read_bytes().replace(b"\0", b" ").decode()

@@ -252,7 +252,7 @@ def distribution(report: Report) -> tuple[str, str]:
     fig, (ax,) = figure(width=6, height=2.6)
     counts, edges, _ = ax.hist(scores, bins=10, range=(0, top), color=BLUE, edgecolor="white")
     ax.set(xlabel=f"points, of {top:g}", ylabel="learners")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="y", integer=True)
     parts = [f"{int(n)} from {a:g} to {b:g}" for n, a, b in zip(counts, edges, edges[1:], strict=False) if n]
     return picture(fig), f"Histogram of the points of {len(scores)} learners: {', '.join(parts) or 'none'}."
 

@@ -130,9 +130,13 @@ class Watch:
     def _looks(self) -> Iterator[None]:
         """Come back when something has changed, when someone's waiting is over, and now and then in any case."""
         looked = float("-inf")  # the first look comes when changes are already being noted: none falls in between
-        options = {"force_polling": True, "poll_delay_ms": int(self.rules.poll_s * 1000), "yield_on_timeout": True}
+        options: dict = {
+            "force_polling": True,
+            "poll_delay_ms": int(self.rules.poll_s * 1000),
+            "yield_on_timeout": True,
+        }
         options |= {"debounce": 500, "rust_timeout": 500, "watch_filter": None, "ignore_permission_denied": True}
-        for changes in changes_in(self.place, stop_event=self.stop, **options):  # type: ignore[arg-type]
+        for changes in changes_in(self.place, stop_event=self.stop, **options):
             due = any(until <= time.time() for until in self.later.values())
             if changes or due or time.monotonic() - looked > self.rules.rescan_s:
                 looked = time.monotonic()

@@ -104,7 +104,7 @@ def data() -> Finding:
     """The data files against their published checksums."""
     folder = ROOT / "data"
     lines = (folder / "FashionMNIST" / "SHA256SUMS").read_text().split("\n")
-    wanted = dict(reversed(line.split()) for line in lines if line)
+    wanted = {name: digest for digest, name in (line.split() for line in lines if line)}
     broken = []
     for name, digest in wanted.items():
         path = folder / name

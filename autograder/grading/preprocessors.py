@@ -219,7 +219,7 @@ class SaveStructuredGrades(SaveAutoGrades):
 class HideHiddenTests(ClearHiddenTests):
     """Feedback shows what failed and why, not the hidden test, nor how a question is marked."""
 
-    display_data_priority = List(help="Not used; nbconvert sets it for all preprocessors.").tag(config=True)
+    display_data_priority: List = List(help="Not used; nbconvert sets it for all preprocessors.").tag(config=True)
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
         if utils.is_locked(cell):

@@ -706,13 +706,13 @@ class _Grading:
                 b.channel.send(answer, 0, reply, deadline)
             said = wire.decode(body)
         except (TimeoutError, Gone) as error:
-            over = self.over()
+            late = self.over()
             self._end_bench()
             if isinstance(error, Gone) and error.kind not in ("cpu", "idle"):
                 self.flag(f"{cell.id} ended the process that runs the tests; it counts as failed.")
                 return said | {"message": "what your function returned was too much for the test"}, None
             what = f"the test with its calls took more than {self.limits.test_s:.0f} s of processor time"
-            if over:
+            if late:
                 what = f"the test did not end before the notebook's {self.limits.notebook_s:.0f} s were over"
             self.flag(f"{cell.id}: {what}.")
             return said | {"message": what}, None

@@ -127,7 +127,11 @@ def draw_trade(sparsity: str, bits: int) -> Figure:
     fig, (ax,) = plot.figure(1, 7.2, 4)
     for number in sorted({row["bits"] for row in rows}):
         line = [row for row in rows if row["bits"] == number]
-        style = {"color": plot.PALETTE[number], "marker": plot.MARKERS[number], "alpha": 1 if number == bits else 0.35}
+        style: dict = {
+            "color": plot.PALETTE[number],
+            "marker": plot.MARKERS[number],
+            "alpha": 1 if number == bits else 0.35,
+        }
         name = f"{number} bit{'s' * (number > 1)}"
         ax.plot([r["bytes"] for r in line], [r["accuracy"] for r in line], label=name, **style)
     share = float(sparsity.split()[0]) / 100

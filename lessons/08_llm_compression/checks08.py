@@ -74,7 +74,7 @@ def slow_perplexity(table: Tensor, tokens: Tensor, window: int) -> float:
 
 PERPLEXITY_MISTAKES = {
     "A model reads a token and predicts the next one: compare logits i with token i + 1, not with token i.": (
-        lambda *case: math.exp(mean(chain(log_losses(*case, shift=0))))
+        lambda table, tokens, window: math.exp(mean(chain(log_losses(table, tokens, window, shift=0))))
     ),
     "The mean of the windows' means gives the tokens of a short window more weight: "
     "add up all losses, then divide by the number of predicted tokens.": (
@@ -148,7 +148,7 @@ RTN_MISTAKES = {
 
 
 def slow_outliers(
-    x: Tensor, threshold: float, largest: Callable = lambda values: max(abs(v) for v in values), equal: bool = False
+    x: Tensor, threshold: float, largest: Callable = lambda values: max(map(abs, values)), equal: bool = False
 ) -> Tensor:
     """Channel by channel."""
     values = [largest(x[..., c].flatten().tolist()) for c in range(x.shape[-1])]
@@ -802,8 +802,18 @@ def _wrong_memory(weights: float = 1.0, cache: float = 1.0, unit: float = 1.0, s
     return made
 
 
-def _batch_forgotten(*args: int) -> dict[str, float]:
-    return slow_memory(*args[:7], 1, args[8])
+def _batch_forgotten(
+    params: float,
+    bits: float,
+    group: int,
+    layers: int,
+    kv_heads: int,
+    head_dim: int,
+    context: int,
+    _: int,
+    kv_bits: float,
+) -> dict[str, float]:
+    return slow_memory(params, bits, group, layers, kv_heads, head_dim, context, 1, kv_bits)
 
 
 MEMORY_MISTAKES = {

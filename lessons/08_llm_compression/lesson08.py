@@ -10,6 +10,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -191,7 +192,7 @@ def roofline() -> dict:
     x = {n: torch.randn(n, 4096) for n in (1, 8, 128)}
     with torch.no_grad():
         calls: dict = {n: lambda v=v: layer(v) for n, v in x.items()} | {"copy": lambda: target.copy_(source)}
-        times = {name: sorted(t)[len(t) // 2] / 1000 for name, t in measure.latency_ms(calls, rounds=7).items()}
+        times: dict = {name: sorted(t)[len(t) // 2] / 1000 for name, t in measure.latency_ms(calls, rounds=7).items()}
     weights = layer.weight.numel()
     copied = 2 * 4 * source.numel() / times.pop("copy") / 1e9
     return {
@@ -267,8 +268,9 @@ def library_lines(layer: nn.Linear, x: Tensor, rtn: Callable) -> list[str]:
         from torchao.quantization import IntxWeightOnlyConfig, PerGroup, quantize_
 
         net = nn.Sequential(copy.deepcopy(layer))
-        quantize_(net, IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(64)))
-        t = net[0].weight
+        int4 = torch.int4  # type: ignore[attr-defined]
+        quantize_(net, IntxWeightOnlyConfig(weight_dtype=int4, granularity=PerGroup(64)))
+        t: Any = net[0].weight
         size = sum(getattr(t, name).nbytes for name in t.__tensor_flatten__()[0])  # unpacked: a byte for a 4-bit code
         made["torchao IntxWeightOnly int4, groups of 64"] = (size, t.dequantize())
     try:

@@ -57,7 +57,13 @@ def draw_columns(w: Tensor, h: Tensor, rounded: dict[str, Tensor]) -> Figure:
         grown = [((e[:, :i] @ h[:i, :i]) * e[:, :i]).sum().item() for i in range(1, w.shape[1] + 1)]
         axes[0].plot(range(1, w.shape[1] + 1), grown, style, color=colour, label=name)
         axes[1].hist(
-            (e / step).flatten().tolist(), 80, (-1.5, 1.5), histtype="step", ls=style, color=colour, label=name
+            (e / step).flatten().tolist(),
+            bins=80,
+            range=(-1.5, 1.5),
+            histtype="step",
+            ls=style,
+            color=colour,
+            label=name,
         )
     axes[0].set(xlabel="columns rounded so far", ylabel="squared error of their outputs")
     axes[1].set(xlabel="move of a weight (steps of its row)", ylabel="weights", yscale="log")
@@ -86,9 +92,9 @@ def draw_choice(table: dict, bits: str, group: str, method: str) -> Figure:
         ax.scatter(
             [r["bytes"] / 1000 for *_, r in rows],
             [max(r["rise"], 1e-3) for *_, r in rows],
-            30,
-            colour,
-            marker,
+            s=30,
+            c=colour,
+            marker=marker,
             label=name,
         )
     row = table.get(method, {}).get(f"{bits},{group}")

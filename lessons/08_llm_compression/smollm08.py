@@ -27,7 +27,7 @@ NAMES = {
 }
 
 # Beginnings of sentences, and candidates for what follows; the first is right.
-QUESTIONS = {
+QUESTIONS: dict[str, list[tuple[str, ...]]] = {
     "facts": [
         ("The capital of France is", " Paris", " London", " Rome", " Madrid"),
         ("The capital of Italy is", " Rome", " Paris", " Berlin", " Athens"),

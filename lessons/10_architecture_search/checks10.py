@@ -483,7 +483,7 @@ def norm_gradients(state: dict, x: Tensor, upstream: Tensor) -> list[Tensor]:
     found = []
     for parameter in (norm.weight, norm.bias):
         found.append(torch.zeros(len(state["weight"])))
-        found[-1][:c] = parameter.grad
+        found[-1][:c] = parameter.grad  # type: ignore[assignment]
     return found
 
 
@@ -532,7 +532,7 @@ def run_toy(step: Callable, weight: Tensor, x: Tensor, y: Tensor, others: list, 
         losses.append(step(net, x, y, [[(5, 3)]], [[[(width, 3)]] for width in others], optimizer))
     told = {"losses": losses, "weight": net.weight.detach().clone(), "calls": net.log, "training": net.training}
     told["optimizer steps"] = optimizer.steps
-    return told | {"running_mean": net.norm.running_mean.clone()}  # type: ignore[operator]
+    return told | {"running_mean": net.norm.running_mean.clone()}  # type: ignore[operator,union-attr]
 
 
 def a_step(wrong: str = "") -> Callable:
@@ -545,7 +545,7 @@ def a_step(wrong: str = "") -> Callable:
         first = net(x, largest)
         loss = -torch.log_softmax(first, 1)[torch.arange(len(y)), y].mean()
         teacher = torch.softmax(first if wrong == "teacher" else first.detach(), 1)
-        parts = []
+        parts: list = []
         for arch in others:
             log_q = torch.log_softmax(net(x, arch), 1)
             hard = -log_q[torch.arange(len(y)), y].mean()

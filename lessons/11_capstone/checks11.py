@@ -310,6 +310,7 @@ def check_to_int8(chained: Callable, spec: list[tuple], state: dict, batches: li
     """A chain made int8 computes what the float one does; and where it does not, why."""
     said = chained(spec, state, batches)
     got, net = said["chain"], models.network(spec)
+    assert isinstance(net, nn.Sequential)
     net.load_state_dict(state)
     net.eval()
     require(isinstance(got, dict), f"to_int8, {what}: expected a dict of tensors, yours {show(got, 60)}")
@@ -335,7 +336,7 @@ def check_to_int8(chained: Callable, spec: list[tuple], state: dict, batches: li
     require(apart <= 0.03, f"{text}; 3 % is allowed", text)
 
 
-def _folded(block: nn.Module, norm: nn.Module | None) -> tuple[Tensor, Tensor, Tensor]:
+def _folded(block: Any, norm: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Weight and bias with BatchNorm folded in, and the bias without its running mean."""
     if norm is None:
         return block.weight.detach(), block.bias.detach(), block.bias.detach()
@@ -349,7 +350,7 @@ def _check_weights(got: dict[str, Tensor], blocks: list, norms: list, what: str)
         weight, _, _ = _folded(block, norms[i] if i < len(norms) else None)
         scale = got[f"{i}.scale"]
         require(
-            len(scale) == 1 or scale.std() > 0 or weight.flatten(1).abs().amax(1).std() == 0,
+            bool(len(scale) == 1 or scale.std() > 0 or weight.flatten(1).abs().amax(1).std() == 0),
             f"to_int8, {what}: layer {i} has one scale for the whole tensor; each output channel has its own",
         )
         off = (got[f"{i}.weight"].float() * scale.view(-1, *[1] * (weight.dim() - 1)) - weight).abs()

@@ -82,7 +82,7 @@ def show_runs(results: dict, track: str) -> None:
 
 # Advice --------------------------------------------------------------------------------------------------------------
 
-WORDS = {
+WORDS: dict[str, set] = {
     "bound_by": {"size", "latency", "memory", "cost"},
     "training": {"none", "short", "long"},
     "data": {"none", "unlabelled", "labelled"},

@@ -20,7 +20,7 @@ PRODUCTS = {"Conv", "Gemm", "MatMul", "ConvTranspose", "Einsum", "Attention", "R
 INTEGER_PRODUCTS = {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
 
 
-def onnx_of(net: nn.Module) -> bytes:
+def onnx_of(net: Any) -> bytes:
     """The ONNX file of a residual net: BatchNorm folded, input "input", output "logits", any batch."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -31,11 +31,15 @@ def onnx_of(net: nn.Module) -> bytes:
         stored.append(numpy_helper.from_array(value.detach().contiguous().numpy(), name))
         return name
 
-    def conv(name: str, x: str, layer: nn.Module, norm: nn.Module) -> str:
+    def conv(name: str, x: str, layer: nn.Conv2d, norm: Any) -> str:
         factor = norm.weight / (norm.running_var + norm.eps).sqrt()
         weight = keep(f"{name}.weight", layer.weight * factor.view(-1, 1, 1, 1))
         bias = keep(f"{name}.bias", norm.bias - norm.running_mean * factor)
-        size = {"strides": list(layer.stride), "pads": [layer.padding[0]] * 4, "kernel_shape": list(layer.kernel_size)}
+        size: dict[str, Any] = {
+            "strides": list(layer.stride),
+            "pads": [layer.padding[0]] * 4,
+            "kernel_shape": list(layer.kernel_size),
+        }
         nodes.append(helper.make_node("Conv", [x, weight, bias], [name], name, **size))
         return name
 

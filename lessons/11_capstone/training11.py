@@ -83,7 +83,7 @@ def distil(
         x = x.to(memory_format=torch.channels_last)
         wanted = answers[mirrored.long(), chosen].float()
         optimizer.param_groups[0]["lr"] = lr * cycle((step + 1) / (steps + 1))
-        seen = {name: view(name, p) for name, p in parameters.items()} if view else parameters
+        seen = {name: view(name, p) if view else p for name, p in parameters.items()}
         logits = torch.func.functional_call(net, seen, (x,))
         loss = soft_loss(logits, wanted)
         if price:
