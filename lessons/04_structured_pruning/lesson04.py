@@ -580,7 +580,7 @@ SYMPTOMS: dict[str, dict] = {
     },
     "slimming_penalty": {
         "A batch norm with affine=False has no gamma: its weight is None.": lambda got, want, gammas, strength: (
-            _failed(got) and any(g is None for g in gammas)
+            isinstance(got, Exception) and "NoneType" in str(got) and any(g is None for g in gammas)
         ),
         "No gradient reaches gamma: .data, .detach() or .item() cut the penalty off.": lambda got, want, *_: (
             not _failed(got)

@@ -1051,7 +1051,7 @@ def slimming_penalty(model, strength):
     )
 
 
-# %% wrong="slimming_penalty" unnamed=True says="'NoneType' object"
+# %% wrong="slimming_penalty" unnamed=True says="weight is None"
 def slimming_penalty(model, strength):
     return strength * sum(
         (m.weight.abs().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d)), torch.zeros(())
