@@ -1365,14 +1365,15 @@ widgets.explore(lesson07.draw_trade, sparsity=steps, bits=(1, 4, 2))
 #
 # What does a practitioner call today? Nobody writes Huffman tables by hand for a download. A
 # general compressor over packed codes, in a container that holds no code: `safetensors` for the
-# tensors, and deflate (`zlib`, Huffman with repetitions) or LZMA (`lzma`, a range coder) over it;
-# in new systems often Zstandard, which is in Python's standard library from 3.14 on. torchao
-# quantizes to int8 or int4 with scales. All sizes are bytes of a file that was written and read
-# back.
+# tensors, and deflate (`zlib`, Huffman with repetitions), Zstandard (`zstd`, repetitions with
+# Huffman and arithmetic codes, the usual choice in new systems) or LZMA (`lzma`, a range coder)
+# over it. torchao quantizes to int8 or int4 with scales. All sizes are bytes of a file that was
+# written and read back.
 
 # %% tags=["nbval-ignore-output"]
 import lzma
 import zlib
+from backports import zstd  # from Python 3.14 on: from compression import zstd
 from safetensors.torch import load as read_safetensors
 from safetensors.torch import save as write_safetensors
 from torchao.quantization import Int8WeightOnlyConfig, quantize_
@@ -1399,9 +1400,11 @@ rows = {
     "torchao int8, pruned, .pt": measure.size_bytes(int8),
     "the same, zlib": len(zlib.compress(lesson07.saved(int8), 9)),
     "float32 safetensors, zlib": len(zlib.compress(plain, 9)),
+    "float32 safetensors, zstd": len(zstd.compress(plain, level=19)),
     "float32 safetensors, lzma": len(lzma.compress(plain, preset=9)),
     "packed int4 safetensors": len(nibbles),
     "packed int4, zlib": len(zlib.compress(nibbles, 9)),
+    "packed int4, zstd": len(zstd.compress(nibbles, level=19)),
     "packed int4, lzma": len(lzma.compress(nibbles, preset=9)),
     "your file": stages[title]["Huffman"],
     "range coder": stages[title]["range coder"],
