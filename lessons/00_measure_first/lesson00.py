@@ -188,7 +188,7 @@ def left_behind(before: dict[str, int], size: object) -> list[str]:
         if before.get(name) == changed:
             continue
         with contextlib.suppress(OSError):
-            for path in [Path(name), *Path(name).glob("*")]:
+            for path in [Path(name), *(Path(name).glob("*") if name not in before else ())]:
                 facts = path.stat()
                 mine = path.is_file() and me in (None, facts.st_uid)
                 if mine and facts.st_mtime_ns > recent and least <= facts.st_size <= most:
