@@ -55,8 +55,8 @@ def inputs_after(exercise, *args):
 #
 # A convolution with 32 inputs, 32 outputs and a 3×3 kernel needs 32 · 32 · 9 multiply-accumulates
 # for each output pixel. MobileNet (Howard et al. 2017) splits it: a **depthwise** convolution, one
-# 3×3 filter for each channel, then a **pointwise** one, 1×1, that mixes the channels. Together
-# 32 · 9 + 32 · 32: seven times fewer. There are other ways to save:
+# 3×3 filter for each channel, then a **pointwise** one, 1×1, that mixes the channels. Together 32 ·
+# 9 + 32 · 32: seven times fewer. There are other ways to save:
 #
 # | block | what it does | from |
 # |---|---|---|
@@ -65,8 +65,8 @@ def inputs_after(exercise, *args):
 # | inverted | 1×1 to twice the channels, k×k depthwise, 1×1 back | MobileNetV2 |
 # | bottleneck | 1×1 to half the channels, k×k convolution, 1×1 back | ResNet |
 #
-# A **shape** in this lesson is a small network of two stages: a stem (a convolution of stride 2,
-# or patches of 4×4 pixels), the kind of block and the kernel of each stage, a width (doubled in the
+# A **shape** in this lesson is a small network of two stages: a stem (a convolution of stride 2, or
+# patches of 4×4 pixels), the kind of block and the kernel of each stage, a width (doubled in the
 # second stage), and one or two blocks a stage. That makes 768 shapes. All of them were timed by
 # `data/make_lesson10.py`, in four settings; nothing had to be trained for it.
 #
@@ -97,8 +97,7 @@ lesson10.draw_kinds(kinds, "equal widths: MACs and milliseconds")
 # numbers is. A plain 3×3 convolution uses each number that it loads for 32 outputs. A depthwise one
 # uses it for one. And every layer is a call of its own, with a fixed price: torch pays it in full,
 # ONNX Runtime fuses what it can. With one image that price is most of the bill, and two small
-# layers
-# cost more than one large one.
+# layers cost more than one large one.
 #
 # The other way round: shapes whose MACs are (nearly) equal.
 
@@ -118,28 +117,23 @@ lesson10.draw_kinds(alike, "nearly equal MACs")
 # their order changes from setting to setting.*
 #
 # This is how to read the papers. **MobileNet** counts MACs and is fast on phones, whose runtimes
-# have
-# good depthwise kernels; in a runtime without them its gain shrinks. **EfficientNet** (Tan and Le
-# 2019) was found by a search whose cost was MACs: it is small for its accuracy, and often slower
-# than
-# its MACs promise. MnasNet, by the same first author, put measured milliseconds into the search
-# instead. The lesson of the four bars: *choose in the runtime, and at the batch size, that you
-# ship*.
+# have good depthwise kernels; in a runtime without them its gain shrinks. **EfficientNet** (Tan and
+# Le 2019) was found by a search whose cost was MACs: it is small for its accuracy, and often slower
+# than its MACs promise. MnasNet, by the same first author, put measured milliseconds into the
+# search instead. The lesson of the four bars: *choose in the runtime, and at the batch size, that
+# you ship*.
 #
 # <details><summary>Which of the four settings is nearest to a phone app, and which to a server
-# under
-# load?</summary>One image in a compiled runtime is the app. A loaded server collects requests into
-# batches: 64 images, in a compiled runtime again. Torch in eager mode is what most papers time and
-# few people ship.</details>
+# under load?</summary>One image in a compiled runtime is the app. A loaded server collects requests
+# into batches: 64 images, in a compiled runtime again. Torch in eager mode is what most papers time
+# and few people ship.</details>
 
 # %% [markdown]
 # ## 2. A space
 #
 # For the next sections we need a space whose networks can share weights. Three stages, each of
-# stride
-# 2; a stage has one or two layers; every layer (convolution, batch norm, ReLU) chooses its own
-# width
-# and kernel. An architecture is a list of stages, each a list of `(width, kernel)`.
+# stride 2; a stage has one or two layers; every layer (convolution, batch norm, ReLU) chooses its
+# own width and kernel. An architecture is a list of stages, each a list of `(width, kernel)`.
 
 # %%
 for stage in lesson10.SPACE:
@@ -158,24 +152,20 @@ print(lesson10.build(lesson10.SMALLEST, lesson10.SPACE))
 # %% [markdown]
 # ### Exercise 1 · `space_size` and `mutate`
 #
-# A search walks from a network to its **neighbours**: one decision changed, all else the same.
-# When a
-# stage grows, its old layers stay and new ones are drawn behind them; when it shrinks, the last
-# ones
-# go. Take care that every neighbour can come, and that the parent itself never does.
+# A search walks from a network to its **neighbours**: one decision changed, all else the same. When
+# a stage grows, its old layers stay and new ones are drawn behind them; when it shrinks, the last
+# ones go. Take care that every neighbour can come, and that the parent itself never does.
 #
-# <details><summary>Hint 1</summary>Write down all decisions that *could* change as a list first:
-# a depth for each stage that has more than one, a width and a kernel for each layer that is there.
+# <details><summary>Hint 1</summary>Write down all decisions that *could* change as a list first: a
+# depth for each stage that has more than one, a width and a kernel for each layer that is there.
 # Then draw one of them. If the list is empty there is nothing to change.</details>
 #
 # <details><summary>Hint 2</summary>For the decision that was drawn, draw among the *other* options
 # only: then the parent cannot come. Build a new list of lists, since the parent must stay as it is.
 # For a depth d: the first d old layers, then as many new ones as are missing.</details>
 #
-# <details><summary>Hint 3</summary>For a depth:
-# <code>child[s] = layers[:depth] + fresh[len(layers):]</code>, where <code>fresh</code> is a list
-# of
-# depth new layers. For a width:
+# <details><summary>Hint 3</summary>For a depth: <code>child[s] = layers[:depth] +
+# fresh[len(layers):]</code>, where <code>fresh</code> is a list of depth new layers. For a width:
 # <code>rng.choice([w for w in stage["widths"] if w != layers[i][0]])</code>.</details>
 
 
@@ -359,14 +349,12 @@ for _ in range(5):
 # so no network is built.
 #
 # <details><summary>Hint 1</summary>Walk through the layers and carry three things along: the
-# channels
-# that arrive, the height, the width of the picture. What does a stride of 2 make of 7 pixels, with
-# padding <code>kernel // 2</code>?</details>
+# channels that arrive, the height, the width of the picture. What does a stride of 2 make of 7
+# pixels, with padding <code>kernel // 2</code>?</details>
 #
 # <details><summary>Hint 2</summary>Per layer: the size becomes size / stride, rounded up. The
-# weights
-# are c_out · c_in · kernel²; each works once for every output pixel. Batch norm adds 2 · c_out
-# parameters, the linear layer c · classes weights and as many biases as classes.</details>
+# weights are c_out · c_in · kernel²; each works once for every output pixel. Batch norm adds 2 ·
+# c_out parameters, the linear layer c · classes weights and as many biases as classes.</details>
 #
 # <details><summary>Hint 3</summary>Rounding up in integers: <code>-(-size //
 # stride)</code>.</details>
@@ -472,13 +460,11 @@ for name, arch in {"smallest": lesson10.SMALLEST, **lesson10.UNIFORM}.items():
 #
 # <details><summary>Hint 2</summary>Two nested loops, rounds outside, and a list of seconds for each
 # key. For the prediction walk as in exercise 2; the key asks for the size *before* the layer, so
-# look
-# up first and change the size afterwards.</details>
+# look up first and change the size afterwards.</details>
 #
-# <details><summary>Hint 3</summary>
-# <code>total += table[size, c_in, width, kernel, stride]</code>, then
-# <code>c_in, size = width, math.ceil(size / stride)</code>; at the end
-# <code>table["head", c_in]</code>.</details>
+# <details><summary>Hint 3</summary> <code>total += table[size, c_in, width, kernel, stride]</code>,
+# then <code>c_in, size = width, math.ceil(size / stride)</code>; at the end <code>table["head",
+# c_in]</code>.</details>
 
 
 # %% exercise="latency_table" minutes=20 difficulty=2
@@ -692,16 +678,14 @@ fig
 #
 # The printed lines are measured anew each time. Where they show an error of ten percent and more, a
 # table cannot tell apart two networks that differ by five. It is a filter: **a table proposes,
-# whole
-# networks are timed before anything is claimed**.
+# whole networks are timed before anything is claimed**.
 
 # %% [markdown]
 # ## 4. All networks in one
 #
 # Training each candidate is dear. A **supernet** holds the largest network's weights, and every
 # smaller network uses a part of them: the first filters, the first input channels, the centre of
-# each
-# kernel. Train the one, and all of them are there (Yu and Huang 2019; Cai et al. 2020).
+# each kernel. Train the one, and all of them are there (Yu and Huang 2019; Cai et al. 2020).
 
 # %% [markdown]
 # ### Exercise 4 · `ElasticConv2d` and `ElasticBatchNorm2d`
@@ -711,19 +695,14 @@ fig
 # <code>.data</code>. Where does the centre of a 5×5 kernel begin if 3×3 are wanted?</details>
 #
 # <details><summary>Hint 2</summary>The convolution: <code>F.conv2d</code> with the slice, the
-# stride,
-# and padding of the kernel in use. The batch norm: <code>F.batch_norm</code> takes running values
-# as
-# tensors and changes them in place, also if they are views. A standalone layer is made as usual,
-# and
-# its values are copied.</details>
+# stride, and padding of the kernel in use. The batch norm: <code>F.batch_norm</code> takes running
+# values as tensors and changes them in place, also if they are views. A standalone layer is made as
+# usual, and its values are copied.</details>
 #
-# <details><summary>Hint 3</summary>
-# <code>edge = (largest - kernel) // 2</code> and
+# <details><summary>Hint 3</summary> <code>edge = (largest - kernel) // 2</code> and
 # <code>self.weight[:width, :x.shape[1], edge:edge + kernel, edge:edge + kernel]</code>. For the
-# other,
-# <code>F.batch_norm(x, self.running_mean[:c], self.running_var[:c], self.weight[:c], self.bias[:c],
-# self.training, momentum=0.1, eps=1e-5)</code>.</details>
+# other, <code>F.batch_norm(x, self.running_mean[:c], self.running_var[:c], self.weight[:c],
+# self.bias[:c], self.training, momentum=0.1, eps=1e-5)</code>.</details>
 
 
 # %% exercise="ElasticConv2d" minutes=35 difficulty=4
@@ -1086,11 +1065,9 @@ check_errors(ValueError, norm_error, (1, 2, False), (1, 2, True), (5, -1, True))
 
 # %% [markdown]
 # How to train it? With the largest network only, the small ones would be left behind; with random
-# ones
-# only, the largest would. The **sandwich rule** (Yu and Huang 2019): in each step the largest, the
-# smallest and a few random ones. And the largest serves as the teacher of the others, lesson 05
-# inside
-# one network: the labels teach the largest $z_L$, its answers teach the rest,
+# ones only, the largest would. The **sandwich rule** (Yu and Huang 2019): in each step the largest,
+# the smallest and a few random ones. And the largest serves as the teacher of the others, lesson 05
+# inside one network: the labels teach the largest $z_L$, its answers teach the rest,
 #
 # $$L = \mathrm{CE}(y, z_L) + \sum_{a \in \text{others}}
 # \mathrm{CE}\bigl(\mathrm{softmax}(z_L), z_a\bigr).$$
@@ -1099,19 +1076,15 @@ check_errors(ValueError, norm_error, (1, 2, False), (1, 2, True), (5, -1, True))
 # ### Exercise 5 · `sandwich_step`
 #
 # <details><summary>Hint 1</summary>One loss, one backward, one step. The soft targets are computed
-# once
-# from the largest network's logits. Which of the tensors must not carry a gradient there, and why
-# would it if you let it?</details>
+# once from the largest network's logits. Which of the tensors must not carry a gradient there, and
+# why would it if you let it?</details>
 #
-# <details><summary>Hint 2</summary><code>F.cross_entropy</code> takes probabilities of the shape
-# of the
-# logits as its target as well as labels. Clear the gradients before backward, not after the step:
-# there
-# may be old ones.</details>
+# <details><summary>Hint 2</summary><code>F.cross_entropy</code> takes probabilities of the shape of
+# the logits as its target as well as labels. Clear the gradients before backward, not after the
+# step: there may be old ones.</details>
 #
 # <details><summary>Hint 3</summary><code>targets = torch.softmax(logits.detach(), 1)</code>, then
-# for
-# each other: <code>total = total + F.cross_entropy(net(x, arch), targets)</code>.</details>
+# for each other: <code>total = total + F.cross_entropy(net(x, arch), targets)</code>.</details>
 
 
 # %% exercise="sandwich_step" minutes=15 difficulty=3
@@ -1187,8 +1160,7 @@ check(
 
 # %% [markdown]
 # A short run, to see that it learns (about 10 s on one core). The supernet that comes with the
-# course
-# was trained by the same function.
+# course was trained by the same function.
 
 # %%
 train_x, train_y = data.load("train")
@@ -1216,16 +1188,14 @@ print(f"the shipped one: {size}, {how['cpu_seconds']} CPU seconds")
 # ## 5. Whose statistics?
 #
 # Batch norm remembers the mean and variance of each channel, for eval mode. But channel 3 of a
-# layer
-# receives other inputs in a narrow network than in a wide one: fewer channels arrive. The shared
-# running values are a mixture that fits nobody.
+# layer receives other inputs in a narrow network than in a wide one: fewer channels arrive. The
+# shared running values are a mixture that fits nobody.
 #
 # <details><summary>Predict first: the largest network of the supernet has some accuracy with the
-# shared
-# statistics. What has the network of half that width, all kernels 3: a little less, half of it, or
-# no better than chance?</summary>It varies with the network and with the training; look at the
-# orange
-# squares of the next picture. Some networks seem to be ruined, and none of them is.</details>
+# shared statistics. What has the network of half that width, all kernels 3: a little less, half of
+# it, or no better than chance?</summary>It varies with the network and with the training; look at
+# the orange squares of the next picture. Some networks seem to be ruined, and none of them
+# is.</details>
 
 # %% [markdown]
 # ### Exercise 6 · `recalibrate`
@@ -1235,13 +1205,11 @@ print(f"the shipped one: {size}, {how['cpu_seconds']} CPU seconds")
 #
 # <details><summary>Hint 1</summary>The running values are a moving average, which remembers old
 # batches. What would make a batch norm forget everything but the last batch? Collect that after
-# each
-# batch, and average yourself.</details>
+# each batch, and average yourself.</details>
 #
 # <details><summary>Hint 2</summary>Put the whole model in eval mode and only the batch norms in
-# train
-# mode, with momentum 1: after a forward pass the running values are this batch's. Note modes and
-# momenta before, and put them back at the end.</details>
+# train mode, with momentum 1: after a forward pass the running values are this batch's. Note modes
+# and momenta before, and put them back at the end.</details>
 #
 # <details><summary>Hint 3</summary>Modes by hand: <code>modes = [(m, m.training) for m in
 # model.modules()]</code>, and at the end <code>m.training = mode</code> for each. Everything inside
@@ -1403,13 +1371,11 @@ lesson10.draw_recalibration(rows)
 
 # %% [markdown]
 # *Picture: one row a network; an orange square for its accuracy with shared statistics, which lies
-# far
-# to the left for some, and a blue dot for the accuracy after recalibration, far to the right for
-# all.*
+# far to the left for some, and a blue dot for the accuracy after recalibration, far to the right
+# for all.*
 #
 # The same trick repairs networks after other operations that shift activations: rounding (lesson
-# 02),
-# pruning (lesson 03), averaging the weights of two networks. torch's own version is
+# 02), pruning (lesson 03), averaging the weights of two networks. torch's own version is
 # `torch.optim.swa_utils.update_bn`; section 9 compares.
 
 # %% [markdown]
@@ -1417,10 +1383,9 @@ lesson10.draw_recalibration(rows)
 #
 # Nobody ships inherited weights; the chosen network is trained on. So the supernet's accuracy only
 # has to put the candidates *in the right order*. How much do two orders agree? Take all pairs:
-# **Kendall's
-# tau** is the number of pairs on which they agree minus the number on which they do not, divided by
-# the number of pairs. With ties, the pairs that are tied in one of the two drop out of that one's
-# count (tau-b):
+# **Kendall's tau** is the number of pairs on which they agree minus the number on which they do
+# not, divided by the number of pairs. With ties, the pairs that are tied in one of the two drop out
+# of that one's count (tau-b):
 #
 # $$\tau = \frac{\text{agreeing} - \text{disagreeing}}
 # {\sqrt{\text{untied in } a \cdot \text{untied in } b}} .$$
@@ -1428,17 +1393,15 @@ lesson10.draw_recalibration(rows)
 # %% [markdown]
 # ### Exercise 7 · `kendall_tau`
 #
-# <details><summary>Hint 1</summary>Two nested loops over pairs i > j. The sign of
-# <code>a[i] - a[j]</code> says how a orders them; the product of two signs says whether the orders
+# <details><summary>Hint 1</summary>Two nested loops over pairs i > j. The sign of <code>a[i] -
+# a[j]</code> says how a orders them; the product of two signs says whether the orders
 # agree.</details>
 #
 # <details><summary>Hint 2</summary>A tie has sign 0 and adds 0. Count separately the pairs with a
-# sign
-# in a and those with a sign in b. If one of these counts is 0, return 0.0.</details>
+# sign in a and those with a sign in b. If one of these counts is 0, return 0.0.</details>
 #
 # <details><summary>Hint 3</summary><code>sign = (a[i] > a[j]) - (a[i] < a[j])</code>, and at the
-# end
-# <code>balance / math.sqrt(untied_a * untied_b)</code>.</details>
+# end <code>balance / math.sqrt(untied_a * untied_b)</code>.</details>
 
 
 # %% exercise="kendall_tau" minutes=12 difficulty=2
@@ -1509,8 +1472,7 @@ check_errors(ValueError, kendall_tau, ((1, 2, 3), (1, 2)), ((), (1,)), ([2.0], [
 
 # %% [markdown]
 # Ten architectures were trained from scratch, shortly, with two seeds (`data/make_lesson10.py`).
-# How
-# well does the supernet foresee their order? MACs alone are the cheapest predictor of all: no
+# How well does the supernet foresee their order? MACs alone are the cheapest predictor of all: no
 # training, no data. And two seeds of the *same* training show how well any predictor can do at
 # best.
 
@@ -1531,25 +1493,20 @@ print(f"tau, one seed and the other: {kendall_tau(*seeds):.2f}")
 
 # %% [markdown]
 # Ten networks are 45 pairs, and pairs that differ by a tenth of a point are decided by luck; so
-# read
-# these three numbers as *roughly*. What a supernet buys for certain is something else: one training
-# for a whole family of networks, and a head start for the one that is chosen. Its ranking is
-# not training's ranking, because its weights are a compromise between all of them, and the
-# compromise
-# suits some better than others (Yu et al. 2020 train for longer, with further tricks, until the
-# inherited weights can be shipped as they are).
+# read these three numbers as *roughly*. What a supernet buys for certain is something else: one
+# training for a whole family of networks, and a head start for the one that is chosen. Its ranking
+# is not training's ranking, because its weights are a compromise between all of them, and the
+# compromise suits some better than others (Yu et al. 2020 train for longer, with further tricks,
+# until the inherited weights can be shipped as they are).
 
 # %% [markdown]
 # ## 7. Two goals at once
 #
 # Fast *and* accurate: two networks may both be right. Lesson 00 kept those that nobody dominates. A
 # search needs an order for the others, too: **fronts**. The first front is what nobody dominates;
-# take
-# it away, and the second front is what nobody of the rest dominates; and so on. Within one front,
-# those
-# with more room around them are preferred, so that a population does not crowd in one place. This
-# is
-# the heart of NSGA-II (Deb et al. 2002), the best known multi-objective evolution.
+# take it away, and the second front is what nobody of the rest dominates; and so on. Within one
+# front, those with more room around them are preferred, so that a population does not crowd in one
+# place. This is the heart of NSGA-II (Deb et al. 2002), the best known multi-objective evolution.
 
 # %% [markdown]
 # ### Exercise 8 · `nondominated_sort` and `crowding_distance`
@@ -1558,16 +1515,13 @@ print(f"tau, one seed and the other: {kendall_tau(*seeds):.2f}")
 # somewhere smaller. What does it say of two equal points, and what must it say?</details>
 #
 # <details><summary>Hint 2</summary>Peel: the front is whoever no other of the rest dominates; take
-# it
-# from the rest; until nothing is left. For the distance take one objective after the other: sort
-# the
-# *indices* by it, the ends get infinity, the others the gap between their two neighbours, divided
-# by
-# the range.</details>
+# it from the rest; until nothing is left. For the distance take one objective after the other: sort
+# the *indices* by it, the ends get infinity, the others the gap between their two neighbours,
+# divided by the range.</details>
 #
-# <details><summary>Hint 3</summary>
-# <code>order = sorted(range(len(points)), key=lambda i: (points[i][m], i))</code>; and
-# <code>zip(order, order[1:], order[2:])</code> gives before, here and after.</details>
+# <details><summary>Hint 3</summary> <code>order = sorted(range(len(points)), key=lambda i:
+# (points[i][m], i))</code>; and <code>zip(order, order[1:], order[2:])</code> gives before, here
+# and after.</details>
 
 
 # %% exercise="nondominated_sort" minutes=25 difficulty=3
@@ -1698,19 +1652,14 @@ check(crowding_distance, fronts, checks10.crowded, checks10.CROWD_MISTAKES, tol=
 # ## 8. The table
 #
 # Comparing *searches* on a supernet mixes two questions: how good is the search, and how good is
-# the
-# supernet's opinion? And one search of a hundred trainings is one sample. Ying et al. (2019) had
-# the
-# idea that settles it: train every network of a space once, write the results down, and let the
-# searches look them up. A search of hours becomes a millisecond, and you can repeat it with
-# hundreds of
-# seeds.
+# the supernet's opinion? And one search of a hundred trainings is one sample. Ying et al. (2019)
+# had the idea that settles it: train every network of a space once, write the results down, and let
+# the searches look them up. A search of hours becomes a millisecond, and you can repeat it with
+# hundreds of seeds.
 #
 # Here it is in small: shapes of section 1, each trained for one short epoch with two seeds. The
-# search
-# sees the validation accuracy of seed 0. What it chose is judged by seed 1, on mirrored test
-# images:
-# other luck, other pictures.
+# search sees the validation accuracy of seed 0. What it chose is judged by seed 1, on mirrored test
+# images: other luck, other pictures.
 
 # %%
 shapes = lesson10.trained_table(made)
@@ -1745,8 +1694,7 @@ widgets.explore(at_budget, budget_ms=(0.4, 2.0, 1.2))
 
 # %% [markdown]
 # *Picture: a cloud of shapes, validation error over milliseconds; grey what is over the budget,
-# blue
-# what is allowed, a red star for the best of these, orange squares around the shapes of plain
+# blue what is allowed, a red star for the best of these, orange squares around the shapes of plain
 # convolutions only, and the first front as a black staircase.*
 #
 # Move the budget. The best shape changes, and near the best there are many that are nearly as good.
@@ -1755,24 +1703,19 @@ widgets.explore(at_budget, budget_ms=(0.4, 2.0, 1.2))
 # ### Exercise 9 · `evolve`
 #
 # **Aging evolution** (Real et al. 2019): keep a population, in a queue. Draw a few, take the best
-# of
-# them as the parent, change one decision, train the child, put it at the end of the queue; the
-# *oldest*
-# leaves, good or bad. Whoever was lucky once must prove itself again through its children.
+# of them as the parent, change one decision, train the child, put it at the end of the queue; the
+# *oldest* leaves, good or bad. Whoever was lucky once must prove itself again through its children.
 #
 # <details><summary>Hint 1</summary>You need no separate population: the living are the last
 # <code>len(start)</code> entries of the history. Ask <code>allowed</code> before
-# <code>score</code>,
-# always; a score is a whole training.</details>
+# <code>score</code>, always; a score is a whole training.</details>
 #
 # <details><summary>Hint 2</summary><code>rng.sample(living, sample)</code> draws distinct entries,
 # <code>max(..., key=...)</code> finds the parent. A loop of at most 1000 rounds makes children
-# until one
-# is allowed; Python's <code>for … else</code> knows when none was.</details>
+# until one is allowed; Python's <code>for … else</code> knows when none was.</details>
 #
-# <details><summary>Hint 3</summary>
-# <code>history.append((child, score(child)))</code>; nothing has to be deleted. At the end,
-# <code>max(history, key=lambda entry: entry[1])</code>.</details>
+# <details><summary>Hint 3</summary> <code>history.append((child, score(child)))</code>; nothing has
+# to be deleted. At the end, <code>max(history, key=lambda entry: entry[1])</code>.</details>
 
 
 # %% exercise="evolve" minutes=25 difficulty=3
@@ -1909,17 +1852,14 @@ require(
 # - **random search**: draw shapes without repeats, keep the best;
 # - **evolution**: yours, a population of 6, the best of 3;
 # - **hill climbing**: go to a better neighbour, start anew when stuck;
-# - **predictor**: train a ridge regression on what was seen, and spend the last third of the
-#   budget on
-#   what it likes best;
+# - **predictor**: train a ridge regression on what was seen, and spend the last third of the budget
+#   on what it likes best;
 # - **successive halving** (Li et al. 2018): begin twice as many, and after a third of the training
-#   go
-#   on with the better quarter only.
+#   go on with the better quarter only.
 #
 # <details><summary>Predict first: with 16 trained shapes, by how many points does the best of these
 # searches beat random search, on average?</summary>Most people guess one or two points. Compare
-# with
-# the spread of a single training over seeds, printed above.</details>
+# with the spread of a single training over seeds, printed above.</details>
 
 # %%
 SEEDS, BUDGETS = 300, (12, 16, 24)
@@ -1972,9 +1912,8 @@ lesson10.draw_searches(found, max(test), "mirrored test accuracy, %")
 
 # %% [markdown]
 # *Picture: five lines over the number of trained shapes, mean test accuracy with standard error,
-# close
-# together beside the distance to the mean of all shapes; dotted, the best test accuracy in the
-# table.*
+# close together beside the distance to the mean of all shapes; dotted, the best test accuracy in
+# the table.*
 #
 # And now as it is mostly done in papers: few seeds. How often does the mean of $k$ runs of a search
 # beat the mean of $k$ runs of random search, if we draw these runs from the 300?
@@ -2004,49 +1943,34 @@ lesson10.draw_claims(shares, numbers)
 
 # %% [markdown]
 # *Picture: for each search the share of comparisons that it wins against random search, over the
-# number
-# of seeds a side, from one to a hundred; solid at 50 %, a coin, and dotted at 95 %. The lines fan
-# out
-# from the left to the right.*
+# number of seeds a side, from one to a hundred; solid at 50 %, a coin, and dotted at 95 %. The
+# lines fan out from the left to the right.*
 #
-# "Seeds a side" is the usual sample size for a difference $d$ with a spread $s$,
-# $n = 2\,(2.8\, s/d)^2$: it finds a true difference in four of five cases, and raises a false
-# alarm in
-# one of twenty. Read the picture at three seeds, which is more than many papers have: a line
-# between 20
-# and 80 % means that the same two methods, compared again by somebody else, will often come out
-# the other
-# way round. Li and Talwalkar (2020) repeated published searches, and found random search hard to
-# beat.
+# "Seeds a side" is the usual sample size for a difference $d$ with a spread $s$, $n = 2\,(2.8\,
+# s/d)^2$: it finds a true difference in four of five cases, and raises a false alarm in one of
+# twenty. Read the picture at three seeds, which is more than many papers have: a line between 20
+# and 80 % means that the same two methods, compared again by somebody else, will often come out the
+# other way round. Li and Talwalkar (2020) repeated published searches, and found random search hard
+# to beat.
 #
 # What every search does buy is visible in the printed lines: the *mean* of all shapes, and the
-# worst
-# tenth, lie far below what any of them finds, while the best tenth differ by about as much as two
-# seeds
-# of one shape do. **Avoid the bad shapes; the top is flat.** Which search you take matters less
-# than
-# that you measure in the right runtime, and train the winner well.
+# worst tenth, lie far below what any of them finds, while the best tenth differ by about as much as
+# two seeds of one shape do. **Avoid the bad shapes; the top is flat.** Which search you take
+# matters less than that you measure in the right runtime, and train the winner well.
 #
 # How far does this table carry? It is small, the trainings are short, and the printed ranks hold
-# for
-# them: a shape that learns fast is not always the one that ends best. `data/make_lesson10.py`
-# trains
-# more shapes if you let it run on, and the cells above then show the larger table.
+# for them: a shape that learns fast is not always the one that ends best. `data/make_lesson10.py`
+# trains more shapes if you let it run on, and the cells above then show the larger table.
 
 # %% [markdown]
 # ## 9. The result, measured
 #
-# The winner of the table stands for *search*. Its rivals: the residual net of the course, pruned
-# to a
-# third of its channels with the library of lesson 04; and a residual net of that width from the
-# start,
-# as in lesson 05. Each of the three is then trained for the same number of steps on the same
-# images,
-# once with labels and once taught by the large residual net (lesson 05's loss), three seeds each:
-# so
-# architecture, inherited weights and training can be told apart. The pruned net has one advantage
-# that
-# no equal number of steps takes away: its weights come from a long training.
+# The winner of the table stands for *search*. Its rivals: the residual net of the course, pruned to
+# a third of its channels with the library of lesson 04; and a residual net of that width from the
+# start, as in lesson 05. Each of the three is then trained for the same number of steps on the same
+# images, once with labels and once taught by the large residual net (lesson 05's loss), three seeds
+# each: so architecture, inherited weights and training can be told apart. The pruned net has one
+# advantage that no equal number of steps takes away: its weights come from a long training.
 
 # %%
 rivals = made["rivals"]
@@ -2072,30 +1996,23 @@ lesson10.draw_rivals(rivals["rows"])
 
 # %% [markdown]
 # *Picture: two panels, accuracy over milliseconds for 64 images and for one; each network is a
-# large
-# mark with its quartiles, and small dots for its three seeds.*
+# large mark with its quartiles, and small dots for its three seeds.*
 #
 # Read the printed verdicts before the means. Here the start counts most: the pruned net is useless
-# before
-# these steps (its channels were cut without regard to each other), and ahead of the others after
-# them,
-# because trained weights come back quickly. Of the two that start from nothing the searched net
-# needs
-# fewer milliseconds for about the same accuracy; that is what the search has won. And the
-# teacher's soft targets *cost* accuracy within so few steps; lesson 05, where they
+# before these steps (its channels were cut without regard to each other), and ahead of the others
+# after them, because trained weights come back quickly. Of the two that start from nothing the
+# searched net needs fewer milliseconds for about the same accuracy; that is what the search has
+# won. And the teacher's soft targets *cost* accuracy within so few steps; lesson 05, where they
 # helped, gave its students ten times as many. How long, and from where, a network is trained moved
-# the
-# result more than which of these networks it was: change one thing at a time, or you will praise
-# the
-# search for its training.
+# the result more than which of these networks it was: change one thing at a time, or you will
+# praise the search for its training.
 
 # %% [markdown]
 # ### The same with the library
 #
 # `scipy.stats.kendalltau` is exercise 7, `torch.optim.swa_utils.update_bn` is exercise 6 (it wants
-# a
-# model in train mode, and leaves dropout on). For searches, Optuna and pymoo are what practitioners
-# call; not run here:
+# a model in train mode, and leaves dropout on). For searches, Optuna and pymoo are what
+# practitioners call; not run here:
 #
 # ```python
 # import optuna                                       # not run here
@@ -2135,8 +2052,7 @@ for words, net in (("by hand", by_hand), ("by library", by_library.eval())):
 # - **The winner's score as its accuracy.** It was chosen *because* it scored high, luck included.
 #   Judge it on other images, and better with another training.
 # - **A weak baseline.** Uniform widths and random search cost nothing; compare with both, at the
-#   same
-#   number of trainings.
+#   same number of trainings.
 # - **Different training for the winner.** If the winner gets a longer schedule, augmentation or a
 #   teacher, its gain is the training's. Give the rivals the same.
 # - **Very thin layers, odd widths.** A network of four channels does not learn; widths that are no
@@ -2145,13 +2061,10 @@ for words, net in (("by hand", by_hand), ("by library", by_library.eval())):
 # ## An open experiment
 #
 # Which of the seven choices of a shape matters most, and does it depend on the others? `shapes`
-# holds
-# the table: average the accuracy over all shapes with kernel 3 and with kernel 5, with and without
-# patches, … Then do the same for the milliseconds. Write down one rule that you would follow for
-# the
-# next network without any search, and check it against the best tenth of the table. There is no
-# right
-# answer.
+# holds the table: average the accuracy over all shapes with kernel 3 and with kernel 5, with and
+# without patches, … Then do the same for the milliseconds. Write down one rule that you would
+# follow for the next network without any search, and check it against the best tenth of the table.
+# There is no right answer.
 
 # %%
 for field, options in {"stem": ("conv2", "patch4"), "kernel2": (3, 5), "depth": (1, 2)}.items():
@@ -2173,39 +2086,38 @@ for field, options in {"stem": ("conv2", "patch4"), "kernel2": (3, 5), "depth": 
 #
 # <details><summary>The table says that validation accuracy rises with MACs. Why not simply take the
 # largest shape that fits the budget?</summary>The budget is in milliseconds, and MACs and
-# milliseconds
-# disagree. And tau is far from 1. As a first guess it is not bad; it is one of the baselines that a
-# search has to beat.</details>
+# milliseconds disagree. And tau is far from 1. As a first guess it is not bad; it is one of the
+# baselines that a search has to beat.</details>
 #
 # <details><summary>A colleague finds that the predictor loses to random search at 12 trained
-# shapes.
-# Why might it win at 40?</summary>It learns from the first two thirds. With 8 examples for some
-# eighteen weights there is little to learn; with 26 the coarse rules come out.</details>
+# shapes. Why might it win at 40?</summary>It learns from the first two thirds. With 8 examples for
+# some eighteen weights there is little to learn; with 26 the coarse rules come out.</details>
 #
 # <details><summary>Can you search the bits of each layer (lesson 02) together with the
 # architecture?</summary>Yes, it is one more decision a layer, and `mutate`, `nondominated_sort` and
 # `evolve` do not mind. The dear part is the score: it has to contain the quantization, at least
-# after
-# training.</details>
+# after training.</details>
 
 # %% [markdown] question="question_is_the_search_better" points=4
 # ### For your teacher
 #
-# A paper reports: "Our search finds a network of 300 million MACs with 76.1 % accuracy; random search
-# in the same space finds 75.8 %, and MobileNetV2 has 72.0 %. We ran each search once, and trained the
-# winner for 350 epochs with a teacher." You are asked whether to use this network in a camera that
-# must answer within 20 ms. In at most ten sentences: which of these claims do you believe, what is
-# missing, and what would you measure before you decide? Write your answer in the cell below.
+# A paper reports: "Our search finds a network of 300 million MACs with 76.1 % accuracy; random
+# search in the same space finds 75.8 %, and MobileNetV2 has 72.0 %. We ran each search once, and
+# trained the winner for 350 epochs with a teacher." You are asked whether to use this network in a
+# camera that must answer within 20 ms. In at most ten sentences: which of these claims do you
+# believe, what is missing, and what would you measure before you decide? Write your answer in the
+# cell below.
 #
 # === BEGIN MARK SCHEME ===
 # 4 points: one run of each search shows nothing about 0.3 points: the spread over seeds is needed
-# (several seeds, the same number of trainings); MobileNetV2 had other training (350 epochs, teacher),
-# so the 4 points mix architecture and training: train the rivals alike; MACs are not milliseconds:
-# time all candidates as whole networks, batch 1, in the camera's runtime; uniform or scaled baselines
-# at the same latency belong beside it; judge on images that the search has not seen.
+# (several seeds, the same number of trainings); MobileNetV2 had other training (350 epochs,
+# teacher), so the 4 points mix architecture and training: train the rivals alike; MACs are not
+# milliseconds: time all candidates as whole networks, batch 1, in the camera's runtime; uniform or
+# scaled baselines at the same latency belong beside it; judge on images that the search has not
+# seen.
 #
-# 2 points: asks for seeds or for latency on the device, but takes the comparison with MobileNetV2 as
-# it is.
+# 2 points: asks for seeds or for latency on the device, but takes the comparison with MobileNetV2
+# as it is.
 #
 # 0 or 1 point: believes the numbers, or doubts them without saying what to measure.
 # === END MARK SCHEME ===
@@ -2223,19 +2135,15 @@ for field, options in {"stem": ("conv2", "patch4"), "kernel2": (3, 5), "depth": 
 # - M. Tan et al. (2019). *MnasNet: Platform-Aware Neural Architecture Search for Mobile.*
 #   arXiv:1807.11626
 # - M. Tan, Q. V. Le (2019). *EfficientNet: Rethinking Model Scaling for Convolutional Neural
-#   Networks.*
-#   arXiv:1905.11946
+#   Networks.* arXiv:1905.11946
 # - H. Cai, L. Zhu, S. Han (2019). *ProxylessNAS: Direct Neural Architecture Search on Target Task
-#   and
-#   Hardware.* arXiv:1812.00332
+#   and Hardware.* arXiv:1812.00332
 # - H. Cai, C. Gan, T. Wang, Z. Zhang, S. Han (2020). *Once-for-All: Train One Network and
-#   Specialize it
-#   for Efficient Deployment.* arXiv:1908.09791
+#   Specialize it for Efficient Deployment.* arXiv:1908.09791
 # - J. Yu, T. Huang (2019). *Universally Slimmable Networks and Improved Training Techniques.*
 #   arXiv:1903.05134
 # - J. Yu et al. (2020). *BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage
-#   Models.*
-#   arXiv:2003.11142
+#   Models.* arXiv:2003.11142
 # - Y. Wu, J. Johnson (2021). *Rethinking "Batch" in BatchNorm.* arXiv:2105.07576
 # - E. Real, A. Aggarwal, Y. Huang, Q. V. Le (2019). *Regularized Evolution for Image Classifier
 #   Architecture Search.* arXiv:1802.01548
