@@ -1220,8 +1220,8 @@ def finish_lenet(state, masks, order, mirrored, epochs):
     return {n: encode_sparse(p) for n, p in named.items() if p.dim() == 2}, {n: p for n, p in named.items() if p.dim() == 1}
 
 _order, _mirrored = lesson03.draw_batches(107, 512, seed=43)
-_state, _masks = prune_lenet(_order, _mirrored, 4, 80)
-_blobs, _biases = finish_lenet(_state, _masks, _order, _mirrored, 4)
+_state, _masks = prune_lenet(_order, _mirrored, 2, 40)
+_blobs, _biases = finish_lenet(_state, _masks, _order, _mirrored, 3)
 _model = models.load("lenet_300_100")
 _fp32_bytes, _fp32_accuracy = measure.size_bytes(_model), measure.accuracy(_model, *data.load("validation"))
 require({n for n, p in _model.named_parameters() if p.dim() == 2} == set(_blobs), f"expected the three weights, yours {sorted(_blobs)}")

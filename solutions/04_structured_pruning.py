@@ -770,7 +770,7 @@ import contextlib
 import io
 from fractions import Fraction
 
-# measured: LeNet-5 with 125 of its 500 neurons and a quarter of the MACs, fine-tuned
+# measured: LeNet-5 with 200 of its 500 neurons and a third of the MACs, fine-tuned on 16,000 images
 @probe
 def pruned_lenet(neurons, importance, ratio):
     model = prune_chain(models.load("lenet_5"), {"7": neurons})
@@ -780,8 +780,8 @@ def pruned_lenet(neurons, importance, ratio):
 _dense, (_x, _y), (_val_x, _val_y) = models.load("lenet_5"), data.load("train"), data.load("validation")
 _seen = lesson04.watch(_dense, ["1", "4", "8"], _x[:200], _y[:200])
 _importance = {name: taylor_importance(*_seen[relu]) for name, relu in (("0", "1"), ("3", "4"), ("7", "8"))}
-_neurons = _importance.pop("7").topk(125).indices.sort().values
-_keep, _tensors = pruned_lenet(_neurons, _importance, 0.27)
+_neurons = _importance.pop("7").topk(200).indices.sort().values
+_keep, _tensors = pruned_lenet(_neurons, _importance, 0.34)
 _small = lesson04.lenet_5_of(*(len(t) for t in _tensors[1:-1:2]))
 _shapes = [tuple(t.shape) for t in _small.state_dict().values()]
 require([tuple(t.shape) for t in _tensors] == _shapes, f"expected a LeNet-5 of shapes {_shapes}, yours {[tuple(t.shape) for t in _tensors]}")
@@ -789,17 +789,17 @@ _small.load_state_dict(dict(zip(_small.state_dict(), _tensors)))
 with torch.no_grad():  # logits of size 10, float32
     expect(_small(_val_x[:200]), lesson04.masked_output(_dense, {**_keep, "7": _neurons}, _val_x[:200]), "pruned LeNet-5 against the masked one", tol=1e-3)
 _macs = measure.macs(_dense, (1, 1, 28, 28)) / measure.macs(_small, (1, 1, 28, 28))
-require(_macs >= 3.9, f"expected at least 3.9 times fewer MACs than dense, yours {_macs:.2f} times")
+require(_macs >= 3, f"expected at least 3 times fewer MACs than dense, yours {_macs:.2f} times")
 _bytes = measure.size_bytes(_dense) / measure.size_bytes(_small)
-require(_bytes >= 5, f"expected a file at least 5 times smaller, yours {_bytes:.2f} times")
-train.fit(_small, _x, _y, epochs=2, lr=5e-3, progress=False)
+require(_bytes >= 4, f"expected a file at least 4 times smaller, yours {_bytes:.2f} times")
+train.fit(_small, _x[:16_000], _y[:16_000], lr=3e-3, batch=64, progress=False)
 _drop = measure.accuracy(_dense, _val_x, _val_y) - measure.accuracy(_small, _val_x, _val_y)
 with torch.no_grad():
     _times = measure.latency_ms({"dense": lambda: _dense(_val_x[:64]), "pruned": lambda: _small(_val_x[:64])}, rounds=20)
 record(macs_ratio=_macs, ratio=_bytes, accuracy_drop=_drop)
 with contextlib.redirect_stdout(io.StringIO()):  # noted, not graded: the machine decides it
     record(latency_ratio=measure.speedup(_times, "dense")["pruned"][1])
-require(_drop <= 2, f"expected accuracy within 2 points of dense after fine-tuning, yours fell by {_drop:.2f}")
+require(_drop <= 3, f"expected accuracy within 3 points of dense after this short fine-tuning, yours fell by {_drop:.2f}")
 ### BEGIN HIDDEN TESTS
 def _best(spec, shape, importance, ratio, params=False, inputs=True, rounding=round):
     """The cost of a layer is that of the whole one times the share of outputs and the share of inputs that are left."""
@@ -842,7 +842,7 @@ check_errors(ValueError, channels_for_macs_of, (_cases[0][0], (1, 1, 8, 8), _cas
 _tx, _ty = (t[5000:] for t in data.load("test"))
 _drop = measure.accuracy(_dense, _tx.flip(-1), _ty) - measure.accuracy(_small, _tx.flip(-1), _ty)
 record(held_back_accuracy_drop=_drop)
-require(_drop <= 2, f"expected accuracy within 2 points of dense on unseen images, yours fell by {_drop:.2f}")
+require(_drop <= 3.5, f"expected accuracy within 3.5 points of dense on unseen images, yours fell by {_drop:.2f}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
