@@ -70,12 +70,9 @@ with torch.no_grad():
 train_x, train_y = data.load("train")
 chosen = torch.randperm(len(train_x), generator=torch.Generator().manual_seed(0))[:256]
 calibration = [(x, y) for x, y in zip(train_x[chosen].split(64), train_y[chosen].split(64))]
-lesson02.draw_pipeline([("fold", "BatchNorm into\nconvolutions"), ("calibrate", "256 images\nset the ranges"),
-                        ("quantize", "weights and\nactivations"), ("measure", "bytes, accuracy,\nlatency")])
+print(f"{len(calibration)} batches, {sum(len(x) for x, _ in calibration)} images to calibrate with")
 
 # %% [markdown]
-# *Picture: four boxes joined by arrows: fold, calibrate, quantize, measure.*
-#
 # ## 2. Fold BatchNorm
 #
 # After training, BatchNorm is a fixed affine map of each channel $c$, with the running mean $\mu_c$ and variance $\sigma^2_c$:

@@ -298,8 +298,8 @@ def draw_turns(apart: dict[str, list[float]], in_turns: dict[str, list[float]]) 
         )
         for x, y, name, colour, marker in zip(at, (a, b), "AB", (plot.BLUE, plot.ORANGE), "os", strict=True):
             ax.plot(x, [1000 * t for t in y], marker, color=colour, markersize=4, label=name)
-        ax.set(xlabel="call", ylabel="latency (ms)", title=title, ylim=(0, None))
-    axes[0].legend(frameon=False)
+        ax.set(xlabel="call", ylabel="latency (ms)", title=title, ylim=(0, 16))
+    axes[0].legend(frameon=False, loc="lower right")
     return fig
 
 

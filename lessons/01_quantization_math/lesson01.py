@@ -113,8 +113,9 @@ def draw_sizes(sizes: dict[str, int], accuracies: dict[str, float]) -> Figure:
         ax.plot(size / 1000, accuracies[name], marker, color=colour, markersize=8, label=name)
     worst, best = min(accuracies.values()), max(accuracies.values())
     ax.set(xlabel="file size (kB, logarithmic)", ylabel="test accuracy (%)", xscale="log", ylim=(worst - 1, best + 1))
+    ax.set_xticks([200, 400, 600, 800, 1000], minor=False)
+    ax.minorticks_off()
     ax.xaxis.set_major_formatter("{x:.0f}")
-    ax.xaxis.set_minor_formatter("{x:.0f}")
     ax.legend(frameon=False, loc="lower right", ncols=2)
     return fig
 

@@ -125,20 +125,6 @@ def written(blob: bytes) -> bytes:
 # Pictures -----------------------------------------------------------------------------------------------------------
 
 
-def draw_pipeline(steps: Sequence[tuple[str, str]]) -> Figure:
-    """Boxes with arrows between them: what is done, and what it needs."""
-    fig, (ax,) = plot.figure(1, width=10.5, height=1.7)
-    for i, (title, needs) in enumerate(steps):
-        box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": plot.BLUE}
-        ax.text(i, 0.62, title, ha="center", va="center", bbox=box)
-        ax.text(i, 0.12, needs, ha="center", va="center", fontsize=9)
-        if i:
-            ax.annotate("", (i - 0.36, 0.62), (i - 0.64, 0.62), arrowprops={"arrowstyle": "->", "color": plot.BLACK})
-    ax.set(xlim=(-0.5, len(steps) - 0.5), ylim=(0, 1))
-    ax.axis("off")
-    return fig
-
-
 def draw_folding(before: Tensor, after: Tensor) -> Figure:
     """Largest weight of each output channel, before and after BatchNorm was folded in."""
     fig, (ax,) = plot.figure(1, width=9, height=2.8)
@@ -247,7 +233,7 @@ def draw_budget(mixed: list[tuple[float, float]], uniform: list[tuple[float, flo
         ax.plot(*zip(*points, strict=True), marker, linestyle="-", color=colour, label=name)
     for (x, y), label in zip(uniform, labels, strict=True):
         ax.annotate(label, (x, y), (6, -10), textcoords="offset points", fontsize=9)
-    ax.set(xlabel="weights (kB)", ylabel="accuracy (%)")
+    ax.set(xlabel="weights (kB)", ylabel="accuracy (%)", ylim=(0, 100))
     ax.legend(frameon=False)
     return fig
 

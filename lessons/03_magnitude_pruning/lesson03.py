@@ -612,7 +612,8 @@ def draw_view(
     counts.hist(everything.numpy(), bins=bins, color="lightgrey", log=True, label="before")
     kept = [w[masks[n]].flatten().numpy() for n, w in weights.items()]
     labels = [f"{n}: {100 * len(k) / weights[n].numel():.0f} % kept" for n, k in zip(weights, kept, strict=True)]
-    counts.hist(kept, bins=bins, stacked=True, color=plot.PALETTE[: len(kept)], label=labels)
+    for values, colour, label in zip(kept, plot.PALETTE, labels, strict=False):  # not stacked: the axis is logarithmic
+        counts.hist(values, bins=bins, histtype="step", linewidth=1.6, color=colour, label=label)
     counts.set(xlabel="weight", ylabel="how many")
     counts.set_ylim(top=counts.get_ylim()[1] * 40)
     counts.legend(frameon=False, fontsize=8, loc="upper center", ncols=2)

@@ -357,6 +357,7 @@ def draw_gammas(plain: Tensor, slim: Tensor) -> Figure:
     for ax, values, title, colour in zip(axes, (plain, slim), ("no penalty", "penalty"), plot.PALETTE, strict=False):
         ax.hist(values.abs().numpy(), bins=50, range=(0, top), color=colour)
         ax.set(xlabel="|γ| of a channel", ylabel="how many channels", title=title)
+    axes[0].set_ylim(axes[1].get_ylim())
     return fig
 
 
