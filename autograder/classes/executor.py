@@ -357,7 +357,8 @@ class Cluster:
             import distributed
         except ImportError:
             raise GraderError("a cluster needs the extra: pip install 'bonsai-course[cluster]'") from None
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost scheduler is our one sentence
+        for name in [n for n in logging.root.manager.loggerDict if n.split(".")[0] == "distributed"]:
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost scheduler is our one sentence
         self.about = pack({"sandbox": self.settings.sandbox, "limits": asdict(self.settings.limits)})
         try:
             self.client = distributed.Client(self.address, timeout="20s", set_as_default=False)
