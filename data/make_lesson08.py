@@ -216,27 +216,26 @@ def methods() -> dict[str, tuple[int, int, Callable]]:
     """Name -> bits, group, and what becomes of a weight."""
     rtn, awq, hessian = (names[n] for n in ("rtn", "awq_scale", "hessian"))
     levels = names["nf4_codebook"]()
-
-    def by_awq(bits: int, group: int) -> Callable:
-        return lambda w, x: lesson08.scaled(rtn, w, awq(w, x[::8], bits, group, 10), bits, group)
-
-    return {
-        "RTN": (4, 64, lambda w, x: rtn(w, 4, 64)),
-        "AWQ": (4, 64, by_awq(4, 64)),
-        "GPTQ": (4, 64, lambda w, x: blocked_gptq(w, hessian(x), 4, 64)),
-        "RTN 3": (3, 64, lambda w, x: rtn(w, 3, 64)),
-        "AWQ 3": (3, 64, by_awq(3, 64)),
-        "GPTQ 3": (3, 64, lambda w, x: blocked_gptq(w, hessian(x), 3, 64)),
-        "RTN 2": (2, 64, lambda w, x: rtn(w, 2, 64)),
+    found: dict[str, tuple[int, int, Callable]] = {}
+    for bits, group in ((b, g) for b in (4, 3) for g in (32, 64, 128)):
+        found |= {
+            f"RTN {bits} {group}": (bits, group, lambda w, x, b=bits, g=group: rtn(w, b, g)),
+            f"AWQ {bits} {group}": (
+                bits,
+                group,
+                lambda w, x, b=bits, g=group: lesson08.scaled(rtn, w, awq(w, x[::8], b, g, 10), b, g),
+            ),
+            f"GPTQ {bits} {group}": (bits, group, lambda w, x, b=bits, g=group: blocked_gptq(w, hessian(x), b, g)),
+        }
+    return found | {
+        "RTN 2 64": (2, 64, lambda w, x: rtn(w, 2, 64)),
         "int8": (8, 0, lambda w, x: rtn(w, 8, w.shape[1])),
         "NF4": (4, 64, lambda w, x: lesson08.to_levels(w, levels, 64)),
         "Q4_0": (4, 32, lambda w, x: names["q4_0_decode"](names["q4_0_encode"](w), w.shape)),
-        "RTN 32": (4, 32, lambda w, x: rtn(w, 4, 32)),
-        "RTN 128": (4, 128, lambda w, x: rtn(w, 4, 128)),
     }
 
 
-ASKED = ("AWQ", "AWQ 3", "RTN 2")
+ASKED = ("AWQ 4 64", "AWQ 3 64", "RTN 2 64")
 
 
 @torch.no_grad()

@@ -174,8 +174,8 @@ def draw_smollm2(made: dict) -> Figure:
     """Rise of the perplexity by method, and questions answered over bits."""
     fig, axes = plot.figure(2)
     names = ("RTN", "AWQ", "GPTQ")
-    for bits, key, shift, colour, hatch in ((4, "", -0.2, plot.BLUE, ""), (3, " 3", 0.2, plot.ORANGE, "//")):
-        heights = [made["table"][name + key]["rise"]["novel"] for name in names]
+    for bits, shift, colour, hatch in ((4, -0.2, plot.BLUE, ""), (3, 0.2, plot.ORANGE, "//")):
+        heights = [made["table"][f"{name} {bits} 64"]["rise"]["novel"] for name in names]
         bars = axes[0].bar(
             [i + shift for i in range(3)], heights, 0.38, color=colour, hatch=hatch, label=f"{bits} bits"
         )
@@ -183,8 +183,8 @@ def draw_smollm2(made: dict) -> Figure:
     axes[0].set(xticks=range(3), xticklabels=names, ylabel="rise of the perplexity (%)", yscale="log")
     axes[0].set(title="SmolLM2, the novel, groups of 64", ylim=(20, 3000))
     axes[0].legend(frameon=False)
-    order = [name for name in ("float", "AWQ", "AWQ 3", "RTN 2") if name in made["ability"]]
-    labels = {"float": "float", "AWQ": "AWQ\n4 bits", "AWQ 3": "AWQ\n3 bits", "RTN 2": "RTN\n2 bits"}
+    labels = {"float": "float", "AWQ 4 64": "AWQ\n4 bits", "AWQ 3 64": "AWQ\n3 bits", "RTN 2 64": "RTN\n2 bits"}
+    order = [name for name in labels if name in made["ability"]]
     for kind, colour, marker in zip(made["questions"], plot.PALETTE, plot.MARKERS, strict=False):
         share = [100 * made["ability"][name][kind] / made["questions"][kind] for name in order]
         axes[1].plot(range(len(order)), share, color=colour, marker=marker, label=kind)
