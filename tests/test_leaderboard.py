@@ -6,7 +6,7 @@ import math
 import pytest
 from typer.testing import CliRunner
 
-from autograder import leaderboard
+from autograder import console, leaderboard
 from autograder.cli import app
 
 
@@ -51,7 +51,8 @@ def test_broken_floors_and_missing_numbers_are_no_entries():
     assert board(result("ada", 10_000, 4.0, score=0.0), {**result("ben", 1, 1), "measured": {}}) == []
 
 
-def test_the_command(tmp_path):
+def test_the_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(console.out, "_width", 160)
     results = [result("ada", 10_000, 0.9), result("[red]ben", 60_000, 0.2)]
     (tmp_path / "class.json").write_text(json.dumps({"results": results}))
     picture = tmp_path / "board.png"

@@ -253,7 +253,8 @@ def test_numbers_of_system_calls_are_those_of_this_machine():
     generic = re.findall(
         r"#define __NR(?:3264)?_(\w+)\s+(\d+)\s", Path("/usr/include/asm-generic/unistd.h").read_text()
     )
-    assert {(name, str(pair[1])) for name, pair in worker.DENIED.items()} <= set(generic)
+    here_alone = {"inotify_init"}  # other machines know only its successor, whose number stands beside it
+    assert {(name, str(pair[1])) for name, pair in worker.DENIED.items() if name not in here_alone} <= set(generic)
 
 
 LIMITED = """
@@ -301,7 +302,7 @@ print(json.dumps(found))
 def test_limits_hold_for_this_user(grader):
     found = in_the_box(grader, LIMITED)
     assert found["children"] < LIMITS.processes == found["NPROC"] and not found["raised"]
-    assert found["FSIZE"] == LIMITS.file_mb << 20 and found["CORE"] == 0 and found["CPU"] == LIMITS.notebook_s + 10
+    assert found["FSIZE"] == LIMITS.file_mb << 20 and found["CORE"] == 0 and found["CPU"] == LIMITS.notebook_s + 60
     assert all(0 < found[folder] <= LIMITS.tmp_mb << 20 for folder in ("tmp", "shm", "work"))
     assert found["file"] in (27, 28) and found["memory"] == "refused"
 
