@@ -26,6 +26,7 @@ FILES, DEPTH = 1000, 10  # at most so many of them, in folders of folders
 NAMED_LIKE_FILES = (".ipynb", ".py", ".txt")  # a folder with such a name would stand where a file belongs
 REMARKS = 5  # about files that are not taken
 PARSE_S, PARSE_MB = 30, 1536  # for a notebook's text
+SMALL_BYTES = 1 << 20  # of a text that takes little whatever it says
 CELL_KEPT = {"nbgrader", "bonsai_result"}  # of a cell's metadata
 # Reads a large file in a process of its own, whose memory and time are bounded, and leaves its outputs out.
 SLIM = f"""
@@ -205,7 +206,7 @@ def content_of(path: Path) -> bytes:
 
 
 def parsed_apart(raw: bytes) -> nbformat.NotebookNode:
-    """`parsed`, in a process of its own with a limit of time and memory.
+    """`parsed`; what is not small, in a process of its own with a limit of time and memory.
 
     Raises:
         Unreadable: not JSON, not a notebook, or it takes too much to find out.
@@ -217,6 +218,8 @@ def parsed_apart(raw: bytes) -> nbformat.NotebookNode:
         except Unreadable as error:
             return json.dumps({"unreadable": str(error)}).encode()
 
+    if len(raw) <= SMALL_BYTES:
+        return parsed(raw)
     said = bounded(work, PARSE_S, PARSE_MB)
     if said is None:
         raise Unreadable("The file takes too much time or memory to be read.")
