@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from autograder.classes.commands import app as classes
 from autograder.classes.commands import course_app
-from autograder.console import err, fail, out
+from autograder.console import err, fail, out, shown
 from autograder.desk.commands import app as learner
 
 app = typer.Typer(help="Bonsai: a hands-on course in model compression.", no_args_is_help=True, add_completion=False)
@@ -56,9 +55,9 @@ def build(
         for source in [find_source(name) for name in lessons] if lessons else sources():
             written = building.build(source, execute, again)
             if not written:
-                out.print(f"{source.stem} is as it was", highlight=False)
+                out.print(shown(f"{source.stem} is as it was"))
             for path in written:
-                out.print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+                out.print(shown(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}"))
     except (SourceError, CourseError, ValueError) as error:
         raise fail(str(error)) from None
     except CellExecutionError as error:
@@ -79,9 +78,9 @@ def check(
 
     def tell(row: Any) -> None:
         mark = "[green]✓[/green]" if row.passed else "[red]✗[/red]"
-        out.print(f"{mark} {row.exercise}  {row.points:g}/{row.max_points:g}", highlight=False)
+        out.print(mark, shown(f"{row.exercise}  {row.points:g}/{row.max_points:g}"))
         if row.message:
-            out.print(f"    {row.message}".replace("\n", "\n    "), highlight=False, markup=False)
+            out.print(shown(f"    {row.message}".replace("\n", "\n    ")))
 
     try:
         source = find_source(lesson)
@@ -93,8 +92,7 @@ def check(
     if path == mine and run.tests:
         progress.record(source.stem, {test.exercise: test.points for test in run.tests})
     for flag in run.flags:
-        out.print("[yellow]note[/yellow] ", end="")
-        out.print(flag, highlight=False, markup=False)
+        out.print("[yellow]note[/yellow]", shown(flag))
     score, most = sum(test.points for test in run.tests), sum(test.max_points for test in run.tests)
     out.print(f"{score:g} of {most:g} points in {run.seconds:.0f} s")
     raise typer.Exit(1 if run.timed_out else 0)
@@ -165,7 +163,7 @@ def leaderboard(
     for e in board:
         notes = ["verified" if e.verified else "not verified"] + ["within the noise of a neighbour"] * e.near
         numbers = (f"{e.size_bytes:,}", f"{e.error:.2f} ± {e.spread:.2f}", f"{e.adds:.3f}", f"{e.score:.0f}")
-        table.add_row(str(e.rank), str(e.front), *numbers, escape(names.get(e.name, e.name)), ", ".join(notes))
+        table.add_row(str(e.rank), str(e.front), *numbers, shown(names.get(e.name, e.name)), ", ".join(notes))
     out.print(table)
 
 
@@ -182,10 +180,10 @@ def init(
         names = course.init(folder, [find_source(name) for name in lesson] if lesson else None)
     except (course.CourseError, SourceError, ValueError, OSError) as error:
         raise fail(str(error)) from None
+    steps = f"Next: cd {folder}, put notebooks into submitted/STUDENT/{names[0]}/,"
     out.print(
-        f"{folder} holds {', '.join(names)}. Next: cd {folder}, put notebooks into submitted/STUDENT/{names[0]}/,"
+        shown(f"{folder} holds {', '.join(names)}. {steps}\nand run nbgrader autograde {names[0]}"), soft_wrap=True
     )
-    out.print(f"and run nbgrader autograde {names[0]}", soft_wrap=True)
 
 
 def main() -> None:

@@ -2,12 +2,20 @@
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from autograder.text import printable
 
 out, err = Console(), Console(stderr=True)
+
+
+def shown(said: object, style: str = "") -> Text:
+    """Somebody else's text for a terminal: no escape sequence, markup or emoji of it means anything."""
+    return Text(printable(said), style)
 
 
 def fail(sentence: str, code: int = 2) -> typer.Exit:
     """Say one sentence on stderr; raise what this returns."""
     err.print("[red]bonsai:[/red] ", end="")
-    err.print(sentence, highlight=False, markup=False)
+    err.print(shown(sentence))
     return typer.Exit(code)

@@ -85,7 +85,8 @@ def assignment(folder: Path, lesson: str, config: Config) -> dict[str, Any]:
     """
     from nbgrader.api import MissingEntry
 
-    from autograder.grading.preprocessors import submitted_files, teacher_cells
+    from autograder.grading.handed_in import files_of
+    from autograder.grading.preprocessors import teacher_cells
 
     course = api(folder, config)
     with course.gradebook as gradebook:
@@ -100,7 +101,7 @@ def assignment(folder: Path, lesson: str, config: Config) -> dict[str, Any]:
     cells = [{k: cell[k] for k in ("cell_type", "source", "metadata")} for cell in teacher_cells(resources).values()]
     cells = json.loads(json.dumps(cells))  # plain, and without ids, which are drawn anew each time
     step = course.coursedir.source_directory
-    files = submitted_files(Path(course.coursedir.format_path(step, ".", lesson)), notebooks=True)
+    files, _ = files_of(Path(course.coursedir.format_path(step, ".", lesson)), notebooks=True)
     text = json.dumps(cells, sort_keys=True).encode()
     parts = [text, *(part for name, content in sorted(files.items()) for part in (name.encode(), content))]
     return {"name": lesson, "cells": cells, "files": files, "hash": digest(parts)}

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder.text import printable
+
 LESSON = "11_capstone"
 BASELINE_BYTES, ROOM = 716_795, 3.0
 SAME_BYTES, SAME_POINTS = 0.05, 0.5  # how near a second run of `compress` must come
@@ -158,7 +160,8 @@ def draw(board: Sequence[Entry], names: dict[str, str], path: Path) -> None:
             colour = plot.BLUE if verified else plot.ORANGE
             ax.errorbar(xs, ys, spread, marker=marker, linestyle="", color=colour, label=label, capsize=3)
     for e in board:
-        ax.annotate(names.get(e.name, e.name), (e.size_bytes, e.error), xytext=(5, 4), textcoords="offset points")
+        where: dict[str, Any] = {"xytext": (5, 4), "textcoords": "offset points", "parse_math": False}
+        ax.annotate(printable(names.get(e.name, e.name)), (e.size_bytes, e.error), **where)
     if board:
         ax.plot([BASELINE_BYTES], [board[0].error - board[0].drop], "X", color=plot.RED, label="baseline")
     ax.set_xscale("log")

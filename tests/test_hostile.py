@@ -54,10 +54,10 @@ def notebook(lesson, exercises, plain=(), answers=None):
     return nbformat.v4.new_notebook(cells=cells)
 
 
-def run(lesson, exercises, plain=(), answers=None):
+def run(lesson, exercises, plain=(), answers=None, beside=None):
     name = find_source(lesson).stem
     teacher = {c.metadata.nbgrader.grade_id: c.source for c in lesson_cells(lesson) if "nbgrader" in c.metadata}
-    files = {path.name: path.read_bytes() for path in (LESSONS / name).glob("*.py")}
+    files = {path.name: path.read_bytes() for path in (LESSONS / name).glob("*.py")} | (beside or {})
     with test_split.limited() as grader:
         return grader.run(notebook(lesson, exercises, plain, answers), files, teacher, LESSONS / name)
 
@@ -104,6 +104,13 @@ def test_forbidden_functions_are_out_of_order_while_an_answer_runs(way):
     graded = run("05", {"distillation_loss"}, [OTHER_WAYS[way]], {"distillation_loss": hidden + LOSS})
     (test,) = graded.tests
     assert test.points == 0 and "written from scratch, without" in test.message, test.message
+
+
+def test_a_helper_file_is_no_way_round():
+    plain, answers = script("c01_helper_file")
+    helper = (HOSTILE / "c01_helper.py.txt").read_bytes()
+    (test,) = run("05", {"distillation_loss"}, plain, answers, {"helper.py": helper}).tests
+    assert test.points == 0 and "without torch.nn.functional.kl_div" in test.message, test.message
 
 
 def test_demonstrations_use_what_answers_must_not():

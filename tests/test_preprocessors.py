@@ -15,8 +15,9 @@ from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
 from autograder.grading import preprocessors
+from autograder.grading.handed_in import files_of
 from autograder.grading.pages import Formulas, is_harmless, with_mathml
-from autograder.grading.preprocessors import configure, fenced, harmless_markdown, submitted_files, without_hidden
+from autograder.grading.preprocessors import configure, fenced, harmless_markdown, without_hidden
 from autograder.source import LESSONS
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -344,4 +345,5 @@ def test_small_parts(tmp_path):
     (tmp_path / "x.ipynb").write_text("{}")
     (tmp_path / "link.py").symlink_to("/etc/passwd")
     (tmp_path / "folder").symlink_to("/etc")
-    assert submitted_files(tmp_path) == {"a.py": b"1"}
+    files, refused = files_of(tmp_path)
+    assert files == {"a.py": b"1"} and [r.split()[0] for r in refused] == ["'folder'", "'link.py'"]

@@ -94,3 +94,20 @@ def test_sources_hold_no_machine_paths():
             if path.is_file():
                 found = here.search(path.read_text(encoding="utf-8"))
                 assert not found, f"{path.relative_to(ROOT)} names {found.group()}…"
+
+
+def test_every_promise_of_security_names_a_test_that_exists():
+    text = (ROOT / "autograder" / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+    assert len(rows) > 15
+    for row in rows:
+        promise, tests = row.strip("| ").split(" | ")
+        named = 0
+        for group in tests.split("; "):
+            file, _, names = group.partition(": ")
+            source = (ROOT / "tests" / f"{file.strip('`')}.py").read_text(encoding="utf-8")
+            defined = set(re.findall(r"^def (test_\w+)\(", source, flags=re.M))
+            found = re.findall(r"`(test_\w+)`", names)
+            assert set(found) <= defined, f"{promise}: {sorted(set(found) - defined)} are not in {file}"
+            named += len(found)
+        assert named, promise

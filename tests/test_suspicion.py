@@ -58,6 +58,38 @@ def said(source: str) -> str:
         ("print('{\"score\": 100}')", "result of the grader"),
         ("x = 'a' * 10**9", "very large"),
         ("(" * 150 + ")" * 150, ""),
+        ("def f(x: __import__('os').system('ls')) -> int: pass", "os.system"),
+        ("def f(x) -> __import__('subprocess'): pass", "subprocess"),
+        ("x: __import__('os').system('ls') = 1", "os.system"),
+        ("def f(*a: \"__import__('os').system('ls')\"): pass", "os.system"),
+        ("import os\nmatch os:\n    case object(system=run):\n        run('ls')", "os.system"),
+        ("match f:\n    case object(__globals__=g):\n        g", "__globals__"),
+        ("import os\ngetattr(os, f'sys{\"tem\"}')('ls')", "os.system"),
+        ("import os\nos.__getattribute__('sys' + 'tem')('ls')", "os.system"),
+        ("import os\nobject.__getattribute__(os, 'system')('ls')", "os.system"),
+        ("import os, operator\noperator.attrgetter('system')(os)('ls')", "os.system"),
+        ("import os\nos.__dict__['system']('ls')", "os.system"),
+        ("import os\nvars(os).get('system')('ls')", "os.system"),
+        ("import os\n(s := os.system)\ns('ls')", "os.system"),
+        ("import os\ndef f(o=os):\n    o.fork()", "os.fork"),
+        ("import os\n(lambda o=os: o.fork())()", "os.fork"),
+        ("import builtins\ngetattr(builtins, 'eval')('1')", "runs code that it builds (builtins.eval)"),
+        ("from builtins import exec as e\ne('1')", "runs code that it builds (builtins.exec)"),
+        ("getattr(__builtins__, 'ex' + 'ec')('1')", "runs code that it builds"),
+        ("globals()['__builtins__'].eval('1')", "runs code that it builds"),
+        ("torch.os.system('ls')", "starts another program (torch.os.system)"),
+        ("np.random._pickle.loads(x)", "runs code when it is read"),
+        ("import posix\nposix.system('ls')", "starts another program (posix.system)"),
+        ("'{0.__init__.__globals__}'.format(f)", "__globals__"),
+        ("'{0[__builtins__]}'.format(f)", "__builtins__"),
+        ("import os\ngetattr(os, 'metsys'[::-1])('ls')", "os.system"),
+        ("import os\ngetattr(os, ''.join(['sys', 'tem']))('ls')", "os.system"),
+        ("import os\ngetattr(os, '%s%s' % ('sys', 'tem'))('ls')", "os.system"),
+        ("import os\ngetattr(os, chr(115) + 'ystem')('ls')", "os.system"),
+        ("getattr(torch, name)(x)", "fetches something by a name that it builds (torch)"),
+        ("%alias_magic t time", "starts another program (%alias_magic)"),
+        ("$$$ no Python", "cannot be read as Python"),
+        ("'{:>99999999999}'.format(1)", ""),
         ("+".join("1" * 5000), "nested too deeply"),
         ("# " + "x" * LONGEST, "too long"),
     ],
@@ -78,7 +110,6 @@ def test_what_is_named(source, sentence):
         "%matplotlib inline\n%timeit f(3)",
         "print(f'score: {3}, [0..1], a/b, 3 ~ 4')",
         "# see /etc/passwd\n'''open('/etc/passwd')'''",
-        "def f(:",
         "import re, torch\nre.compile('a')\ntorch.compile(f)",
         "x = torch.zeros(1000, 1000)\nrange(10**6)\n2**31 - 1",
     ],
@@ -133,3 +164,25 @@ def test_it_is_read_beside_the_tests_and_never_run():
         grader, before=["x = " + "(" * 90 + "1" + ")" * 90, "if False:\n    y = " + "-" * 20_000 + "1"]
     )
     assert time.monotonic() - began < 30 and test_split.points(deep) == test_split.POINTS
+
+
+def test_a_cell_that_is_no_python_is_a_remark_only_if_it_ran():
+    cells = [("C", "def f(:"), ("D", "$$$")]
+    assert suspicions(cells, SETUP, ["C"]) == ["D cannot be read as Python, so it was not looked at."]
+    run = test_split.grade(test_split.shared(), before=["def f(:"])
+    assert run.flags == [] and test_split.points(run) == test_split.POINTS
+
+
+def test_programs_beside_the_notebook_are_read_too():
+    files = {
+        "helper.py": b"import socket",
+        "b.py": b"def f(x):\n    return x",
+        "c.so": b"\x7fELF",
+        "notes.txt": b"exec",
+    }
+    run = test_split.shared().run(test_split.notebook(), files, test_split.TEACHER)
+    assert run.flags == [
+        "The file c.so holds code that cannot be looked at.",
+        "The file helper.py opens network connections (socket).",
+    ]
+    assert test_split.points(run) == test_split.POINTS

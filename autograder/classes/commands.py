@@ -8,7 +8,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from autograder.console import err, fail, out
+from autograder.console import err, fail, out, shown
 
 app = typer.Typer()
 course_app = typer.Typer(help="For teachers: nbgrader courses.", no_args_is_help=True)
@@ -66,7 +66,7 @@ def grade(
     else:
         show(rows)
         if feedback:
-            out.print(f"Feedback pages: {feedback.resolve()}", soft_wrap=True)
+            out.print(shown(f"Feedback pages: {feedback.resolve()}"), soft_wrap=True)
     if stopped or trouble:
         why = trouble or f"stopped by {stopped}"
         raise fail(f"{why}; {len(rows)} of {len(notebooks)} were graded", stopped.code if stopped else 1)
@@ -89,14 +89,13 @@ def show(results: list) -> None:
             ratio = f"{r.measured['ratio']:.2f}×" if "ratio" in r.measured else "–"
             score = f"{r.score:g}/{r.max_score:g}" if r.status == "graded" else r.status
             student = r.student or Path(r.notebook).stem
-            table.add_row(student, score, *(points.get(e["id"], "–") for e in exercises), ratio)
+            table.add_row(shown(student), score, *(points.get(e["id"], "–") for e in exercises), ratio)
         out.print(table)
         names = ", ".join(f"{number} {e['id']}" for number, e in enumerate(exercises, 1))
-        out.print(f"Exercises: {names}.\nRatio: measured, bytes before / after.\n", highlight=False)
+        out.print(shown(f"Exercises: {names}.\nRatio: measured, bytes before / after.\n"))
     for r in results:
         for flag in r.flags:
-            out.print(f"[yellow]{r.student or r.notebook}[/yellow]: ", end="")
-            out.print(flag, highlight=False, markup=False)
+            out.print(shown(r.student or r.notebook, "yellow") + shown(f": {flag}"))
 
 
 @course_app.command("grade", epilog="Example: bonsai course grade 01 --workers 4")
@@ -126,6 +125,8 @@ def course_grade(
         with stoppable(), lock(course), Ledger(course) as ledger, ExitStack() as stack:
             run = CourseRun(course, ledger, lessons or [], force, feedback, sandbox)
             pending = run.pending()
+            for sentence in sorted(run.odd):
+                err.print(shown(sentence))
             new = run.needs_grading(pending)
             executor: Executor | None = None
             if new:
@@ -199,4 +200,4 @@ def report(
         files = make(course, lesson, to, anonymous)
     except (CourseError, OSError) as error:
         raise fail(str(error)) from None
-    out.print("\n".join(str(path) for path in files), highlight=False, markup=False, soft_wrap=True)
+    out.print(shown("\n".join(map(str, files))), soft_wrap=True)

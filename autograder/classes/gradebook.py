@@ -6,13 +6,14 @@ feedback. It works in a folder beside the course's, from which whole files are m
 """
 
 import copy
+import glob
 import os
 import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from autograder.box.sandbox import Limits
 from autograder.classes.executor import Executor, GraderError, Settings, fingerprint, run
 from autograder.classes.ledger import FOLDER, Ledger, content_hash
 from autograder.classes.progress import unbroken
-from autograder.grading.grade import Graded, Result, Unreadable, Work, content_of, last_line
-from autograder.grading.preprocessors import CLEANED, SaveStructuredGrades, configure, submitted_files
+from autograder.grading.grade import Graded, Result, Work
+from autograder.grading.handed_in import files_of, fit, handed_in, last_line, mended
+from autograder.grading.preprocessors import CLEANED, SaveStructuredGrades, configure
 from autograder.grading.split import Run, TestResult
 
 
@@ -66,6 +68,7 @@ class Writer:
         self.coursedir = steps
         grading = copy.deepcopy(config)
         configure(grading)
+        grading.CarefulAutograde.careful = False  # what is staged has been taken already
         grading.Autograde.sanitize_preprocessors = []
         grading.Autograde.autograde_preprocessors = [Recorded, SaveStructuredGrades, AssignLatePenalties]
         grading.CourseDirectory.submitted_directory = f"{STAGING}/submitted"
@@ -88,7 +91,7 @@ class Writer:
         for name, content in {**files, f"{lesson}.ipynb": graded.notebook}.items():
             (handed_in / name).parent.mkdir(parents=True, exist_ok=True)
             (handed_in / name).write_bytes(content)
-        done = self.grading.autograde(lesson, student)
+        done = self.grading.autograde(lesson, glob.escape(student))
         if not graded.notebook:  # as nbgrader does it: the submission is known, and has no scores
             shutil.rmtree(self._place("autograded", student, lesson), ignore_errors=True)
             if "JSON" not in done.get("log", ""):
@@ -107,11 +110,11 @@ class Writer:
             made = self.staging / "feedback" / student / lesson
             made.mkdir(parents=True)
             (made / f"{lesson}.html").write_bytes(page)
-            for name, content in submitted_files(self._place("autograded", student, lesson)).items():
+            for name, content in files_of(self._place("autograded", student, lesson))[0].items():
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 (made / name).write_bytes(content)
         else:
-            done = self.paging.generate_feedback(lesson, student)
+            done = self.paging.generate_feedback(lesson, glob.escape(student))
             if not done["success"]:
                 raise refused(f"make {student}'s page of {lesson}", done)
         self._move("feedback", student, lesson)
@@ -198,6 +201,7 @@ class CourseRun:
             known = sorted(a.name for a in gradebook.assignments)
         self.lessons = [course.named(name, known) for name in lessons] if lessons else known
         self.assignments: dict[str, dict] = {}
+        self.odd: set[str] = set()  # sentences about what is left aside
         self.config = config
 
     def pending(self) -> list[Submitted]:
@@ -205,12 +209,18 @@ class CourseRun:
         found = []
         for lesson in self.lessons:
             entered = self._entered(lesson)
-            for student in sorted(self.api.get_submitted_students(lesson)):
+            for student in sorted(filter(self._is_name, self.api.get_submitted_students(lesson))):
                 submitted = self._submitted(student, lesson, self.work(student, lesson))
                 there = student in entered and self.ledger.state(*vars(submitted).values()) == "written"
                 if self.force or not there:
                     found.append(submitted)
         return found
+
+    def _is_name(self, student: str) -> bool:
+        """Whether a student's folder has a name that the gradebook can hold and a page can show."""
+        if not fit(student):
+            self.odd.add(f"{student!a} is no student's name; what is in its folder is not graded.")
+        return fit(student)
 
     def _entered(self, lesson: str) -> set[str]:
         with self.api.gradebook as gradebook:
@@ -232,13 +242,18 @@ class CourseRun:
     def work(self, student: str, lesson: str) -> Work:
         """A submission as it lies in the course now."""
         folder = Path(self.api.coursedir.format_path(self.api.coursedir.submitted_directory, student, lesson))
-        path = folder / f"{lesson}.ipynb"
-        name = os.path.join(student, lesson, path.name)
-        work = Work(name, b"", "", lesson, student, submitted_files(folder), self._assignment(lesson), self.feedback)
-        try:
-            return replace(work, content=content_of(path))
-        except Unreadable as error:
-            return replace(work, unreadable=str(error))
+        found, assignment = handed_in(folder, lesson), self._assignment(lesson)
+        return Work(
+            mended(os.path.join(student, lesson, f"{lesson}.ipynb")),
+            found.notebook,
+            found.unreadable,
+            lesson,
+            student,
+            found.files,
+            found.remarks,
+            assignment,
+            self.feedback,
+        )
 
     def grade(
         self, pending: list[Submitted], executor: Executor | None, tick: Callable[[], None] = lambda: None
@@ -256,7 +271,7 @@ class CourseRun:
             if one not in new:
                 with unbroken(), safe():
                     graded = self.ledger.kept(one.student, one.lesson)
-                    self._write(one, graded, submitted_files(self.folder_of(one)))
+                    self._write(one, graded, self.work(one.student, one.lesson).files)
                 yield graded.result
         taken: dict[Submitted, Work] = {}
 

@@ -1,7 +1,6 @@
 """Shows how far a run is, on a terminal or in plain lines, and stops it when it is told to."""
 
 import contextlib
-import json
 import os
 import signal
 import time
@@ -10,12 +9,12 @@ from dataclasses import asdict
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from rich.text import Text
 
+from autograder.console import shown
 from autograder.grading.grade import Result
+from autograder.text import as_json
 
 SHOWN = 8  # submissions that are being graded, on a terminal
 
@@ -104,8 +103,8 @@ class Progress:
     def _picture(self) -> RenderableType:
         now = time.time()
         oldest = sorted(self.running().items(), key=lambda item: item[1])
-        lines = [Text(f"  {short(name)}, for {max(0.0, now - since):.0f} s") for name, since in oldest[:SHOWN]]
-        more = [Text(f"  and {len(oldest) - SHOWN} more")] if len(oldest) > SHOWN else []
+        lines = [shown(f"  {short(name)}, for {max(0.0, now - since):.0f} s") for name, since in oldest[:SHOWN]]
+        more = [shown(f"  and {len(oldest) - SHOWN} more")] if len(oldest) > SHOWN else []
         return Group(self.bar, *lines, *more)
 
     def result(self, result: Result) -> None:
@@ -125,7 +124,7 @@ class Progress:
 
     def say(self, sentence: str) -> None:
         """A line above the bar."""
-        self.console.print(escape(sentence), highlight=False, soft_wrap=True)
+        self.console.print(shown(sentence), soft_wrap=True)
 
 
 def short(notebook: str) -> str:
@@ -136,4 +135,4 @@ def short(notebook: str) -> str:
 
 def line(result: Result) -> str:
     """A result as one line of JSON."""
-    return json.dumps(asdict(result), ensure_ascii=False)
+    return as_json(asdict(result))

@@ -25,6 +25,7 @@ from autograder import course
 from autograder.classes import similarity
 from autograder.classes.ledger import FOLDER, Ledger
 from autograder.grading.grade import whole
+from autograder.text import in_table
 from bonsai.plot import BLUE, ORANGE, figure
 
 COST = re.compile(r"Difficulty (\d) of 5, about (\d+) minutes")
@@ -331,7 +332,7 @@ def as_csv(rows: list[list]) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file)
     for row in rows:
-        writer.writerow([f"'{v}" if isinstance(v, str) and v[:1] in tuple("=+-@\t\r") else v for v in row])
+        writer.writerow(map(in_table, row))
     return file.getvalue().encode()
 
 

@@ -4,8 +4,6 @@ What has been graded, and how often someone has tried, is in the ledger, so a re
 only while something is graded: a teacher can grade, regrade and mark by hand beside it.
 """
 
-import os
-import shutil
 import signal
 import threading
 import time
@@ -15,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from nbgrader.exchange.default import ExchangeCollect
-from nbgrader.utils import ignore_patterns
 from watchfiles import watch as changes_in
 
 from autograder import course
@@ -25,6 +21,7 @@ from autograder.classes.gradebook import CourseRun, Submitted
 from autograder.classes.ledger import CourseLocked, Ledger, lock
 from autograder.classes.progress import Stopped
 from autograder.grading.grade import Result
+from autograder.grading.steps import CarefulCollect
 
 DAY_S = 86_400.0
 
@@ -40,19 +37,6 @@ class Rules:
     rescan_s: float = 600.0  # everything is looked at again after that, whatever the changes said
     again_s: float = 60.0  # after trouble of ours: a full disk, a course that someone else holds
     idle_s: float = 600.0  # the warm workers are ended when nothing has come for so long
-
-
-class CollectWithoutFollowing(ExchangeCollect):
-    """nbgrader's collecting, but a link stays a link: it may point at what only the teacher can read."""
-
-    def do_copy(self, src: str, dest: str, log: object = None) -> None:
-        most = 1000 * self.coursedir.max_dir_size
-        if os.path.islink(src) or self.get_size(src) > most:
-            self.log.error(f"{src} is a link or larger than {most} bytes; it is not collected")
-            return
-        kept = {"include": self.coursedir.include, "max_file_size": self.coursedir.max_file_size}
-        ignore = ignore_patterns(exclude=self.coursedir.ignore, log=self.log, **kept)
-        shutil.copytree(src, dest, symlinks=True, ignore=ignore)
 
 
 @dataclass
@@ -76,7 +60,7 @@ class Watch:
         self.folder = self.folder.resolve()
         config = course.configuration(self.folder)
         if self.exchange:
-            config.ExchangeFactory.collect = CollectWithoutFollowing
+            config.ExchangeFactory.collect = CarefulCollect
         self.api = course.api(self.folder, config)
         steps = self.api.coursedir
         self.place = Path(steps.format_path(steps.submitted_directory, "", "").rstrip("/"))
@@ -89,6 +73,7 @@ class Watch:
         self.stop, self.signal = threading.Event(), signal.SIGTERM
         self.later: dict[tuple[str, str], float] = {}  # who has to wait, until when
         self.told: dict[tuple[str, str], str] = {}  # the submission that someone was told to wait for
+        self.odd: set[str] = set()  # what was said of folders that are no student's
         self.executor: Executor | None = None
         self.last = time.monotonic()  # that something was graded
 
@@ -149,7 +134,11 @@ class Watch:
             self._collect()
         with lock(self.folder), Ledger(self.folder) as ledger:
             run = CourseRun(self.folder, ledger, sandbox=self.sandbox)
-            ready = [one for one in run.pending() if self._may_go(one, run, ledger)]
+            pending = run.pending()
+            for sentence in sorted(run.odd - self.odd):
+                self.say(sentence)
+            self.odd |= run.odd
+            ready = [one for one in pending if self._may_go(one, run, ledger)]
             if run.needs_grading(ready) and self.executor is None:
                 self.executor = open_executor(run.settings, self.workers, self.scheduler)
                 self.executor.start()

@@ -10,7 +10,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from autograder.console import fail, out
+from autograder.console import fail, out, shown
 from autograder.desk import workspace
 
 app = typer.Typer()
@@ -28,7 +28,7 @@ def lab(
 
     try:
         for name in workspace.open_all():
-            out.print(f"{name} is new in {workspace.root()}", highlight=False, markup=False, soft_wrap=True)
+            out.print(shown(f"{name} is new in {workspace.root()}"), soft_wrap=True)
         start.write()
     except workspace.WorkspaceError as error:
         raise fail(str(error)) from None
@@ -69,7 +69,7 @@ def reset(lesson: Lesson) -> None:
         kept = workspace.reset(name)
     except workspace.WorkspaceError as error:
         raise fail(str(error)) from None
-    out.print(f"{name} is as new." + (f" Yours is in {kept}" if kept else ""), highlight=False, soft_wrap=True)
+    out.print(shown(f"{name} is as new." + (f" Yours is in {kept}" if kept else "")), soft_wrap=True)
 
 
 @app.command(epilog="Example: bonsai update")
@@ -78,7 +78,7 @@ def update(lesson: Annotated[str | None, typer.Argument(help="Number or name; al
     try:
         for name in [workspace.find(lesson)] if lesson else workspace.lessons():
             for sentence in workspace.update(name):
-                out.print(sentence, highlight=False, markup=False, soft_wrap=True)
+                out.print(shown(sentence), soft_wrap=True)
     except workspace.WorkspaceError as error:
         raise fail(str(error)) from None
 
@@ -93,8 +93,8 @@ def answer(lesson: Lesson, exercise: Annotated[str, typer.Argument(help="Name of
         kept = workspace.take_answer(SOLUTIONS / f"{name}.py", exercise)
     except workspace.WorkspaceError as error:
         raise fail(str(error)) from None
-    out.print(f"The answer to {exercise} is in your notebook: open it again in JupyterLab.", highlight=False)
-    out.print(f"What you had is in {kept}", highlight=False, soft_wrap=True)
+    out.print(shown(f"The answer to {exercise} is in your notebook: open it again in JupyterLab."))
+    out.print(shown(f"What you had is in {kept}"), soft_wrap=True)
 
 
 @app.command(epilog="Example: bonsai submit 04 --student ada")
@@ -110,8 +110,8 @@ def submit(
     except workspace.WorkspaceError as error:
         raise fail(str(error)) from None
     for sentence in missing:
-        out.print(sentence, highlight=False, markup=False)
-    out.print(f"Hand in {path}", highlight=False, markup=False, soft_wrap=True)
+        out.print(shown(sentence))
+    out.print(shown(f"Hand in {path}"), soft_wrap=True)
 
 
 @app.command(epilog="Example: bonsai doctor")
@@ -123,8 +123,8 @@ def doctor() -> None:
     for finding in examine():
         mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]" if finding.needed else "[yellow]![/yellow]"
         out.print(f"{mark} {finding.what:<10}", end=" ")
-        out.print(finding.said, highlight=False, markup=False)
+        out.print(shown(finding.said))
         if not finding.ok:
-            out.print(f"  {finding.remedy}", highlight=False, markup=False)
+            out.print(shown(f"  {finding.remedy}"))
         found.append(finding)
     raise typer.Exit(0 if all(f.ok or not f.needed for f in found) else 1)

@@ -1,14 +1,10 @@
 """Grades notebooks through nbgrader and reports what came out as plain data."""
 
 import contextlib
-import errno
-import json
+import itertools
 import os
 import re
 import shutil
-import stat
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,27 +18,9 @@ from traitlets.config import Config
 
 from autograder import course
 from autograder.box.sandbox import Limits, SandboxMissing
+from autograder.grading.handed_in import Unreadable, content_of, last_line, mended, parsed, parsed_apart
 from autograder.source import SourceError, find_source, sources, teacher_notebook
-
-MAX_BYTES = 8 << 20  # of a submitted notebook without its outputs
-MAX_FILE_BYTES = 256 << 20  # with them
-MAX_CELLS = 2000
-CELL_KEPT = {"nbgrader", "bonsai_result"}  # of a cell's metadata
-# Reads a large file in a process of its own, whose memory and time are bounded, and leaves its outputs out.
-SLIM = """
-import json, resource, sys
-resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
-notebook = json.loads(sys.stdin.buffer.read().decode("utf-8-sig"))
-sheets = notebook.get("worksheets", [notebook]) if isinstance(notebook, dict) else []
-for cell in [cell for sheet in sheets for cell in sheet.get("cells", [])]:
-    cell["outputs"] = []
-json.dump(notebook, sys.stdout)
-"""
-
-
-class Unreadable(ValueError):
-    """A submission that cannot be graded; the message is one sentence."""
+from autograder.text import as_json, printable
 
 
 @dataclass
@@ -71,6 +49,7 @@ class Work:
     lesson: str | None = None  # the one that was asked for
     student: str | None = None
     files: dict[str, bytes] = field(default_factory=dict)  # what was handed in beside the notebook
+    remarks: list[str] = field(default_factory=list)  # about what was not taken
     assignment: dict | None = None  # a course's own version of the lesson: see `autograder.course.assignment`
     page: bool = False  # whether a feedback page is wanted
 
@@ -89,7 +68,7 @@ def document(results: list[Result], interrupted: bool = False) -> str:
     content: dict[str, Any] = {"results": [asdict(r) for r in results]}
     if interrupted:
         content["interrupted"] = True
-    return json.dumps(content, indent=2, ensure_ascii=False)
+    return as_json(content, indent=2)
 
 
 def grade(
@@ -142,7 +121,7 @@ class Pages:
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):  # found out now, not after the first submission
-            self.folder, self.names = folder, Counter[str]()
+            self.folder, self.taken = folder, set[str]()
 
     def keep(self, graded: Graded) -> None:
         """Write a submission's page, if it has one: as a whole or not at all."""
@@ -151,9 +130,13 @@ class Pages:
 
     def _name(self, result: Result) -> str:
         stem = Path(result.notebook).stem
-        name = re.sub(r"[^\w.-]", "_", f"{result.student}-{stem}" if result.student else stem)
-        self.names[name] += 1
-        return f"{name}-{self.names[name]}.html" if self.names[name] > 1 else f"{name}.html"
+        wanted = f"{result.student}-{stem}" if result.student else stem
+        short = re.sub(r"[^\w.-]", "_", wanted)[:50]  # a letter has up to four bytes, a file name 255
+        name = short.lstrip(".") or "page"
+        names = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
+        free = next(n for n in names if n.casefold() not in self.taken)
+        self.taken.add(free.casefold())
+        return f"{free}.html"
 
 
 def whole(path: Path, content: bytes) -> None:
@@ -205,13 +188,14 @@ class GradingCourse:
         try:
             if work.unreadable:
                 raise Unreadable(work.unreadable)
-            notebook = parsed(work.content)
+            notebook = parsed_apart(work.content)
+            notebook.metadata["bonsai_remarks"] = list(work.remarks)
             if work.assignment is None:
                 source = which_lesson(notebook, Path(work.notebook), source)
                 result.lesson = source.stem
             self._autograde(notebook, work, source, graded)
         except Unreadable as error:
-            result.status, result.flags = "unreadable", [str(error)]
+            result.status, result.flags = "unreadable", [str(error), *work.remarks]
         except (SandboxMissing, course.CourseError):
             raise
         except Exception as error:  # our own mistake: it must not cost the others their result
@@ -221,6 +205,7 @@ class GradingCourse:
             why = result.flags[0] if result.flags else "not graded"
             result.exercises = [exercise(name, 0.0, most, False, why) for name, most in tests_of(work, source)]
             result.max_score = sum(e["max_points"] for e in result.exercises)
+        result.flags = [printable(flag) for flag in result.flags]
         result.seconds = round(time.monotonic() - began, 2)
         return graded
 
@@ -334,113 +319,6 @@ def read(path: Path) -> nbformat.NotebookNode:
     return parsed(content_of(path))
 
 
-def parsed(raw: bytes) -> nbformat.NotebookNode:
-    """The bytes of a notebook file as nbformat 4, without outputs.
-
-    Raises:
-        Unreadable: not JSON, not a notebook.
-    """
-    try:
-        text = raw.decode("utf-8-sig")
-        content = json.loads(text)
-        if "\\u" in text:  # half a character is JSON, but nothing that can be written
-            content = mended(content)
-    except UnicodeDecodeError:
-        raise Unreadable("The file is not text in UTF-8, so it is not a notebook.") from None
-    except (ValueError, RecursionError):
-        what = "The file is empty." if not raw.strip() else "The file is not complete JSON: it was cut off or edited."
-        raise Unreadable(f"{what} Save it again in JupyterLab.") from None
-    if not isinstance(content, dict) or not ("cells" in content or "worksheets" in content):
-        raise Unreadable("The file is JSON, but not a notebook.")
-    try:
-        notebook = upgraded(content)
-    except Unreadable:
-        raise
-    except Exception as error:  # nbformat raises what it likes on what is not a notebook
-        raise Unreadable(f"The file is not a valid notebook: {last_line(str(error))}") from None
-    return notebook
-
-
-def content_of(path: Path) -> bytes:
-    """The bytes of a file, of a large one those of its notebook without outputs.
-
-    Raises:
-        Unreadable: it is not a regular file, or it is too large.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise Unreadable("This is a link, and links are not followed: hand in the file itself.") from None
-        raise Unreadable(f"The file could not be read: {error.strerror}.") from None
-    about = os.fstat(fd)
-    if not stat.S_ISREG(about.st_mode):
-        os.close(fd)
-        raise Unreadable(f"This is {'a folder' if stat.S_ISDIR(about.st_mode) else 'a device or a pipe'}, not a file.")
-    with open(fd, "rb") as file:
-        if about.st_size > MAX_FILE_BYTES:
-            raise Unreadable(f"The file has {about.st_size >> 20} MB; more than {MAX_FILE_BYTES >> 20} are not read.")
-        if about.st_size <= MAX_BYTES:
-            return file.read(MAX_BYTES)
-        slim = subprocess.run([sys.executable, "-I", "-c", SLIM], stdin=file, capture_output=True)
-    if slim.returncode != 0 and b"JSONDecodeError" in slim.stderr:
-        raise Unreadable("The file is not complete JSON: it was cut off or edited. Save it again in JupyterLab.")
-    if slim.returncode != 0 or len(slim.stdout) > MAX_BYTES:
-        raise Unreadable(f"The notebook, outputs aside, is larger than {MAX_BYTES >> 20} MB, or cannot be read.")
-    return slim.stdout
-
-
-def mended(value: Any) -> Any:
-    """JSON data whose texts can be written as UTF-8."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [mended(v) for v in value]
-    return {mended(k): mended(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
-def upgraded(content: dict) -> nbformat.NotebookNode:
-    """A notebook of any format as one of nbformat 4.5, of which only what grading looks at is kept."""
-    from autograder.grading.pages import pictures  # imported late: nbconvert takes a while
-
-    if "cells" in content:
-        content.setdefault("nbformat", 4)
-        content.setdefault("nbformat_minor", 5)
-    metadata = content.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    content["metadata"] = {}
-    for cell in [c for sheet in content.get("worksheets", [content]) for c in sheet.get("cells", [])]:
-        own = cell.get("metadata")
-        cell["metadata"] = {k: v for k, v in own.items() if k in CELL_KEPT} if isinstance(own, dict) else {}
-        for key in ("source", "input"):
-            if isinstance(cell.get(key), list):
-                cell[key] = "".join(cell[key])
-        if cell.get("cell_type") == "code":
-            cell["outputs"] = []
-    notebook = nbformat.convert(nbformat.from_dict(content), 4)
-    if len(notebook.cells) > MAX_CELLS:
-        raise Unreadable(f"The notebook has {len(notebook.cells)} cells; more than {MAX_CELLS} are not read.")
-    made = nbformat.v4.new_notebook()
-    for cell in notebook.cells:
-        make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-        new = make.get(cell.cell_type, nbformat.v4.new_raw_cell)(cell.get("source", ""), metadata=cell.metadata)
-        count = cell.get("execution_count")
-        if cell.cell_type == "code" and type(count) is int and count >= 0:
-            new.execution_count = count
-        if cell.cell_type == "markdown" and (attached := pictures(cell.get("attachments"))):
-            new["attachments"] = nbformat.from_dict(attached)
-        new.id = f"cell-{len(made.cells)}"
-        made.cells.append(new)
-    if isinstance(metadata.get("bonsai"), dict):
-        made.metadata["bonsai"] = metadata["bonsai"]
-    if isinstance(kernel := metadata.get("kernelspec"), dict):
-        made.metadata["kernelspec"] = {k: str(kernel.get(k, "")) for k in ("name", "display_name", "language")}
-    if any(k in metadata for k in ("bonsai_run", "bonsai_flags")):
-        made.metadata["bonsai_run"] = {}  # the grader says that it was there
-    nbformat.validate(made)
-    return made
-
-
 def which_lesson(notebook: nbformat.NotebookNode, path: Path, forced: Path | None = None) -> Path:
     """The source of the lesson that a notebook belongs to: by its cells, its metadata or its name.
 
@@ -484,9 +362,3 @@ def ids_of(source: Path) -> set[str]:
 def find_or_none(lesson: str) -> Path | None:
     """The source of a lesson, or None."""
     return next((s for s in sources() if s.stem == lesson), None)
-
-
-def last_line(text: str) -> str:
-    """The last line of a traceback or log that says something, at most 200 characters."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no reason given"

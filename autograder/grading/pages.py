@@ -25,12 +25,18 @@ TAGS = frozenset(
     )
 )
 ATTRIBUTES = frozenset(
-    re.findall(r"\w+", "align alt class colspan height href id open rowspan src start style target title width")
+    re.findall(r"\w+", "align alt class colspan height href id open rowspan src start style title width")
 )
-STYLE = re.compile(r"[\w\s:;.%#-]*")  # no url(), no escapes
+VALUE = r"\s*[\w #.%]*\s*"  # no url(), no escapes, nothing negative
+STYLES = "background|background-color|color|font-style|font-weight|text-align|text-decoration|vertical-align"
+STYLE = re.compile(rf"\s*(({STYLES}):{VALUE}(;\s*|$))*")  # nothing that takes a text to another place
+CLASS = re.compile(r"\s*((highlight|anchor-link|table|alert|alert-[a-z]{4,7}|[a-z][a-z0-9]?)(\s+|$))*")
+SIZE = re.compile(r"\d{1,3}(px|%)?|")
 RASTER = ("image/png", "image/jpeg", "image/gif")
 PICTURE_BYTES = 4 << 20  # of a text cell's pictures, in base64
+HIDDEN = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # and what turns text round
 SCHEMES = ("", "http", "https", "mailto")
+RESERVED = ("test_", "cell-id=")  # what the ids of a page's own cells begin with
 
 
 class _Page(HTMLParser):
@@ -51,7 +57,10 @@ class _Page(HTMLParser):
             self.bad |= name == "href" and found not in SCHEMES
             local = not found and not text.strip().startswith(("//", "\\", "/\\"))
             self.bad |= name == "src" and not (local or re.match(r"data:image/(png|jpeg|gif);base64,", text))
-            self.bad |= name == "style" and not STYLE.fullmatch(text)
+            self.bad |= name == "style" and (tag == "a" or not STYLE.fullmatch(text))
+            self.bad |= name == "class" and not CLASS.fullmatch(text)
+            self.bad |= name in ("width", "height") and not SIZE.fullmatch(text)
+            self.bad |= name == "id" and text.startswith(RESERVED)  # the results' own
 
     def handle_comment(self, data: str) -> None:
         self.bad = True
@@ -249,4 +258,5 @@ class FeedbackExporter(HTMLExporter):
         page, resources = super().from_notebook_node(nb, resources, **kw)
         page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.S | re.I)
         policy = f'<meta http-equiv="Content-Security-Policy" content="{self.POLICY}">'
+        page = HIDDEN.sub(lambda c: ascii(c[0])[1:-1], page)
         return page.replace("<head>", f"<head>\n{policy}", 1), resources

@@ -9,9 +9,7 @@ import atexit
 import json
 import os
 import re
-import resource
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +36,20 @@ from nbgrader.preprocessors import (
 from traitlets import Bool, Dict, Enum, List
 
 from autograder.box.sandbox import Limits
+from autograder.grading.handed_in import bounded, files_of
 from autograder.grading.pages import (
     FeedbackExporter,
     Formulas,
     ResultsFirst,
     fenced,
     harmless_markdown,
+    is_harmless,
     pictures,
     without_remote_pictures,
 )
-from autograder.grading.split import FILES_BYTES, Grader, Run, error_output, words
+from autograder.grading.split import Grader, Run, error_output, words
 from autograder.source import TAKEN_MESSAGE, is_taken
+from autograder.text import printable
 
 CLEANED = "Markup that no page may hold was taken out of cell"
 KEPT_METADATA = {"kernelspec", "language_info", "bonsai", "bonsai_flags", "bonsai_run"}
@@ -77,7 +78,7 @@ class DropDuplicates(DeduplicateIds):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         known = teacher_cells(resources)
-        flags: list[str] = []
+        flags: list[str] = nb.metadata.pop("bonsai_remarks", [])
         present: list[str] = []
         strangers = 0
         for cell in nb.cells:
@@ -153,7 +154,7 @@ class SplitExecute(Execute):
             flags.append("The notebook brought results of its own; they were dropped.")
         if not in_order and not all(test.passed for test in run.tests):
             flags.append("Its cells had last been run in another order; they were graded from top to bottom.")
-        run.flags = [*flags, *run.flags]
+        run.flags = [printable(flag) for flag in (*flags, *run.flags)]
         resources["bonsai"] = run
         return with_results(run), resources
 
@@ -166,7 +167,7 @@ class SplitExecute(Execute):
         used: it follows links, which lead where the teacher may read."""
         handed_in = self._folder(resources, "submitted_directory", resources["nbgrader"]["student"])
         here = handed_in if handed_in.is_dir() else Path(resources["metadata"]["path"])
-        return submitted_files(here) | submitted_files(self._folder(resources, "source_directory"))
+        return files_of(here)[0] | files_of(self._folder(resources, "source_directory"))[0]
 
     def _source_cells(self, resources: Any) -> list[NotebookNode]:
         """The code cells of the teacher's notebook."""
@@ -264,6 +265,9 @@ class CleanForReaders(SanitizeHTML):
     def _clean(self, cell: NotebookNode, resources: Any, number: int) -> None:
         if cell.cell_type == "code":
             self.preprocess_cell(cell, resources, number)
+            for output in cell.outputs:
+                if "data" in output:
+                    output["data"] = NotebookNode({k: v for k, v in output["data"].items() if is_fit(k, v)})
             kept = {"nbgrader", "bonsai_result"}
         else:
             if cell.cell_type == "raw":
@@ -276,27 +280,6 @@ class CleanForReaders(SanitizeHTML):
         cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in kept})
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(cell.get("id", ""))):
             cell["id"] = f"cell-{number}"
-
-
-def bounded(work: Callable[[], bytes], seconds: int, memory_mb: int) -> bytes | None:
-    """What `work` returns, done in a process of its own with a limit of processor time and memory; None if it fails."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(reader)
-            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-            resource.setrlimit(resource.RLIMIT_AS, (used + (memory_mb << 20), used + (memory_mb << 20)))
-            with open(writer, "wb") as file:
-                file.write(work())
-            os._exit(0)
-        finally:
-            os._exit(1)
-    os.close(writer)
-    with open(reader, "rb") as file:
-        made = file.read()
-    return made if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 else None
 
 
 def shorten(nb: NotebookNode) -> list[str]:
@@ -322,6 +305,13 @@ def shorten(nb: NotebookNode) -> list[str]:
     if room < 0:
         flags.append(f"Its outputs are more than {OUTPUT_BYTES >> 20} MB in all; the rest was left out.")
     return list(dict.fromkeys(flags))
+
+
+def is_fit(kind: str, value: Any) -> bool:
+    """Whether an output that nbconvert lets pass is what its kind says, once it is on a page."""
+    if kind.startswith("image/"):
+        return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9+/=\s]*", value) is not None
+    return kind != "text/markdown" or is_harmless(str(value))
 
 
 def depth(text: str) -> int:
@@ -404,18 +394,6 @@ def put_back(nb: NotebookNode, known: dict[str, NotebookNode]) -> None:
         else:
             at = min((present.index(n) for n in after if n in present), default=len(present))
         nb.cells.insert(at, nbformat.from_dict(cell))
-
-
-def submitted_files(folder: Path, notebooks: bool = False) -> dict[str, bytes]:
-    """A submission's files, without notebooks as a rule. Links are not followed: they could lead anywhere."""
-    files, room = {}, FILES_BYTES
-    for path in sorted(folder.rglob("*")):
-        if any(p.is_symlink() for p in (path, *path.parents) if p.is_relative_to(folder)) or not path.is_file():
-            continue
-        room -= path.stat().st_size
-        if (notebooks or path.suffix != ".ipynb") and room >= 0:
-            files[str(path.relative_to(folder))] = path.read_bytes()
-    return files
 
 
 def with_results(run: Run) -> NotebookNode:

@@ -41,16 +41,18 @@ from autograder.box.sandbox import (
     trusted_server,
 )
 from autograder.grading import trusted
+from autograder.grading.handed_in import FILES_BYTES
+from autograder.text import printable
 
 REPLY_BYTES = 4 << 20  # of a cell's outputs, and as much again as pictures may take
 OUTPUTS = 1000  # of a cell
 PICTURES = 20  # of a cell; matplotlib itself warns when so many are open
 READ_S = 20  # of processor time, to look through the learner's code for the teacher
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
-FILES_BYTES = 50 << 20  # of a submission's other files
 NOT_RUN = "Not run again: this demonstration is the course's own, unchanged, and nothing that is graded needs it.\n"
 # Lessons in which the learner's process sees no test images: what a learner trains at home counts there.
 WITHOUT_TEST_IMAGES = {"11_capstone"}
+PROGRAMS = (".py", ".pyc", ".so", ".pth", ".zip", ".egg", ".whl", ".ipy")  # files that Python can run
 MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
 
 
@@ -293,8 +295,8 @@ class _Grading:
         return kept
 
     def flag(self, sentence: str) -> None:
-        if sentence not in self.run_.flags:
-            self.run_.flags.append(sentence)
+        if (text := printable(sentence)) not in self.run_.flags:
+            self.run_.flags.append(text)
 
     def skip(self, demonstrations: Collection[str]) -> None:
         """Mark the teacher's unchanged demonstrations that nothing in the notebook needs; when in doubt, none."""
@@ -341,9 +343,16 @@ class _Grading:
         """Have the learner's own code read, in the process of the tests, for what the teacher should look at."""
         own = [c for c in self.cells if c.kind in ("answer", "plain") and words(c.source) not in self.known]
         cells = [(sentence(called(c)), c.source) for c in own]
+        failed = [sentence(called(c)) for c in own if c.failed or c.left_out]
+        for name, content in self.files.items():
+            if name.endswith(PROGRAMS) and content != self.decoder_files.get(name):
+                if name.endswith(".py"):
+                    cells.append((f"The file {name}", content.decode("utf-8", "replace")))
+                else:
+                    self.flag(f"The file {name} holds code that cannot be looked at.")
         if not cells:
             return
-        request = {"cells": cells, "setup": "\n".join(c.source for c in self.setups)}
+        request = {"cells": cells, "setup": "\n".join(c.source for c in self.setups), "failed": failed}
         try:
             body = wire.encode(request, limit=1 << 30)
             deadline = time.monotonic() + WALL * READ_S
@@ -566,7 +575,7 @@ class _Grading:
             self.run_.measured.update(said["measured"])
             cell.node.outputs = [NotebookNode(output_type="stream", name="stdout", text=f"✓ {test.message}\n")]
         elif gone is None:
-            test.message = f"with a right {others} in the place of yours: {clean(said['message'])}"
+            test.message = f"with a right {others} in the place of yours: {printable(clean(said['message']))}"
             test.hidden = said["hidden"]
             cell.node.outputs = [*cell.node.outputs[:-1], error_output("CheckFailed", test.message)]
         if self.tell is not None:
@@ -650,7 +659,7 @@ class _Grading:
             self.flag(clean(remark))
         points = points_of(cell.node.metadata.nbgrader)
         passed = said["passed"] is True
-        message = clean(said["message"])
+        message = printable(clean(said["message"]))
         exercise = cell.id.removeprefix("test_")
         seconds = time.monotonic() - began
         result = TestResult(

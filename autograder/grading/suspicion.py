@@ -7,7 +7,7 @@ order of cells. It is a reader's help and no defence: what a submission can reac
 import ast
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -64,7 +64,10 @@ HARMLESS_MAGICS |= {"debug", "doctest_mode", "colors", "pprint", "reset", "lprun
 PROGRAMS = {"system", "getoutput", "sx"}
 # modules that are meant to be set
 SETTINGS = ("torch.backends", "torch._inductor", "torch._dynamo", "matplotlib", "pandas", "tqdm")
-SECRETIVE = {"os", "sys", "builtins", "posix", "importlib", "gc", "inspect", "signal", "subprocess"}
+MODULES = {"os", "sys", "builtins", "posix", "importlib", "gc", "inspect", "signal", "subprocess", "socket", "ctypes"}
+MODULES |= {"pickle", "marshal"}
+GETTERS = {"getattr", "object.__getattribute__", "type.__getattribute__", "inspect.getattr_static"}
+UNREAD = "cannot be read as Python, so it was not looked at."
 MAKERS = {"zeros", "ones", "empty", "full", "rand", "randn", "randint", "expand", "arange", "range", "bytes"}
 MAKERS |= {"bytearray"}
 OPENERS = ("open", "io.open", "os", "pathlib", "shutil", "glob", "numpy.load", "torch.load", "torch.save")
@@ -73,29 +76,33 @@ OUTSIDE = re.compile(
 )
 BUILTINS = {"exec", "eval", "compile", "exit", "quit", "getattr", "setattr", "delattr", "vars", "type", "open", "bytes"}
 BUILTINS |= {"bytearray", "range", "int", "float", "str", "SystemExit", "KeyboardInterrupt", "GeneratorExit"}
-BUILTINS |= {"__import__", "__builtins__", "get_ipython"}
+BUILTINS |= {"__import__", "__builtins__", "get_ipython", "object", "globals"}
 PAGE = re.compile(r"<script|<iframe|\bon(error|load|click)\s*=|javascript:", re.I)
 RESULT = re.compile(r"""["'](passed|score|max_score|points|bonsai_result)["']\s*:""")
+TEXT_METHODS = {"join", "format", "replace", "lower", "upper", "strip", "removeprefix", "removesuffix", "swapcase"}
 COLLIDING = 2**61 - 1  # what Python's hashes of numbers are taken modulo
 
 
-def suspicions(cells: list[tuple[str, str]], setup: str = "") -> list[str]:
+def suspicions(cells: list[tuple[str, str]], setup: str = "", failed: Collection[str] = ()) -> list[str]:
     """Sentences about cells, one at most for each kind and cell.
 
     Args:
         cells: what a cell is called ("Code cell 4"), and its source.
+        failed: names of cells that ended in an error: that such a one is no Python needs no remark.
         setup: the teacher's set-up code, for the names that it imports. What it imports on purpose, such as
             `threading.Thread` in a lesson on servers, is no cause for a remark.
     """
     aliases = Aliases()
-    aliases.visit(parse(setup) or ast.Module([], []))
+    aliases.visit(parse(setup)[0] or ast.Module([], []))
     expected = {name for name in aliases.known.values() if kind_of(name)} - BUILTINS
     trees, found = [], []
     for name, source in cells:
         if len(source) > LONGEST:
             found.append(f"{name} is too long to be looked at ({len(source) // 1000} kB).")
             continue
-        tree = parse(source)
+        tree, python = parse(source)
+        if not python and name not in failed:
+            found.append(f"{name} {UNREAD}")
         try:
             aliases.visit(tree or ast.Module([], []))
         except RecursionError:
@@ -115,16 +122,21 @@ def suspicions(cells: list[tuple[str, str]], setup: str = "") -> list[str]:
     return found if more <= 0 else [*found[: MOST - 1], f"There are {more + 1} more remarks of this sort."]
 
 
-def parse(source: str) -> ast.Module | None:
-    """The syntax of a cell, magics turned into calls; empty if it is not Python, None if it is too deep."""
+def parse(source: str) -> tuple[ast.Module | None, bool]:
+    """The syntax of a cell, magics turned into calls, None if it is too deep; and whether it is Python at all."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(TransformerManager().transform_cell(source))
+            return ast.parse(TransformerManager().transform_cell(source)), True
     except (MemoryError, RecursionError):
-        return None
+        return None, True
     except (SyntaxError, ValueError):
-        return ast.Module([], [])
+        return ast.Module([], []), False
+
+
+def code(node: ast.AST) -> ast.Module:
+    """The syntax of code that stands in a constant text; empty if it is none."""
+    return parse(text(node) or "")[0] or ast.Module([], [])
 
 
 class Aliases(ast.NodeVisitor):
@@ -143,6 +155,16 @@ class Aliases(ast.NodeVisitor):
                 case ast.ImportFrom(module=str(module), names=names):
                     for a in names:
                         self.known[a.asname or a.name] = f"{module}.{a.name}"
+                case ast.arguments():
+                    for name, value in defaults(one):
+                        if meant := dotted(value, self.known):
+                            self.known.setdefault(name, meant)
+                case ast.Match(subject=subject, cases=cases):
+                    for case in cases:
+                        for name, meant in taken(case.pattern, subject, self.known):
+                            self.known.setdefault(name, meant)
+                case ast.NamedExpr(target=ast.Name(id=name), value=value) if meant := dotted(value, self.known):
+                    self.known.setdefault(name, meant)
                 case ast.Assign(targets=targets, value=value) if meant := dotted(value, self.known):
                     for target in targets:
                         if isinstance(target, ast.Name):
@@ -157,31 +179,95 @@ def dotted(node: ast.AST, known: dict[str, str]) -> str:
         case ast.Attribute(value=value, attr=attr):
             base = dotted(value, known)
             return f"{base}.{attr}" if base else ""
+        case ast.Call(func=ast.Attribute(value=value, attr="__getattribute__" | "__getattr__"), args=[key]):
+            return f"{dotted(value, known) or '?'}.{text(key) or '?'}"
+        case ast.Call(func=ast.Call(func=getter, args=[key]), args=[first]) if (
+            dotted(getter, known) == "operator.attrgetter"
+        ):
+            return f"{dotted(first, known) or '?'}.{text(key) or '?'}"
+        case ast.Call(func=ast.Attribute(value=value, attr="get" | "__getitem__" | "pop"), args=[key, *_]) if (
+            is_namespace(value, known)
+        ):
+            return dotted(ast.Subscript(value=value, slice=key, ctx=ast.Load()), known)
         case ast.Call(func=function, args=[first, *rest]):
-            name = dotted(function, known)
-            if name == "getattr" and rest:
+            name = plain_name(dotted(function, known))
+            if name in GETTERS and rest:
                 return f"{dotted(first, known) or '?'}.{text(rest[0]) or '?'}"
             if name in ("__import__", "importlib.import_module", "importlib.__import__"):
                 return text(first) or "?"
             if name == "vars":
-                return dotted(first, known)
+                return f"{dotted(first, known) or '?'}.__dict__"
+        case ast.Subscript(value=ast.Call(func=ast.Name(id="globals" | "locals" | "vars"), args=[]), slice=key):
+            return known.get(text(key) or "", "")
         case ast.Subscript(value=value, slice=key):
-            if dotted(value, known).endswith(("sys.modules", "__dict__", "__builtins__")):
+            if is_namespace(value, known):
                 base = dotted(value, known).removesuffix(".__dict__").removesuffix("sys.modules").rstrip(".")
                 return f"{base}.{text(key) or '?'}".lstrip(".")
     return ""
 
 
-def text(node: ast.AST) -> str | None:
-    """A constant string, also as a sum or an f-string of constants."""
+def is_namespace(node: ast.AST, known: dict[str, str]) -> bool:
+    """Whether an expression is a dict of modules or names."""
+    return dotted(node, known).endswith(("sys.modules", "__dict__", "__builtins__"))
+
+
+def plain_name(name: str) -> str:
+    """A dotted name without the ways that lead to it through another module: `torch.os.system` is `os.system`."""
+    parts = ["os" if name.startswith("posix.") else name.partition(".")[0], *name.split(".")[1:]]
+    for at in range(len(parts) - 1, 0, -1):
+        if parts[at].lstrip("_") in MODULES - {"signal"} and parts[at - 1] != "backends":
+            parts = [parts[at].lstrip("_"), *parts[at + 1 :]]
+            break
+    own = len(parts) > 1 and parts[0] in ("builtins", "__builtins__") and parts[1] in BUILTINS
+    return ".".join(parts[1:] if own else parts)
+
+
+def taken(pattern: ast.AST, subject: ast.AST, known: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What a pattern such as `object(system=run)` binds of an imported subject: name -> dotted name."""
+    base = dotted(subject, known)
+    for one in ast.walk(pattern):
+        if isinstance(one, ast.MatchClass) and base:
+            for attribute, inner in zip(one.kwd_attrs, one.kwd_patterns, strict=True):
+                for name in [i.name for i in ast.walk(inner) if isinstance(i, ast.MatchAs) and i.name]:
+                    yield name, f"{base}.{attribute}"
+
+
+def text(node: ast.AST, most: int = 10_000) -> str | None:
+    """A constant string, also as a sum, an f-string or a method of constants, of a bounded length."""
     match node:
         case ast.Constant(value=str(value)):
             return value
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             first, second = text(left), text(right)
             return first + second if first is not None and second is not None else None
-        case ast.JoinedStr(values=values) if all(isinstance(v, ast.Constant) for v in values):
-            return "".join(str(v.value) for v in values if isinstance(v, ast.Constant))
+        case ast.JoinedStr(values=values):
+            parts = [text(v) for v in values]
+            return None if None in parts else "".join(map(str, parts))
+        case ast.FormattedValue(value=value, conversion=-1, format_spec=None):
+            return str(value.value) if isinstance(value, ast.Constant) else text(value)
+        case ast.BinOp(left=ast.Constant(value=str(form)), op=ast.Mod(), right=right) if re.fullmatch(
+            r"([^%]|%s)*", form
+        ):
+            given = [text(r) for r in (right.elts if isinstance(right, ast.Tuple) else [right])]
+            fits = None not in given and form.count("%s") == len(given)
+            return form % tuple(map(str, given)) if fits else None
+        case ast.Subscript(value=value, slice=ast.Slice(lower=None, upper=None, step=step)) if step is not None:
+            whole = text(value)
+            return whole[::-1] if whole is not None and ast.unparse(step) == "-1" else None
+        case ast.Call(func=ast.Name(id="chr"), args=[ast.Constant(value=int(point))]) if 0 <= point < 0x110000:
+            return chr(point)
+        case ast.Call(func=ast.Attribute(value=value, attr=method), args=args, keywords=[]) if method in TEXT_METHODS:
+            whole = text(value)
+            elements = args[0].elts if method == "join" and args and isinstance(args[0], ast.List | ast.Tuple) else args
+            given = [text(a) for a in elements]
+            if whole is None or None in given or (method == "join" and elements is args) or ":" in whole:
+                return None
+            words = [list(map(str, given))] if method == "join" else list(map(str, given))
+            try:
+                made = getattr(whole, method)(*words)
+            except (TypeError, ValueError, IndexError, KeyError, AttributeError):
+                return None
+            return made if isinstance(made, str) and len(made) <= most else None
     return None
 
 
@@ -203,7 +289,7 @@ def number(node: ast.AST) -> int | None:
 
 def kind_of(name: str) -> str | None:
     """The sentence about a dotted name, if there is one."""
-    parts = name.split(".")
+    parts = plain_name(name).split(".")
     for sentence, patterns in NAMES.items():
         for pattern in patterns.split():
             wanted = pattern.split(".")
@@ -245,6 +331,24 @@ class Reader(ast.NodeVisitor):
         self.used(node)
         self.visit(node.value)
 
+    def visit_Match(self, node: ast.Match) -> None:
+        for case in node.cases:
+            for one in ast.walk(case.pattern):
+                for name in one.kwd_attrs if isinstance(one, ast.MatchClass) else ():
+                    self.attribute(name)
+                    self.mentioned(f"{self.name(node.subject) or '?'}.{name}")
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self.annotation(node.annotation)
+        self.generic_visit(node)
+
+    def annotation(self, node: ast.AST | None) -> None:
+        """What stands behind a colon or an arrow: an expression, or one in a text."""
+        if node is not None:
+            self.visit(node)
+            self.visit(code(node) if text(node) else ast.Module([], []))
+
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if not isinstance(node.ctx, ast.Load):
             self.change(self.name(node.value), "[…]")
@@ -264,7 +368,7 @@ class Reader(ast.NodeVisitor):
                 self.note(kind, name)
 
     def change(self, base: str, what: str) -> None:
-        if base and not f"{base}{what}".startswith(SETTINGS):
+        if base and not base.startswith("?") and not f"{base}{what}".startswith(SETTINGS):
             self.note("changes a library for everyone", f"{base}{what}")
 
     def changed(self, node: ast.Attribute) -> None:
@@ -291,10 +395,8 @@ class Reader(ast.NodeVisitor):
         last = name.rpartition(".")[2] or getattr(node.func, "attr", "")
         if name in ("setattr", "delattr") and node.args:
             self.change(self.name(node.args[0]), ".…")
-        if name == "getattr" and len(node.args) > 1:
-            base, wanted = self.name(node.args[0]), text(node.args[1])
-            if wanted is None and base.split(".")[0] in SECRETIVE:
-                self.note("fetches something by a name that it builds", base)
+        if self.name(node).endswith(".?") and not self.name(node).startswith("?"):
+            self.note("fetches something by a name that it builds", self.name(node).removesuffix(".?"))
         if name in ("__import__", "importlib.import_module") and node.args and text(node.args[0]) is None:
             self.note("fetches something by a name that it builds", name)
         if name == "get_ipython":
@@ -314,9 +416,8 @@ class Reader(ast.NodeVisitor):
         self.used(node)
         if self.machinery(node):
             return
-        for argument in node.args[:1] if name in ("exec", "eval", "compile") else ():
-            if code := text(argument):
-                self.visit(parse(code) or ast.Module([], []))
+        for argument in node.args[:1] if plain_name(name) in ("exec", "eval", "compile") else ():
+            self.visit(code(argument))
         self.generic_visit(node)
 
     def machinery(self, node: ast.Call) -> bool:
@@ -334,7 +435,7 @@ class Reader(ast.NodeVisitor):
             kind = "opens a program or notebook file" if magic == "writefile" else "starts another program"
             self.note(kind, f"%{magic}")
         for argument in node.args[1:]:
-            self.visit(parse(text(argument) or "") or ast.Module([], []))
+            self.visit(code(argument))
         return True
 
     def sized(self, size: int) -> None:
@@ -371,8 +472,9 @@ class Reader(ast.NodeVisitor):
             self.note("holds text that a web page would run", "script")
         if RESULT.search(said):
             self.note("holds what looks like a result of the grader")
-        if re.fullmatch(r"\w+", said):
-            self.attribute(said)
+        fields = " ".join(re.findall(r"\{[^{}]*\}", said))
+        for name in [said] if re.fullmatch(r"\w+", said) else re.findall(r"\w+", fields):
+            self.attribute(name)  # getattr(f, "__globals__"), "{0.__globals__}".format(f)
 
     # definitions
 
@@ -392,6 +494,9 @@ class Reader(ast.NodeVisitor):
             self.note("redefines a name of the tests", node.name)
         for outside in (*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)):
             self.visit(outside)
+        every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg)
+        for annotation in (*(a.annotation for a in every if a), node.returns):
+            self.annotation(annotation)
         self.local.append(set(own_names(node, self.known)))
         for statement in node.body:
             self.visit(statement)
@@ -406,11 +511,19 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
 
+def defaults(node: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
+    """Parameters that have a default, and that."""
+    places = [*node.posonlyargs, *node.args]
+    yield from ((a.arg, d) for a, d in zip(places[len(places) - len(node.defaults) :], node.defaults, strict=True))
+    yield from ((a.arg, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None)
+
+
 def own_names(node: ast.FunctionDef | ast.AsyncFunctionDef, known: dict[str, str]) -> Iterator[str]:
     """Parameters and variables of a function, but for those that it gives something imported."""
+    given = {name for name, value in defaults(node.args) if dotted(value, known)}
     for one in ast.walk(node):
         match one:
-            case ast.arg(arg=name):
+            case ast.arg(arg=name) if name not in given:
                 yield name
             case ast.Assign(targets=targets, value=value) if dotted(value, known) not in known.values():
                 yield from (t.id for t in targets if isinstance(t, ast.Name))

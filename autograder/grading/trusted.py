@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import fcntl
 import io
+import math
 import os
 import random
 import re
@@ -29,7 +30,7 @@ SETUP, TEST, BEGIN, READ, CHOOSE = 32, 33, 34, 35, 36
 RESULT, ASK = 96, 97
 ANSWER, LOST = 98, 99
 
-MEMORY = 8 << 30
+MEMORY = 3 << 30  # a fork of the parent has 0.74 GB; a test of the lessons needs no more than twice that
 OUTPUT_CHARACTERS = 50_000
 # Exceptions that would end a loop of the test in silence, if an answer could raise them here.
 SILENT = (StopIteration, StopAsyncIteration, GeneratorExit)
@@ -140,16 +141,16 @@ class Bench:
                 said["hidden"] = in_hidden_region(error, f"<{name}>", source)
         said["seconds"] = time.perf_counter() - began
         said["printed"] = printed.getvalue()
-        said["measured"] = dict(self.testing.recorded)
+        said["measured"] = {k: v for k, v in self.testing.recorded.items() if math.isfinite(v)}
         said["share"] = self.testing.awarded[-1] if self.testing.awarded else 1.0
         said["flags"] = self.flags
         return said
 
-    def read(self, cells: list[tuple[str, str]], setup: str) -> dict:
+    def read(self, cells: list[tuple[str, str]], setup: str, failed: list[str]) -> dict:
         """What a teacher should look at in the learner's cells, (name, source) each. They are parsed, never run."""
         from autograder.grading.suspicion import suspicions
 
-        return {"flags": suspicions(cells, setup)}
+        return {"flags": suspicions(cells, setup, failed)}
 
     def choose(self, cells: list[tuple[str, str]]) -> dict:
         """Which demonstrations are needed: indices of cells, (role, source) each, which are only ever parsed."""
