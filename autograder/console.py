@@ -1,7 +1,14 @@
 """What all commands print with."""
 
+import io
+import sys
+
 import typer
 from rich.console import Console
+
+for stream in (sys.stdout, sys.stderr):  # where ✓ cannot be written, as in a pipe on Windows, stands a ?
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 out, err = Console(), Console(stderr=True)
 

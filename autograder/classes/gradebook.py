@@ -28,7 +28,7 @@ from autograder.classes.ledger import FOLDER, Ledger, content_hash
 from autograder.classes.progress import unbroken
 from autograder.grading.grade import Graded, Result, Unreadable, Work, content_of, last_line
 from autograder.grading.preprocessors import CLEANED, SaveStructuredGrades, configure, submitted_files
-from autograder.grading.split import Run, TestResult
+from autograder.results import Run, TestResult
 
 
 class NotWritten(Exception):

@@ -47,7 +47,8 @@ from autograder.grading.pages import (
     pictures,
     without_remote_pictures,
 )
-from autograder.grading.split import FILES_BYTES, Grader, Run, error_output, words
+from autograder.grading.split import FILES_BYTES, Grader, error_output, words
+from autograder.results import Run
 from autograder.source import TAKEN_MESSAGE, is_taken
 
 CLEANED = "Markup that no page may hold was taken out of cell"
