@@ -194,7 +194,8 @@ def init(
     from autograder.source import SourceError, find_source
 
     try:
-        names = course.init(folder, [find_source(name) for name in lesson] if lesson else None)
+        asked = [find_source(name) for name in lesson] if lesson else None
+        names = course.init(folder, asked, lambda sentence: out.print(sentence, markup=False, soft_wrap=True))
     except (course.CourseError, SourceError, ValueError, OSError) as error:
         raise fail(str(error)) from None
     out.print(

@@ -1,12 +1,17 @@
 """The learner's desk: a workspace that is never written over, progress, a start page, handing in, a doctor."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import nbformat
+import psutil
 import pytest
 from nbgrader import validator as validators
 from traitlets.config import PyFileConfigLoader
@@ -220,6 +225,30 @@ def test_commands_answer_bad_use_with_one_sentence(desk):
     assert done.returncode == 2 and "run bonsai lab once" in done.stderr.replace("\n", " ")
     done = bonsai("--version")
     assert done.returncode == 0 and done.stdout.startswith("bonsai ")
+
+
+def test_sigterm_ends_the_lab_and_its_kernels(desk, tmp_path):
+    own = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "autograder", "lab", "--no-browser", f"--port={port}"]
+    log = (tmp_path / "log").open("w")
+    lab = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | own | {"JUPYTER_TOKEN": "word"})
+    address, headers = f"http://127.0.0.1:{port}/api/kernels", {"Authorization": "token word"}
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), urlopen(Request(address, b"{}", headers)):
+                break
+            time.sleep(0.2)
+        started = psutil.Process(lab.pid).children(recursive=True)
+        assert any("ipykernel" in " ".join(process.cmdline()) for process in started)
+        assert (desk / start.NAME).exists()
+        lab.terminate()
+        lab.wait(60)
+        assert psutil.wait_procs(started, timeout=30)[1] == []
+    finally:
+        lab.kill()
 
 
 ELSEWHERE = """
