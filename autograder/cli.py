@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich import box
@@ -17,8 +17,6 @@ app = typer.Typer(help="Bonsai: a hands-on course in model compression.", no_arg
 app.add_typer(course_app, name="course")
 app.add_typer(learner)
 app.add_typer(classes)
-
-Sandbox = Annotated[str, typer.Option(help="bubblewrap, docker, podman, or none (answers run with your rights).")]
 
 
 def version(asked: bool) -> None:
@@ -68,34 +66,51 @@ def build(
 def check(
     lesson: Annotated[str, typer.Argument(help="Number or name.")],
     exercise: Annotated[str, typer.Argument(help="Only this one, with what it needs.", show_default=False)] = "",
-    sandbox: Sandbox = "bubblewrap",
+    sandbox: Annotated[
+        str | None, typer.Option(help="Insist on one: bubblewrap, docker or podman.", show_default=False)
+    ] = None,
 ) -> None:
-    """Grade your own notebook of a lesson, hidden tests included, and say what to look at."""
-    from autograder.box.sandbox import SandboxMissing
-    from autograder.desk import progress, workspace
-    from autograder.grading.check import check
+    """Grade your own notebook of a lesson, hidden tests included, and say what to look at.
+
+    Your cells run in bubblewrap where it works, else as in JupyterLab.
+    """
+    from autograder.desk import doctor, plain, progress, workspace
+    from autograder.results import Run, TestResult
     from autograder.source import LESSONS, find_source
 
-    def tell(row: Any) -> None:
+    def tell(row: TestResult) -> None:
         mark = "[green]✓[/green]" if row.passed else "[red]✗[/red]"
         out.print(mark, shown(f"{row.exercise}  {row.points:g}/{row.max_points:g}"))
         if row.message:
             out.print(shown(f"    {row.message}".replace("\n", "\n    ")))
 
+    def run() -> Run:
+        if sandbox or doctor.sandbox().ok:
+            from autograder.box.sandbox import SandboxMissing  # of Linux only
+            from autograder.grading.check import check
+
+            try:
+                return check(source, path, tell, exercise, sandbox or "bubblewrap")
+            except SandboxMissing as error:
+                if sandbox:
+                    raise ValueError(error) from None
+        out.print(plain.NO_SANDBOX, highlight=False)
+        return plain.check(source, path, tell, exercise)
+
     try:
         source = find_source(lesson)
         mine = workspace.notebook(source.stem)
         path = mine if mine.exists() else LESSONS / source.stem / mine.name
-        run = check(source, path, tell, exercise, sandbox)
-    except (SandboxMissing, ValueError) as error:
+        done = run()
+    except ValueError as error:
         raise fail(str(error)) from None
-    if path == mine and run.tests:
-        progress.record(source.stem, {test.exercise: test.points for test in run.tests})
-    for flag in run.flags:
+    if path == mine and done.tests:
+        progress.record(source.stem, {test.exercise: test.points for test in done.tests})
+    for flag in done.flags:
         out.print("[yellow]note[/yellow]", shown(flag))
-    score, most = sum(test.points for test in run.tests), sum(test.max_points for test in run.tests)
-    out.print(f"{score:g} of {most:g} points in {run.seconds:.0f} s")
-    raise typer.Exit(1 if run.timed_out else 0)
+    score, most = sum(test.points for test in done.tests), sum(test.max_points for test in done.tests)
+    out.print(f"{score:g} of {most:g} points in {done.seconds:.0f} s")
+    raise typer.Exit(1 if done.timed_out else 0)
 
 
 @app.command(epilog="Example: bonsai benchmark resnet8 --batch 64 --json")
@@ -177,7 +192,8 @@ def init(
     from autograder.source import SourceError, find_source
 
     try:
-        names = course.init(folder, [find_source(name) for name in lesson] if lesson else None)
+        asked = [find_source(name) for name in lesson] if lesson else None
+        names = course.init(folder, asked, lambda sentence: out.print(sentence, markup=False, soft_wrap=True))
     except (course.CourseError, SourceError, ValueError, OSError) as error:
         raise fail(str(error)) from None
     steps = f"Next: cd {folder}, put notebooks into submitted/STUDENT/{names[0]}/,"
@@ -187,9 +203,14 @@ def init(
 
 
 def main() -> None:
-    """Entry point: an interrupted run ends with one line."""
+    """Entry point: an interrupted run ends with one line, and so does what only Linux can do."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        if error.name not in ("fcntl", "resource", "pwd", "grp"):
+            raise
+        err.print("bonsai: this needs the sandbox, which is for Linux; on Windows use WSL 2", highlight=False)
+        sys.exit(2)
     except KeyboardInterrupt:
         err.print("bonsai: interrupted")
         sys.exit(130)

@@ -1,10 +1,17 @@
 """What all commands print with."""
 
+import io
+import sys
+
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from autograder.text import printable
+
+for stream in (sys.stdout, sys.stderr):  # where ✓ cannot be written, as in a pipe on Windows, stands a ?
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 out, err = Console(), Console(stderr=True)
 

@@ -4,6 +4,8 @@ import copy
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,18 @@ class CourseError(ValueError):
     """A course could not be made; the message says why."""
 
 
-def init(folder: Path, lessons: list[Path] | None = None) -> list[str]:
+BACKUPS = "backups"  # of what stood in `source/`, beside it: nbgrader takes each notebook there for a lesson's
+
+
+def init(
+    folder: Path, lessons: list[Path] | None = None, tell: Callable[[str], None] = lambda sentence: None
+) -> list[str]:
     """Make an nbgrader course directory with source and release versions of the lessons; returns their names.
 
     Args:
-        folder: new or empty, or a course made earlier, whose sources are then refreshed.
+        folder: new or empty, or a course made earlier, whose sources are then refreshed: what differs is kept, dated.
         lessons: sources, all by default.
+        tell: is called with a sentence on each file that is kept.
 
     Raises:
         CourseError: the folder holds something else, or nbgrader could not generate a lesson.
@@ -51,19 +59,32 @@ def init(folder: Path, lessons: list[Path] | None = None) -> list[str]:
         config.write_text(CONFIG, encoding="utf-8")
     names = []
     for source in lessons or sources():
-        add_source(folder, source)
+        for kept in add_source(folder, source):
+            tell(f"source/{source.stem} had another {kept.name}; it is in {kept}")
         generate(folder, source.stem)
         names.append(source.stem)
     return names
 
 
-def add_source(folder: Path, source: Path) -> None:
-    """Put the teacher's notebook of a lesson, and its helper files, into the course's `source/`."""
+def add_source(folder: Path, source: Path) -> list[Path]:
+    """Put the teacher's notebook of a lesson, and its helper files, into the course's `source/`.
+
+    Returns:
+        copies of the files that stood there and were different, perhaps by a teacher's hand.
+    """
     target = folder / "source" / source.stem
     target.mkdir(parents=True, exist_ok=True)
-    nbformat.write(teacher_notebook(source), target / f"{source.stem}.ipynb")
-    for helper in helpers(source):
-        shutil.copy(helper, target)
+    made = {f"{source.stem}.ipynb": nbformat.writes(teacher_notebook(source)).encode() + b"\n"}
+    made |= {helper.name: helper.read_bytes() for helper in helpers(source)}
+    place = folder / BACKUPS / f"{source.stem}-{datetime.now():%Y-%m-%d-%H%M%S.%f}"
+    kept = []
+    for name, content in made.items():
+        path = target / name
+        if path.exists() and path.read_bytes() != content:
+            place.mkdir(parents=True, exist_ok=True)
+            kept.append(Path(shutil.copy(path, place)))
+        path.write_bytes(content)
+    return kept
 
 
 def generate(folder: Path, lesson: str) -> None:
@@ -166,11 +187,22 @@ def configuration(folder: Path) -> Config:
 
 def api(folder: Path, config: Config | None = None):
     """nbgrader's programming interface for a course directory."""
-    from nbgrader.apps import NbGraderAPI  # imported late: it takes a second
+    from nbgrader import api as gradebooks  # imported late: it takes a second
+    from nbgrader.apps import NbGraderAPI
 
+    gradebooks.get_alembic_version = schema_version  # theirs starts a program that must be on the PATH, and is slow
     config = copy.deepcopy(config) if config else Config()
     config.CourseDirectory.root = str(folder.resolve())
     if "course_id" not in config.CourseDirectory:
         config.CourseDirectory.course_id = "bonsai"
     config.NbGrader.logfile = ""
     return NbGraderAPI(config=config)
+
+
+def schema_version() -> str:
+    """The version of the gradebook's tables that this nbgrader makes."""
+    import nbgrader
+    from alembic.script import ScriptDirectory
+
+    (head,) = ScriptDirectory(str(Path(nbgrader.__file__).parent / "alembic")).get_heads()
+    return head

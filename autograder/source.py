@@ -18,7 +18,9 @@ Answers stand between `### BEGIN SOLUTION` and `### END SOLUTION`, hidden tests 
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -195,6 +197,15 @@ def summary(test: NotebookNode) -> list[NotebookNode]:
 def is_taken(answer: str) -> bool:
     """Whether an answer cell holds the course's own answer, as `bonsai answer` puts it there."""
     return any(line.strip() == TAKEN for line in answer.splitlines())
+
+
+def kind_of(meta: Mapping[str, Any]) -> str:
+    """The kind of a code cell by nbgrader's metadata."""
+    if meta.get("grade") and not meta.get("solution"):
+        return "test"
+    if meta.get("solution"):
+        return "answer"
+    return "setup" if meta.get("locked") and not meta.get("task") else "plain"
 
 
 def _number_cells(notebook: NotebookNode) -> None:

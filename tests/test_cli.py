@@ -527,3 +527,22 @@ def test_nbgrader_in_a_course_directory_grades_all_that_can_be(small):
     assert set(pages) == set(points)
     assert "ended its process" in pages["dia"] and "FileNotFoundError" in pages["fay"]
     assert not any("[2.5, 0.0]" in page for page in pages.values())  # the hidden test
+
+
+def test_course_init_on_a_course_keeps_what_a_teacher_changed_and_says_where(small, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")  # no program of nbgrader's is started: each takes seconds, or is not found
+    folder, sources, said = small / "course", [source.find_source("90")], []
+    course.init(folder, sources)
+    mine = folder / "source" / "90_small" / "90_small.ipynb"
+    course.init(folder, sources, said.append)
+    assert said == [] and not (folder / course.BACKUPS).exists()
+    notebook = nbformat.read(mine, 4)
+    notebook.cells[0].source = "# My own title"
+    edited = nbformat.writes(notebook)
+    for number in (1, 2):
+        mine.write_text(edited)
+        course.init(folder, sources, said.append)
+        assert len(said) == number and "90_small.ipynb" in said[-1]
+        assert Path(said[-1].rpartition("it is in ")[2]).read_text() == edited
+    assert nbformat.read(mine, 4).cells[0].source != "# My own title"
+    assert [p.name for p in (folder / "release" / "90_small").iterdir()] == ["90_small.ipynb"]

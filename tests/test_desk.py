@@ -1,17 +1,24 @@
 """The learner's desk: a workspace that is never written over, progress, a start page, handing in, a doctor."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import nbformat
+import psutil
 import pytest
+from nbgrader import validator as validators
+from traitlets.config import PyFileConfigLoader
 
-from autograder.desk import doctor, progress, start, submit, workspace
+from autograder.desk import commands, doctor, plain, progress, start, submit, workspace
 from autograder.grading.grade import grade, which_lesson
-from autograder.source import LESSONS, find_source, is_taken
+from autograder.source import LESSONS, find_source, is_taken, teacher_notebook
 
 LESSON = "01_quantization_math"
 ANSWER = "def affine_qparams(x_min, x_max, qmin, qmax):\n    return 1.0, 0"
@@ -220,58 +227,161 @@ def test_commands_answer_bad_use_with_one_sentence(desk):
     assert done.returncode == 0 and done.stdout.startswith("bonsai ")
 
 
+def test_sigterm_ends_the_lab_and_its_kernels(desk, tmp_path):
+    own = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "autograder", "lab", "--no-browser", f"--port={port}"]
+    log = (tmp_path / "log").open("w")
+    lab = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | own | {"JUPYTER_TOKEN": "word"})
+    address, headers = f"http://127.0.0.1:{port}/api/kernels", {"Authorization": "token word"}
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), urlopen(Request(address, b"{}", headers)):
+                break
+            time.sleep(0.2)
+        started = psutil.Process(lab.pid).children(recursive=True)
+        assert any("ipykernel" in " ".join(process.cmdline()) for process in started)
+        assert (desk / start.NAME).exists()
+        lab.terminate()
+        lab.wait(60)
+        assert psutil.wait_procs(started, timeout=30)[1] == []
+    finally:
+        lab.kill()
+
+
 ELSEWHERE = """
-import os, sys, signal, socket
+import os, shutil, sys, signal, socket
 import IPython, ipywidgets, jupytext, matplotlib.pyplot, nbclient, nbformat, rich.progress, torch, torchvision, typer
 import jupyter_client.manager, jupyter_client.provisioning, zmq.asyncio  # other people's packages know their platforms
-sys.platform, platform = {platform!r}, sys.platform
-for name in ("fork", "forkpty", "pidfd_open", "memfd_create", "sched_getaffinity"):
-    if hasattr(os, name):
-        delattr(os, name)
-for name in ("pidfd_send_signal",):
-    delattr(signal, name)
-for name in ("send_fds", "recv_fds"):
-    delattr(socket, name)
+for place, names in (
+    (os, "fork forkpty pidfd_open memfd_create sched_getaffinity geteuid getuid setns unshare"),
+    (signal, "pidfd_send_signal"),
+    (socket, "send_fds recv_fds"),
+):
+    for name in names.split():
+        if hasattr(place, name):
+            delattr(place, name)
+WITHOUT = ("resource", "fcntl", "grp", "pwd", "pty", "termios", "seccomp", "prctl")
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):
-        if name in ("resource", "fcntl", "grp", "pwd", "pty", "termios", "autograder.box", "autograder.grading.split"):
-            raise ModuleNotFoundError(name)
+        if name in WITHOUT:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Hidden())
-for name in ("resource", "fcntl", "grp", "pwd", "pty", "termios"):
+for name in WITHOUT:
     sys.modules.pop(name, None)
+shutil.which = lambda *names, **settings: None
+start = nbclient.NotebookClient.execute
+
+def on_this_machine(*words, **settings):  # a kernel is started as this machine does it
+    sys.platform, given = {real!r}, sys.platform
+    try:
+        return start(*words, **settings)
+    finally:
+        sys.platform = given
+
+nbclient.NotebookClient.execute = on_this_machine
+sys.platform = {platform!r}
+
+def run(*words):
+    from autograder import cli
+    sys.argv = ["bonsai", *words]
+    print("$", *words)
+    try:
+        cli.main()
+    except SystemExit as end:
+        print("exit", end.code)
 """
 
 
 def elsewhere(platform: str, program: str) -> subprocess.CompletedProcess:
     """Run a program in a Python that has nothing of what only Linux has."""
-    text = ELSEWHERE.format(platform=platform) + program
-    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    text = ELSEWHERE.format(platform=platform, real=sys.platform) + program
+    wide = os.environ | {"COLUMNS": "200"}
+    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=wide)
+
+
+WRAPS = "def dequantize(q, scale, zero_point):\n    return (q - zero_point) * scale"
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_what_a_learner_needs_imports_nothing_that_only_linux_has(platform):
-    program = "import autograder.cli, autograder.desk.plain, autograder.desk.start, autograder.desk.submit\n"
-    program += "import autograder.desk.doctor, bonsai.testing\nprint('imported')"
-    done = elsewhere(platform, program)
-    assert done.stdout == "imported\n", done.stderr[-2000:]
-
-
-def test_own_work_is_checked_without_a_sandbox_with_the_same_tests(desk):
-    workspace.open_lesson(LESSON)
-    wraps = "def dequantize(q, scale, zero_point):\n    return (q - zero_point) * scale"
-    write_answer(exercise="dequantize", source=wraps)
-    notebook = workspace.notebook(LESSON)
-    program = f"""
-import json
-from pathlib import Path
-from autograder.desk.plain import check
-from autograder.source import find_source
-rows = check(find_source("01"), Path({str(notebook)!r}), lambda row: None, only="dequantize")
-print(json.dumps(rows))
+def test_a_learner_works_on_every_system(desk, platform):
+    workspace.open_all()
+    write_answer(exercise="dequantize", source=WRAPS)
+    program = """
+os.execve = lambda *words: print("Jupyter would start with", words[1][1:4])
+import bonsai.testing, autograder.desk.start
+run("lab", "--no-browser")
+run("check", "01", "dequantize")
+run("check", "01", "nothing")
+run("answer", "01", "affine_qparams")
+run("progress")
+run("submit", "01", "--student", "jörg")
+run("update", "01")
+run("reset", "01")
+run("doctor")
+run("check", "01", "dequantize", "--sandbox", "bubblewrap")
+run("grade", "x.ipynb")
 """
-    done = elsewhere("darwin", program)
-    assert done.returncode == 0, done.stderr[-2000:]
-    (row,) = json.loads(done.stdout.splitlines()[-1])
-    assert row["id"] == "dequantize" and not row["passed"] and "wrapped around" in row["message"], row
+    done = elsewhere(platform, program)
+    assert "Traceback" not in done.stderr, done.stderr[-2000:]
+    said = dict(part.split("\n", 1) for part in done.stdout.split("$ ")[1:])
+    assert "Jupyter would start" in said["lab --no-browser"] or platform == "win32"
+    checked = said["check 01 dequantize"]
+    assert "not a sandbox" in checked and "✗ dequantize  0/" in checked and "wrapped around" in checked
+    assert "exit 2" in said["check 01 nothing"] and "no exercise 'nothing'" in done.stderr
+    assert "is in your notebook" in said["answer 01 affine_qparams"] and "2/" in said["progress"]
+    assert str(desk / "hand-in" / "jörg" / LESSON / f"{LESSON}.ipynb") in said["submit 01 --student jörg"]
+    assert "is as new" in said["reset 01"] and "! sandbox" in said["doctor"] and "exit 0" in said["doctor"]
+    assert "exit 2" in said["check 01 dequantize --sandbox bubblewrap"]
+    assert "exit 2" in said["grade x.ipynb"] and "sandbox, which is for Linux" in done.stderr
+
+
+def answer_all(name: str, **wrong: str) -> None:
+    """Write the right answers into the workspace's notebook, or those that are given by exercise."""
+    workspace.open_lesson(name)
+    teacher = teacher_notebook(find_source(name))
+    answers = {workspace.key(c): c.source for c in teacher.cells if workspace.is_answer(c)} | wrong
+    notebook = workspace.read(workspace.notebook(name))
+    for cell in notebook.cells:
+        cell.source = answers.get(workspace.key(cell), cell.source)
+    workspace.write(notebook, workspace.notebook(name))
+
+
+def test_without_a_sandbox_right_answers_get_all_points_and_demonstrations_are_left_out():
+    answer_all(LESSON)
+    told: list = []
+    run = plain.check(find_source("01"), workspace.notebook(LESSON), told.append)
+    assert run.tests == told and all(test.passed for test in told)
+    assert sum(test.points for test in told) == next(r for r in progress.rows() if r.lesson == LESSON).max_score
+    left_out = [c.source for c in run.notebook.cells if plain.LEFT_OUT in c.metadata.get("tags", [])]
+    assert len(left_out) > 5 and not any(c.outputs for c in run.notebook.cells if c.source in left_out)
+
+
+def test_a_kernel_that_dies_costs_what_comes_after_it_and_says_so():
+    workspace.open_lesson(LESSON)
+    write_answer(exercise="quantize", source="import os\nos._exit(1)")
+    run = plain.check(find_source("01"), workspace.notebook(LESSON), lambda row: None)
+    said = {test.exercise: test.message for test in run.tests}
+    assert said["affine_qparams"] == "not answered yet" and "the kernel died" in said["quantize"]
+
+
+def test_validate_names_what_is_wrong_and_runs_no_demonstration_that_nothing_needs():
+    """As in a learner's JupyterLab, whose button calls the same. One test fine-tunes a network: it stays unanswered."""
+    name = "04_structured_pruning"
+    answer_all(name, prune_heads="def prune_heads(*given):\n    return 1", channels_for_macs="")
+    notebook = workspace.read(workspace.notebook(name))
+    shown = [c.source for c in notebook.cells if c.cell_type == "code" and "nbgrader" not in c.metadata]
+    settings = PyFileConfigLoader("nbgrader_config.py", path=str(commands.CONFIGURATION)).load_config()
+    ran: list[str] = []
+    settings.ExecutePreprocessor.on_cell_execute = lambda cell, cell_index: ran.append(cell.source)
+    said = validators.Validator(config=settings).validate(str(workspace.notebook(name)))
+    assert list(said) == ["failed"]
+    unanswered, wrong = said["failed"]
+    assert "channels_for_macs" in unanswered["source"] and "not defined" in unanswered["raw_error"]
+    assert "prune_heads" in wrong["source"] and "expected" in wrong["raw_error"]
+    assert len(shown) > 10 and len(ran) > 10 and not set(shown) & set(ran), "a demonstration was run"
+    assert settings.ExecutePreprocessor.timeout == 300

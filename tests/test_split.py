@@ -14,8 +14,9 @@ import pytest
 
 from autograder.box import wire
 from autograder.box.sandbox import Limits
-from autograder.grading.split import Grader, clean, clean_output, kind_of
+from autograder.grading.split import Grader, clean, clean_output
 from autograder.grading.trusted import AnswerError, defined, global_names, rebuilt
+from autograder.source import kind_of
 
 LIMITS = Limits(cell_s=3, call_s=2, test_s=15, notebook_s=60, memory_mb=1500, processes=40, tmp_mb=64, file_mb=16)
 SECRET = "MARKER_73519"  # stands in every hidden test; must never reach the learner's process or an output

@@ -86,7 +86,10 @@ def unpacked_result(body: bytes) -> Graded:
     return Graded(Result(**said["result"]), said["notebook"], said["page"])
 
 
-GRADER = ("bonsai/**/*.py", "autograder/box/*.py", "autograder/grading/*.py", "autograder/course.py", "data/*.json")
+GRADER = (
+    *("bonsai/**/*.py", "autograder/box/*.py", "autograder/grading/*.py", "data/*.json"),
+    *("autograder/course.py", "autograder/results.py"),
+)
 LESSONS = ("solutions/*.py", "lessons/*/*.py", "autograder/source.py")
 
 

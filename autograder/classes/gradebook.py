@@ -30,7 +30,7 @@ from autograder.classes.progress import unbroken
 from autograder.grading.grade import Graded, Result, Work
 from autograder.grading.handed_in import files_of, fit, handed_in, last_line, mended
 from autograder.grading.preprocessors import CLEANED, SaveStructuredGrades, configure
-from autograder.grading.split import Run, TestResult
+from autograder.results import Run, TestResult
 
 
 class NotWritten(Exception):

@@ -7,47 +7,56 @@ what somebody else wrote.
 import contextlib
 import os
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.desk import workspace
 from autograder.desk.workspace import key
-from autograder.source import is_taken, teacher_notebook
+from autograder.grading.demonstrations import to_run
+from autograder.results import Run, TestResult
+from autograder.source import LESSONS, TAKEN_MESSAGE, is_taken, kind_of, teacher_notebook
 
 CELL_S = 300  # wall clock, for a busy laptop
-NO_SANDBOX = "There is no sandbox here: your cells run with your rights, as they do in JupyterLab."
+LEFT_OUT = "skip-execution"  # nbclient does not run a cell with this tag
+NO_SANDBOX = "This check is not a sandbox: your cells run with your rights, as they do in JupyterLab."
 
 
-def check(source: Path, notebook: Path, tell: Callable[[dict], None], only: str = "") -> list[dict]:
-    """Run a learner's notebook with the lesson's own set-up and tests.
+def check(source: Path, notebook: Path, tell: Callable[[TestResult], None], only: str = "") -> Run:
+    """Run a learner's notebook with the lesson's own set-up and tests, without the demonstrations that nothing needs.
 
     Args:
         source: the lesson's source, which holds the hidden tests.
         notebook: the learner's, in the folder where it runs.
-        tell: is called with each exercise's row as it is judged: id, points, max_points, passed, message.
-        only: one exercise; cells below its test are not run.
+        tell: is called with each exercise's result as it is judged.
+        only: one exercise: what stands below its test, the other tests, and the learner's own cells that nothing
+            above it needs are not run.
 
-    Returns:
-        the rows of all exercises that were asked for.
+    Raises:
+        WorkspaceError: the file is not a notebook.
+        ValueError: the lesson has no exercise of that name.
     """
     from nbclient import NotebookClient  # imported late: the check in the sandbox does without a kernel
     from nbclient.exceptions import DeadKernelError
 
-    prepared = with_tests(nbformat.read(notebook, as_version=4), teacher_notebook(source), only)
+    began = time.monotonic()
+    teacher = teacher_notebook(source)
+    require_exercise(source, teacher, only)
+    prepared = with_tests(workspace.read(notebook), teacher, only)
+    leave_out(prepared, demonstrations(teacher, prepared if only else None))
     taken = {key(cell) for cell in prepared.cells if is_taken(cell.source)}
-    rows: dict[str, dict] = {}
+    run = Run(prepared)
 
     def judged(cell: NotebookNode, **_: object) -> None:
-        meta = cell.metadata.get("nbgrader", {})
-        if meta.get("grade") and cell.cell_type == "code":
-            row = judge(cell)
-            if row["id"] in taken:
-                row |= {"points": 0.0, "passed": False, "message": "the course's own answer, worth 0 points"}
-            if not only or row["id"] == only:
-                rows[row["id"]] = row
-                tell(row)
+        if kind_of(cell.metadata.get("nbgrader", {})) == "test":
+            result = judge(cell)
+            if result.exercise in taken:
+                result.points, result.passed, result.message = 0.0, False, TAKEN_MESSAGE
+            run.tests.append(result)
+            tell(result)
 
     client = NotebookClient(
         prepared,
@@ -56,17 +65,30 @@ def check(source: Path, notebook: Path, tell: Callable[[dict], None], only: str 
         error_on_timeout={"ename": "Timeout", "evalue": f"the cell ran for more than {CELL_S} s", "traceback": []},
         allow_errors=True,
         kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],  # else each check begins with a warning about the transport
         resources={"metadata": {"path": str(notebook.parent)}},
         on_cell_executed=judged,
     )
     with contextlib.suppress(DeadKernelError):
         client.execute(env=os.environ | {"NBGRADER_EXECUTION": "validate", "MPLBACKEND": "agg"})
+    seen = {result.id for result in run.tests}
     for cell in prepared.cells:
-        row = judge(cell) if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code" else None
-        if row and row["id"] not in rows and (not only or row["id"] == only):
-            rows[row["id"]] = row | {"points": 0.0, "passed": False, "message": "not run: the kernel died before it"}
-            tell(rows[row["id"]])
-    return list(rows.values())
+        if kind_of(cell.metadata.get("nbgrader", {})) == "test" and key(cell) not in seen:
+            cell.outputs = [nbformat.v4.new_output("error", ename="", evalue="not run: the kernel died before it")]
+            judged(cell)
+    run.seconds = time.monotonic() - began
+    return run
+
+
+def require_exercise(source: Path, teacher: NotebookNode, exercise: str) -> None:
+    """See that a lesson has an exercise, if one is named.
+
+    Raises:
+        ValueError: it has none of that name.
+    """
+    known = [key(c).removeprefix("test_") for c in teacher.cells if kind_of(c.metadata.get("nbgrader", {})) == "test"]
+    if exercise and exercise not in known:
+        raise ValueError(f"no exercise {exercise!r} in {source.stem}: there are {', '.join(known)}")
 
 
 def with_tests(mine: NotebookNode, teacher: NotebookNode, only: str = "") -> NotebookNode:
@@ -90,8 +112,38 @@ def with_tests(mine: NotebookNode, teacher: NotebookNode, only: str = "") -> Not
     return prepared
 
 
-def judge(cell: NotebookNode) -> dict:
-    """A test cell that was run as a row of the results."""
+def demonstrations(teacher: NotebookNode, prepared: NotebookNode | None = None) -> list[str]:
+    """The texts of a lesson's own demonstrations; of a notebook's own cells, too, where one exercise is checked."""
+    cells = [*teacher.cells, *(prepared.cells if prepared else [])]
+    return [c.source for c in cells if c.cell_type == "code" and "nbgrader" not in c.metadata]
+
+
+def leave_out(notebook: NotebookNode, texts: Collection[str]) -> None:
+    """Mark the cells with these texts that nothing in the notebook needs, so that nbclient does not run them."""
+    known = {text.rstrip() for text in texts}
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    roles = {"answer": "own", "plain": "own"}
+    cells = []
+    for cell in code:
+        kind = kind_of(cell.metadata.get("nbgrader", {}))
+        shown = kind == "plain" and cell.source.rstrip() in known
+        cells.append(("demonstration" if shown else roles.get(kind, kind), cell.source))
+    needed = to_run(cells)
+    for i, cell in enumerate(code):
+        if cells[i][0] == "demonstration" and i not in needed:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), LEFT_OUT]
+
+
+def only_what_counts(notebook: NotebookNode, **_: object) -> None:
+    """For nbclient, when it begins with a lesson's notebook: leave out what grading leaves out."""
+    about = notebook.metadata.get("bonsai")
+    name = about.get("lesson") if isinstance(about, dict) else None
+    if name in workspace.lessons():
+        leave_out(notebook, demonstrations(workspace.read(LESSONS / name / f"{name}.ipynb")))
+
+
+def judge(cell: NotebookNode) -> TestResult:
+    """The result of a test cell that was run."""
     error = next((o for o in cell.outputs if o.output_type == "error"), None)
     points = float(cell.metadata.nbgrader.points)
     message = ""
@@ -100,6 +152,6 @@ def judge(cell: NotebookNode) -> dict:
         if error.ename == "NotImplementedError" and not error.evalue:
             message = "not answered yet"
     passed = error is None and cell.execution_count is not None
-    name = key(cell).removeprefix("test_")
     message = re.sub(r"\x1b\[[0-9;]*m", "", message)
-    return {"id": name, "points": points * passed, "max_points": points, "passed": passed, "message": message}
+    name = key(cell)
+    return TestResult(name, name.removeprefix("test_"), points * passed, points, passed, message, 0.0)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autograder.box.sandbox import Limits
-from autograder.desk.plain import with_tests
+from autograder.desk.plain import demonstrations, require_exercise, with_tests
 from autograder.desk.workspace import key
 from autograder.grading.grade import read
-from autograder.grading.split import Grader, Run, TestResult
+from autograder.grading.split import Grader
+from autograder.results import Run, TestResult
 from autograder.source import TAKEN_MESSAGE, helpers, is_taken, teacher_notebook
 
 
@@ -34,15 +35,11 @@ def check(
         SandboxMissing: see `open_sandbox`.
     """
     teacher = teacher_notebook(source)
+    require_exercise(source, teacher, only)
     named = {key(c): c.source for c in teacher.cells if "nbgrader" in c.metadata}
-    if only and f"test_{only}" not in named:
-        exercises = [name.removeprefix("test_") for name in named if name.startswith("test_")]
-        raise ValueError(f"no exercise {only!r} in {source.stem}: there are {', '.join(exercises)}")
     cells = [c for c in teacher.cells if c.cell_type == "code"]
     prepared = with_tests(read(notebook), teacher, only)
-    demonstrations = [c.source for c in cells if "nbgrader" not in c.metadata]
-    if only:
-        demonstrations += [c.source for c in prepared.cells if "nbgrader" not in c.metadata]
+    shown = demonstrations(teacher, prepared if only else None)
     taken = {key(c) for c in prepared.cells if is_taken(c.source)}
 
     def judged(result: TestResult) -> None:
@@ -55,4 +52,4 @@ def check(
     with Grader(sandbox, limits, lean=True) as grader:
         known = [c.source for c in cells]
         references = {key(c): c.source for c in cells if c.metadata.get("nbgrader", {}).get("solution")}
-        return grader.run(prepared, files, named, folder, known, demonstrations, references, judged)
+        return grader.run(prepared, files, named, folder, known, shown, references, judged)

@@ -47,7 +47,8 @@ from autograder.grading.pages import (
     pictures,
     without_remote_pictures,
 )
-from autograder.grading.split import Grader, Run, error_output, words
+from autograder.grading.split import Grader, error_output, words
+from autograder.results import Run
 from autograder.source import TAKEN_MESSAGE, is_taken
 from autograder.text import printable
 

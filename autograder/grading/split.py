@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ from autograder.box.sandbox import (
 )
 from autograder.grading import trusted
 from autograder.grading.handed_in import FILES_BYTES
+from autograder.results import Run, TestResult
+from autograder.source import kind_of
 from autograder.text import printable
 
 REPLY_BYTES = 4 << 20  # of a cell's outputs, and as much again as pictures may take
@@ -54,33 +56,6 @@ NOT_RUN = "Not run again: this demonstration is the course's own, unchanged, and
 WITHOUT_TEST_IMAGES = {"11_capstone"}
 PROGRAMS = (".py", ".pyc", ".so", ".pth", ".zip", ".egg", ".whl", ".ipy")  # files that Python can run
 MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
-
-
-@dataclass
-class TestResult:
-    """One test cell."""
-
-    id: str
-    exercise: str
-    points: float
-    max_points: float
-    passed: bool
-    message: str
-    seconds: float
-    hidden: bool = False  # whether a hidden check was the one that failed
-
-
-@dataclass
-class Run:
-    """One graded notebook."""
-
-    notebook: NotebookNode
-    tests: list[TestResult] = field(default_factory=list)
-    flags: list[str] = field(default_factory=list)  # sentences for the teacher
-    measured: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    parts: dict[str, float] = field(default_factory=dict)  # seconds for: start, cells, tests, restarts
-    timed_out: bool = False  # whether the notebook's time was over before its end
 
 
 class Grader:
@@ -775,15 +750,6 @@ class _Grading:
         defining = [c for c in self.done if c.kind in ("answer", "plain") and name in names_in(c)]
         found = defining or own
         return found[-1] if found else None
-
-
-def kind_of(meta: Mapping[str, Any]) -> str:
-    """The kind of a code cell by nbgrader's metadata."""
-    if meta.get("grade") and not meta.get("solution"):
-        return "test"
-    if meta.get("solution"):
-        return "answer"
-    return "setup" if meta.get("locked") and not meta.get("task") else "plain"
 
 
 def points_of(meta: Mapping[str, Any]) -> float:
