@@ -127,6 +127,7 @@ class Bench:
         self.failed, self.tested = failed, name.removeprefix("test_")
         self.testing.recorded.clear()
         self.testing.awarded.clear()
+        self.testing.remarks.clear()
         said: dict[str, Any] = {"passed": False, "message": "", "hidden": False, "malformed": False}
         began = time.perf_counter()
         with self._quiet() as printed:
@@ -142,7 +143,7 @@ class Bench:
         said["printed"] = printed.getvalue()
         said["measured"] = dict(self.testing.recorded)
         said["share"] = self.testing.awarded[-1] if self.testing.awarded else 1.0
-        said["flags"] = self.flags
+        said["flags"] = [*self.flags, *self.testing.remarks]
         return said
 
     def read(self, cells: list[tuple[str, str]], setup: str) -> dict:
