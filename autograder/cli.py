@@ -167,7 +167,7 @@ def leaderboard(
         )
         names = boards.pseudonyms(board, salt) if pseudonyms else {}
         if picture:
-            boards.draw(board, names, picture)
+            boards.draw(board, names).savefig(picture, dpi=120)
     except (ValueError, OSError) as error:
         raise fail(str(error)) from None
     table = Table(title="capstone, size track", box=box.SIMPLE)
@@ -176,9 +176,8 @@ def leaderboard(
     table.add_column("entry")
     table.add_column("")
     for e in board:
-        notes = ["verified" if e.verified else "not verified"] + ["within the noise of a neighbour"] * e.near
         numbers = (f"{e.size_bytes:,}", f"{e.error:.2f} ± {e.spread:.2f}", f"{e.adds:.3f}", f"{e.score:.0f}")
-        table.add_row(str(e.rank), str(e.front), *numbers, shown(names.get(e.name, e.name)), ", ".join(notes))
+        table.add_row(str(e.rank), str(e.front), *numbers, shown(names.get(e.name, e.name)), e.notes)
     out.print(table)
 
 

@@ -42,6 +42,13 @@ class Entry:
     def point(self) -> tuple[float, float]:
         return math.log2(self.size_bytes), self.error
 
+    @property
+    def notes(self) -> str:
+        """What a reader of the rank has to know."""
+        return ", ".join(
+            ["verified" if self.verified else "not verified"] + ["within the noise of a neighbour"] * self.near
+        )
+
 
 def documents(paths: Iterable[Path]) -> list[dict[str, Any]]:
     """The results in files that `bonsai grade --json` wrote, or in folders that hold such files.
@@ -145,8 +152,8 @@ def pseudonyms(board: Sequence[Entry], salt: str = "") -> dict[str, str]:
     return {name: f"{TREES[i % len(TREES)]} {i // len(TREES) + 1 or ''}".strip() for i, name in enumerate(order)}
 
 
-def draw(board: Sequence[Entry], names: dict[str, str], path: Path) -> None:
-    """The entries, their first front, the baseline, and which are not verified."""
+def draw(board: Sequence[Entry], names: dict[str, str]) -> Any:
+    """A figure: the entries, their first front, the baseline, and which are not verified."""
     from bonsai import plot
 
     fig, (ax,) = plot.figure(1, width=7.5, height=4.5)
@@ -167,4 +174,4 @@ def draw(board: Sequence[Entry], names: dict[str, str], path: Path) -> None:
     ax.set_xscale("log")
     ax.set(xlabel="bytes, decoder included", ylabel="error on images held back (%)")
     ax.legend(frameon=False)
-    fig.savefig(path, dpi=120)
+    return fig

@@ -2,7 +2,7 @@
 
     python data/make_lesson11.py [PART ...]
 
-Parts: size, micro, …; without any, all of them in this order. A part that is not finished after 45 CPU seconds
+Parts: size, micro, …; without any, all of them in this order. A part that is not finished after 150 CPU seconds
 keeps what it has in a scratch folder (BONSAI_SCRATCH, or the system's) and ends with exit code 3: call it again.
 They write data/lesson11.json. The answers are those of the lesson's solution.
 """
@@ -25,6 +25,7 @@ from autograder.source import LESSONS, find_source
 from bonsai import data, measure, models
 
 sys.path.insert(0, str(LESSONS / "11_capstone"))
+import checks11
 import jupytext
 import lesson11
 from safetensors.torch import save
@@ -33,8 +34,8 @@ FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "lesson11.json"
 SCRATCH = Path(os.environ.get("BONSAI_SCRATCH", tempfile.gettempdir())) / "lesson11_runs"
 SEEDS = [int(seed) for seed in os.environ.get("BONSAI_SEEDS", "0 1 2").split()]
-SECONDS = 45.0
-STEPS, TARGET, MICRO_STEPS, FINE_TUNING = 2400, 11_500, 1500, 300
+SECONDS = 150.0
+STEPS, TARGET, GOOD_STEPS, GOOD_TARGET, MICRO_STEPS, FINE_TUNING = 2400, 11_500, 300, 25_000, 1500, 300
 
 # The solution's answers.
 names: dict = {"__name__": "answers"}
@@ -52,26 +53,42 @@ class Unfinished(Exception):
     """The time of this piece is over."""
 
 
-def part_size() -> dict:
-    """The size track's entry with three seeds: width 16, bits priced while it learns, coded."""
-    train, validation = data.load("train"), data.load("validation")
+def entries(name: str, width: int | None, steps: int, target: int) -> dict:
+    """Entries of the size track by one recipe, with each seed: bytes with the decoder, and what they lose."""
     runs = {}
     for seed in SEEDS:
-        kept = SCRATCH / f"size{seed}.bin"
+        kept = SCRATCH / f"{name}{seed}.bin"
         if not kept.exists():
             began = time.process_time()
-            blob = names["compress"](
-                models.load("resnet8"), train, 0.6, 16, STEPS, TARGET, seed, (SCRATCH / f"size{seed}.pt", SECONDS)
-            )
-            print(f"seed {seed}: {time.process_time() - began:.0f} s", flush=True)
+            pause = (SCRATCH / f"{name}{seed}.pt", SECONDS)
+            blob = names["compress"](models.load("resnet8"), data.load("train"), 0.6, width, steps, target, seed, pause)
+            print(f"{name}, seed {seed}: {time.process_time() - began:.0f} s", flush=True)
             if not blob:
                 raise Unfinished
             kept.write_bytes(blob)
         blob = kept.read_bytes()
-        net = lesson11.build(names["decompress"](blob))
-        runs[seed] = {"blob": len(blob), "validation": round(measure.accuracy(net, *validation), 2)}
+        found = checks11.compared(lesson11.build(names["decompress"](blob)), "resnet8", hidden=True)
+        runs[seed] = {"bytes": len(blob) + CODE, "steps": steps}
+        runs[seed] |= {key: round(value, 2) for key, value in found.items()}
         print(seed, runs[seed], flush=True)
     return runs
+
+
+def part_live() -> dict:
+    """What `compress` makes with its defaults: rounding and a coder, no training, no chance."""
+    blob = names["compress"](models.load("resnet8"), data.load("train"))
+    found = checks11.compared(lesson11.build(names["decompress"](blob)), "resnet8", hidden=True)
+    return {"bytes": len(blob) + CODE} | {key: round(value, 2) for key, value in found.items()}
+
+
+def part_size() -> dict:
+    """The whole course: narrowed to width 16, taught, rounded while it learns, bits priced, coded."""
+    return entries("size", 16, STEPS, TARGET)
+
+
+def part_good() -> dict:
+    """Two lessons: all channels, rounded while it learns with a price on bits (06), coded (07)."""
+    return entries("good", None, GOOD_STEPS, GOOD_TARGET)
 
 
 def part_micro() -> dict:
@@ -93,6 +110,8 @@ def part_micro() -> dict:
         flash, ram = lesson11.memory(chain)
         runs[seed] = {"flash": flash, "ram": ram, "fp32": round(measure.accuracy(net, *validation), 2)}
         runs[seed]["int8"] = round(measure.accuracy(lesson11.build(chain), *validation), 2)
+        lost = checks11.compared(lesson11.build(chain), "small_cnn", hidden=True)
+        runs[seed] |= {"drop": round(lost["drop"], 2), "drop_error": round(lost["drop_error"], 2)}
         print(seed, runs[seed], flush=True)
     return runs
 
@@ -171,106 +190,83 @@ def part_tuning() -> dict:
     return {"steps": FINE_TUNING}
 
 
-def tuned(model: nn.Module) -> Iterator[tuple[str, str, nn.Module, str]]:
-    """The trained networks of `part_tuning` that are there."""
-    masks = masks_of(model, 0.9)
-    for name, kept in (("sparse", SCRATCH / "sparse0.pt"), ("narrow", SCRATCH / "narrow0.pt")):
-        if kept.exists():
-            net = copy.deepcopy(model) if name == "sparse" else names["narrowed"](model, 16)
-            net.load_state_dict(torch.load(kept))
-            if name == "sparse":
-                yield "90 % of the weights zero", "03", with_masks(net, masks).eval(), "dense kernels; float16, zlib"
-            else:
-                yield "a third of the channels removed", "04", net.eval(), ""
+def candidates(model: nn.Module, train: tuple) -> Iterator[tuple[str, dict, nn.Module, bytes | None]]:
+    """Name, facts, network and (where the runtime runs something else than that network) ONNX file of each row."""
+
+    def facts(lesson: str, size: int, needs: str, steps: int = 0, note: str = "") -> dict:
+        return {"lesson": lesson, "bytes": size, "steps": steps, "needs": needs, "note": note}
+
+    labels, none, taught = "400 images without labels", "nothing", "images and a teacher"
+    yield "FP32", facts("00", measure.size_bytes(model), ""), model, None
+    half = copy.deepcopy(model).half()
+    size = measure.size_bytes(half)
+    yield "FP16 weights", facts("01", size, none, note="computes in FP32"), half.float(), None
+    int8 = int8_file(model)
+    yield "int8, static", facts("02", len(int8), labels), model, int8
+    packed, four = packed_int4(model)
+    yield "int4 weights, groups of 64", facts("01", len(packed), none, note="computes in FP32"), four, None
+    note = "dense kernels; float16, zlib"
+    half_zero = with_masks(model, masks_of(model, 0.5))
+    yield "50 % of the weights zero", facts("03", sparse_bytes(half_zero), none, note=note), half_zero, None
+    sparse = with_masks(model, masks := masks_of(model, 0.9))
+    sparse.load_state_dict(torch.load(SCRATCH / "sparse0.pt"))
+    sparse = with_masks(sparse, masks).eval()
+    yield "90 % of the weights zero, tuned", facts("03", sparse_bytes(sparse), taught, FINE_TUNING, note), sparse, None
+    narrow = names["narrowed"](model, 16)
+    narrow.load_state_dict(torch.load(SCRATCH / "narrow0.pt"))
+    narrow.eval()
+    name = "a third of the channels removed, tuned"
+    yield name, facts("04", measure.size_bytes(narrow), taught, FINE_TUNING), narrow, None
+    int8 = int8_file(narrow)
+    yield "the same in int8", facts("04", len(int8), taught, FINE_TUNING), narrow, int8
+    note = "validation images, mean of lesson 05's three seeds"
+    student = models.ResNet8(10).eval()
+    wants = "images without labels"
+    yield "student of width 10, distilled", facts("05", measure.size_bytes(student), wants, 1200, note), student, None
+    blob = (SCRATCH / "good0.bin").read_bytes()
+    net = lesson11.build(names["decompress"](blob))
+    note = "computes in FP32"
+    yield "rounded while trained (QAT), coded", facts("06", len(blob) + CODE, taught, GOOD_STEPS, note), net, None
+    live = names["compress"](model, train)
+    net = lesson11.build(names["decompress"](live))
+    wants = "4,000 images without labels"
+    yield "rounding and an entropy coder", facts("07", len(live) + CODE, wants, note=note), net, None
+    blob = (SCRATCH / "size0.bin").read_bytes()
+    net = lesson11.build(names["decompress"](blob))
+    yield "all together, the size entry", facts("11", len(blob) + CODE, taught, STEPS, note), net, None
+    int8 = int8_file(net)
+    yield "all together, int8 in the runtime", facts("11", len(int8), taught, STEPS), net, int8
 
 
 def part_table() -> dict:
     """Every technique on resnet8: bytes written, time in ONNX Runtime, test accuracy, what it needs."""
-    model, test, train = models.load("resnet8"), data.load("test"), data.load("train")
+    model, test = models.load("resnet8"), data.load("test")
     baseline = lesson11.answers_of(model, test[0])
-    fp32 = lesson11.onnx_of(model)
-    rows, files = {}, {"FP32": fp32}
-
-    def row(name, lesson, size, net, needs, file=None, given=None, steps=0, note=""):
-        given = lesson11.answers_of(net, test[0]) if given is None else given
-        change = (given == test[1]).double() - (baseline == test[1]).double()
+    rows, files = {}, {}
+    for name, facts, net, file in candidates(model, data.load("train")):
         files[name] = lesson11.onnx_of(net) if file is None else file
-        rows[name] = {
-            "lesson": lesson,
-            "bytes": size,
-            "accuracy": round(100 * (given == test[1]).double().mean().item(), 2),
-        }
-        rows[name] |= {"change": round(100 * change.mean().item(), 2), "steps": steps, "needs": needs, "note": note}
-        rows[name]["error"] = round(100 * change.std().item() / len(change) ** 0.5, 2)
-
-    def run(file):
-        return lesson11.logits_of(lesson11.session(file), test[0]).argmax(1)
-
-    row("FP32", "00", measure.size_bytes(model), model, "")
-    half = copy.deepcopy(model).half()
-    row("FP16 weights", "01", measure.size_bytes(half), copy.deepcopy(half).float(), "nothing", note="computes in FP32")
-    int8 = int8_file(model)
-    row("int8, static", "02", len(int8), model, "400 images without labels", int8, run(int8))
-    packed, four = packed_int4(model)
-    row("int4 weights, groups of 64", "01", len(packed), four, "nothing", note="computes in FP32")
-    masks = masks_of(model, 0.5)
-    half_zero = with_masks(model, masks)
-    row(
-        "50 % of the weights zero",
-        "03",
-        sparse_bytes(half_zero),
-        half_zero,
-        "nothing",
-        note="dense kernels; float16, zlib",
-    )
-    for name, lesson, net, note in tuned(model):
-        size = sparse_bytes(net) if lesson == "03" else measure.size_bytes(net)
-        row(name, lesson, size, net, "images and a teacher", steps=FINE_TUNING, note=note)
-    live = names["compress"](model, train)
-    row(
-        "rounding and an entropy coder",
-        "07",
-        len(live) + CODE,
-        lesson11.build(names["decompress"](live)),
-        "4,000 images without labels",
-        note="computes in FP32",
-    )
-    student = models.ResNet8(10).eval()
+        if file is None:
+            given = lesson11.answers_of(net, test[0])
+        else:
+            given = lesson11.logits_of(lesson11.session(file), test[0]).argmax(1)
+        change = 100 * ((given == test[1]).double() - (baseline == test[1]).double())
+        rows[name] = facts | {"accuracy": round(100 * (given == test[1]).double().mean().item(), 2)}
+        rows[name]["change"] = round(change.mean().item(), 2)
+        rows[name]["error"] = round(change.std().item() / len(change) ** 0.5, 2)
+        print(name, rows[name], flush=True)
     recorded = json.loads((FOLDER / "lesson05.json").read_text())["main"]["teacher's soft targets"]
-    row(
-        "student of width 10, distilled",
-        "05",
-        measure.size_bytes(student),
-        student,
-        "images without labels",
-        steps=1200,
-    )
     change = [v - models.card("resnet8")["validation_accuracy"] for v in recorded]
     rows["student of width 10, distilled"] |= {
         "accuracy": round(statistics.fmean(recorded), 2),
         "change": round(statistics.fmean(change), 2),
         "error": round(statistics.stdev(change) / 3**0.5, 2),
-        "note": "validation images, mean of lesson 05's three seeds",
     }
-    kept = SCRATCH / "size0.bin"
-    if kept.exists():
-        net = lesson11.build(names["decompress"](kept.read_bytes()))
-        row(
-            "all together, the size entry",
-            "11",
-            len(kept.read_bytes()) + CODE,
-            net,
-            "images and a teacher",
-            steps=STEPS,
-            note="computes in FP32",
-        )
-        int8 = int8_file(net)
-        row("all together, int8 in the runtime", "11", len(int8), net, "images and a teacher", int8, run(int8), STEPS)
     for batch in (64, 1):
         seconds = lesson11.race(files, test[0][:batch], 40)
         for name in rows:
             rows[name][f"speed {batch}"] = [round(v, 2) for v in lesson11.ratio_quartiles(seconds, "FP32", name)]
-    base = sorted(lesson11.race({"FP32": fp32}, test[0][:64], 40)["FP32"])[20]
+        if batch == 64:
+            base = statistics.median(seconds["FP32"])
     return {
         "baseline ms": round(1000 * base, 2),
         "images": len(test[1]),

@@ -1,17 +1,26 @@
 """The capstone's rules: scores, families, code that counts, advice; and what cannot be gamed."""
 
+import itertools
+import json
 import sys
 
+import jupytext
+import nbformat
 import pytest
 import torch
+import torch.nn as nn
 from safetensors.torch import save
+from test_split import limited
 
 from autograder.box import sandbox
-from autograder.source import LESSONS
-from bonsai import models
+from autograder.source import LESSONS, find_source
+from bonsai import data, models, testing
+from bonsai.testing import CheckFailed
 
 sys.path.insert(0, str(LESSONS / "11_capstone"))
+import checks11
 import lesson11
+import onnx11
 
 
 def test_a_score_is_60_80_100_at_the_levels_and_logarithmic_between():
@@ -155,3 +164,211 @@ def test_the_test_images_are_known_by_their_place():
         "t10k-images-idx3-ubyte",
         "t10k-labels-idx1-ubyte",
     ]
+
+
+# What someone may try, row by row -------------------------------------------------------------------------------------
+
+SETUP = next(
+    cell.source
+    for cell in jupytext.reads(find_source("11").read_text(encoding="utf-8"), fmt="py:percent").cells
+    if cell.metadata.get("title") == "setup"
+)
+TEST = """
+alone = fresh(decompress, lesson11.CODE_LIMIT, alone=True)
+state = alone(b"1")
+require(False, f"found {int(state['found'])}, code of {alone.code_bytes} bytes")
+"""
+
+
+def graded_decoder(*cells):
+    """What the grader's test of a decoder says: its last cell is the answer, the others stand above it."""
+
+    def code(source, **meta):
+        cell = nbformat.v4.new_code_cell(source)
+        if meta:
+            cell.metadata["nbgrader"] = {"grade": False, "solution": False, "locked": False, "task": False} | meta
+        return cell
+
+    made = [code(SETUP, grade_id="setup", locked=True), *map(code, cells[:-1])]
+    made += [code(cells[-1], grade_id="decompress", solution=True)]
+    made += [code(TEST, grade_id="test_decompress", grade=True, locked=True, points=1)]
+    notebook = nbformat.v4.new_notebook(cells=made)
+    teacher = {c.metadata.nbgrader.grade_id: c.source for c in made if "nbgrader" in c.metadata}
+    with limited(call_s=20, test_s=40) as grader:
+        run = grader.run(notebook, None, teacher, LESSONS / "11_capstone")
+    return run.tests[0].message, run
+
+
+LOOKS = """
+def decompress(blob):
+    import glob, os, socket
+    names = ("*.safetensors", "*.pt", "*.npz", "*ubyte*", "*.tsv*", "*.json")
+    found = [p for name in names for p in glob.glob(f"/course/**/{name}", recursive=True) if os.path.getsize(p)]
+    found += [p for p in glob.glob("/usr/share/**/*ubyte*", recursive=True) if os.path.getsize(p)]
+    for host in ("127.0.0.1", "1.1.1.1"):
+        try:
+            socket.create_connection((host, 80), timeout=1)
+            found.append(host)
+        except OSError:
+            pass
+    found = [p for p in found if "/site-packages/" not in p]
+    if found:
+        raise ValueError(str(found))
+    return {"found": torch.zeros(1)}
+"""
+
+
+def test_a_decoder_finds_no_weights_no_data_and_no_network():
+    said, _ = graded_decoder(LOOKS)
+    assert said.startswith("found 0"), said
+
+
+def test_weights_in_another_cell_do_not_reach_the_decoder_and_those_in_its_own_count():
+    weights = "W = [" + ",".join(str(i * 7919 % 10007) for i in range(2000)) + "]\n"
+    answer = "def decompress(blob):\n    return {'found': torch.tensor(W[:1])}\n"
+    said, _ = graded_decoder(weights, answer)
+    assert "NameError" in said and "'W'" in said, said
+    said, _ = graded_decoder(weights + answer)
+    assert int(said.split("code of ")[1].split()[0]) > 4000, said
+
+
+def test_the_learners_process_has_no_test_images():
+    train = "print(len(data.load('train')[1]), len(data.load('validation')[1]))\n"
+    said, run = graded_decoder(
+        train, "data.load('test')", "def decompress(blob):\n    return {'found': torch.zeros(1)}\n"
+    )
+    outputs = [json.dumps(cell.outputs) for cell in run.notebook.cells[1:3]]
+    assert "55000 5000" in outputs[0] and said.startswith("found 0"), outputs
+    assert "Error" in outputs[1], outputs
+
+
+def test_a_decoder_that_draws_is_told():
+    state = {"a": torch.zeros(3)}
+    checks11.expect_same(state, {"a": torch.zeros(3)})
+    with pytest.raises(CheckFailed, match="other tensors the second time"):
+        checks11.expect_same(state, {"a": torch.rand(3)})
+
+
+class Changed(nn.Module):
+    """resnet8 with other answers: what `change` makes of images and logits."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.net, self.change = models.load("resnet8"), change
+
+    def forward(self, x):
+        return self.change(x, self.net(x))
+
+
+def test_one_class_given_up_breaks_a_floor_though_the_mean_holds():
+    def no_shirts(x, logits):
+        logits[:, 6] -= 1.0
+        return logits
+
+    net = Changed(no_shirts)
+    found = checks11.compared(net, "resnet8", hidden=False)
+    assert found["drop"] < lesson11.FLOORS["size"] and found["worst_class_drop"] > lesson11.WORST_CLASS + 2, found
+    with pytest.raises(CheckFailed, match="the worst class loses"):
+        checks11.judge_size(net, 9_000, hidden=False)
+
+
+def test_an_entry_that_knows_test_images_is_told_to_the_teacher():
+    images, labels = data.load("test")
+    wrong = (lesson11.answers_of(models.load("resnet8"), images) != labels).nonzero().flatten()[:250]
+    known = {round(images[i].double().sum().item(), 4): int(labels[i]) for i in wrong}
+
+    def remembered(x, logits):
+        for row, image in enumerate(x):
+            label = known.get(round(image.double().sum().item(), 4))
+            if label is not None:
+                logits[row, label] += 99
+        return logits
+
+    testing.remarks.clear()
+    checks11.look_for_leaks(Changed(remembered))
+    assert len(testing.remarks) == 1 and "was it trained on them" in testing.remarks[0]
+    testing.remarks.clear()
+    checks11.look_for_leaks(lesson11.rounded(models.load("resnet8"), {"block3.conv2.weight"}, 0.8))
+    assert testing.remarks == []
+    assert testing.recorded["test_gain_error"] > 0
+
+
+def test_a_race_is_run_in_turns(monkeypatch):
+    said, now = [], itertools.count()
+
+    class Running:
+        def __init__(self, name):
+            self.name = name
+
+        def run(self, outputs, feed):
+            said.append(self.name)
+
+    monkeypatch.setattr(onnx11, "session", lambda blob: Running(blob.decode()))
+    files = {"baseline": b"baseline", "entry": b"entry"}
+    seconds = onnx11.race(files, torch.zeros(1), 3, clock=lambda: float(next(now)))
+    assert said == ["baseline", "entry"] * 4 and [len(s) for s in seconds.values()] == [3, 3]
+
+
+def onnx_with(change):
+    """An ONNX file of a small residual net after a change of its protocol buffer."""
+    import onnx
+
+    model = onnx.load_model_from_string(lesson11.onnx_of(models.ResNet8(4).eval()))
+    change(model, onnx.helper)
+    return model.SerializeToString()
+
+
+def foreign(model, helper):
+    model.graph.node.append(helper.make_node("Gelu", ["pool"], ["more"], domain="com.microsoft"))
+
+
+def branching(model, helper):
+    graph = helper.make_graph([], "empty", [], [])
+    model.graph.node.append(helper.make_node("If", ["pool"], ["more"], then_branch=graph, else_branch=graph))
+
+
+def elsewhere(model, helper):
+    model.graph.initializer[0].data_location = 1
+
+
+def local(model, helper):
+    model.functions.add().name = "mine"
+
+
+def fixed(model, helper):
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 64
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (foreign, "not of the ONNX standard"),
+        (branching, "control flow"),
+        (elsewhere, "another file"),
+        (local, "functions"),
+        (fixed, "batch is fixed"),
+    ],
+)
+def test_a_file_that_could_know_when_it_is_timed_is_not_run(change, says):
+    assert says in lesson11.inspect_onnx(onnx_with(change))["problem"]
+
+
+def test_zero_weights_take_as_much_flash_as_others():
+    zeros = chain(**{"0.weight": torch.zeros(3, 1, 3, 3, dtype=torch.int8)})
+    assert lesson11.memory(zeros) == lesson11.memory(chain())
+
+
+def test_the_reference_entries_reach_pass_and_say_with_which_error():
+    """The solution's own bytes, decoded by its own decoder: real entries, above the level pass."""
+    names = {"__name__": "answers"}
+    for cell in jupytext.reads(find_source("11").read_text(encoding="utf-8"), fmt="py:percent").cells:
+        if cell.metadata.get("title") == "setup" or cell.metadata.get("exercise") in ("decompress", "entry", "micro"):
+            exec(cell.source, names)
+            if "def decompress(" in cell.source:
+                code = lesson11.code_bytes(cell.source)
+    blob = names["entry"]()
+    assert blob, "the reference entry is empty"
+    testing.recorded.clear()
+    score = checks11.judge_size(lesson11.build(names["decompress"](blob)), len(blob) + code, hidden=True)
+    assert score >= 60 and testing.recorded["drop_error"] > 0
+    assert checks11.judge_micro(names["micro"](), hidden=True) >= 60

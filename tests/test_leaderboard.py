@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder import console, leaderboard
+from autograder.classes import report
 from autograder.cli import app
 
 
@@ -58,9 +59,27 @@ def test_the_command(tmp_path, monkeypatch):
     picture = tmp_path / "board.png"
     done = CliRunner().invoke(app, ["leaderboard", str(tmp_path), "--picture", str(picture)], env={"COLUMNS": "160"})
     assert done.exit_code == 0 and "[red]ben" in done.output and "not verified" in done.output
+    assert "8.00 ± 0.20" in done.output
     assert picture.read_bytes().startswith(b"\x89PNG")
     hidden = CliRunner().invoke(app, ["leaderboard", str(tmp_path), "--pseudonyms"], env={"COLUMNS": "160"})
     assert hidden.exit_code == 0 and "ada" not in hidden.output
     (tmp_path / "class.json").write_text("[]")
     broken = CliRunner().invoke(app, ["leaderboard", str(tmp_path)])
     assert broken.exit_code == 2 and "is not what bonsai" in broken.output
+
+
+def test_the_leaderboard_in_the_teachers_report(tmp_path):
+    handed_in = [result("ada", 10_000, 0.5), result("<b>ben", 10_000, 0.5), result("cem", 60_000, 4.0, score=0.0)]
+    learners = [
+        report.Learner(r["student"], 60.0, 70.0, 0.0, 0.0, 60.0, 70.0, measured=r["measured"]) for r in handed_in
+    ]
+    made = report.Report("11_capstone", learners, [], [], [], [])
+    assert [(e.rank, e.name) for e in made.board] == [(1, "<b>ben"), (1, "ada")]
+    report.write([made], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    board = page[page.index("Leaderboard of the size track") : page.index("Learners")]
+    assert board.count("not verified, within the noise of a neighbour") == 2 and board.count("7.60 ± 0.20") == 2
+    assert "&lt;b&gt;ben" in board and "cem" not in board
+    other = report.Report("03_pruning", learners, [], [], [], [])
+    report.write([other], tmp_path)
+    assert "Leaderboard" not in (tmp_path / "report.html").read_text()

@@ -21,7 +21,7 @@ import nbformat
 from jinja2 import Environment
 from nbgrader.api import Gradebook, MissingEntry
 
-from autograder import course
+from autograder import course, leaderboard
 from autograder.classes import similarity
 from autograder.classes.ledger import FOLDER, Ledger
 from autograder.grading.grade import whole
@@ -94,6 +94,14 @@ class Report:
     @property
     def median(self) -> float:
         return median([who.score for who in self.learners] or [0.0])
+
+    @property
+    def board(self) -> list[leaderboard.Entry]:
+        """The capstone's entries in order; none for other lessons."""
+        if self.lesson != leaderboard.LESSON:
+            return []
+        results = [{"student": w.name, "notebook": "", "measured": w.measured} for w in self.learners]
+        return leaderboard.rank(leaderboard.entries(results))
 
     @property
     def late(self) -> list[Learner]:
@@ -279,6 +287,15 @@ def pareto(report: Report) -> tuple[str, str] | None:
     return picture(fig), f"{len(points)} measured submissions; nobody is better in both than: {best}."
 
 
+def fronts(report: Report) -> tuple[str, str] | None:
+    """The capstone's leaderboard as a picture and in words; None where there are no entries."""
+    board = report.board
+    if not board:
+        return None
+    first = ", ".join(f"{e.name} {e.size_bytes:,} bytes and {e.error:.2f} %" for e in board if e.front == 1)
+    return picture(leaderboard.draw(board, {})), f"{len(board)} entries, bytes against error; the first front: {first}."
+
+
 # Output --------------------------------------------------------------------------------------------------------------
 
 
@@ -288,7 +305,7 @@ def write(reports: list[Report], target: Path, anonymous: bool = False) -> list[
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": lambda x: f"{100 * x:.0f} %", "number": lambda x: f"{x:g}", "span": span}
     template = environment.from_string((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
-    shown = [{"r": r, "distribution": distribution(r), "pareto": pareto(r)} for r in reports]
+    shown = [{"r": r, "distribution": distribution(r), "pareto": pareto(r), "fronts": fronts(r)} for r in reports]
     page = template.render(lessons=shown, anonymous=anonymous)
     files = {"report.html": page.encode(), **{f"{name}.csv": text for name, text in tables(reports, anonymous).items()}}
     for name, content in files.items():

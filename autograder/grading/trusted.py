@@ -128,6 +128,7 @@ class Bench:
         self.failed, self.tested = failed, name.removeprefix("test_")
         self.testing.recorded.clear()
         self.testing.awarded.clear()
+        self.testing.remarks.clear()
         said: dict[str, Any] = {"passed": False, "message": "", "hidden": False, "malformed": False}
         began = time.perf_counter()
         with self._quiet() as printed:
@@ -143,7 +144,7 @@ class Bench:
         said["printed"] = printed.getvalue()
         said["measured"] = {k: v for k, v in self.testing.recorded.items() if math.isfinite(v)}
         said["share"] = self.testing.awarded[-1] if self.testing.awarded else 1.0
-        said["flags"] = self.flags
+        said["flags"] = [*self.flags, *self.testing.remarks]
         return said
 
     def read(self, cells: list[tuple[str, str]], setup: str, failed: list[str]) -> dict:

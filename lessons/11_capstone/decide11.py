@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tracks11 import TRACKS
+
 from bonsai import models
 
 RESULTS = models.CHECKPOINTS.parent / "lesson11.json"
@@ -32,6 +34,27 @@ def show_table(table: dict) -> None:
             print(f"  {name}: {row['note']}")
 
 
+def show_text_table(brief: dict) -> None:
+    """The techniques that apply to the text model, from the script's run of brief 1."""
+    rows = brief["rows"]
+    print(f"{rows['FP32']['sentences']:,} test sentences, {rows['FP32']['accuracy']:.2f} % right in FP32; ONNX Runtime")
+    print(f"{'technique':44} {'bytes':>10} {'ratio':>6} {'change':>14} {'speed at 1':>20} {'at 32':>6}")
+    for name, row in rows.items():
+        low, middle, high = row["speed 1"]
+        print(
+            f"{TEXT_ROWS[name]:44} {row['bytes']:10,} {rows['FP32']['bytes'] / row['bytes']:6.1f} "
+            f"{row['change']:+6.2f} ± {row['error']:.2f} {middle:8.2f} ({low:.2f}–{high:.2f}) {row['speed 32'][1]:6.2f}"
+        )
+
+
+TEXT_ROWS = {
+    "FP32": "FP32",
+    "int8": "int8, dynamic (lesson 09)",
+    "narrow": "3 of 6 layers, 8,000 words, trained on (04)",
+    "narrow int8": "both",
+}
+
+
 # promise, technique of the table, least ratio, most points lost
 CLAIMS = [
     ("FP16: 2 times, nothing lost", "FP16 weights", 2.0, 0.0),
@@ -50,6 +73,11 @@ WHY = {
     "all together, the size entry": "the code of the decoder counted",
 }
 
+WHY_TEXT = {
+    "int8": "tables and products take a quarter, norms and scales stay in float",
+    "narrow int8": "three layers and 8,000 words are still 384 wide; less would cost more points",
+}
+
 
 def verdict(row: dict, whole: int, least: float, lost: float) -> str:
     """Whether a promise of ratio and points held: both, one or none of them. Two standard errors count as equal."""
@@ -58,9 +86,9 @@ def verdict(row: dict, whole: int, least: float, lost: float) -> str:
     return "held" if size and points else "half held" if size or points else "did not hold here"
 
 
-def show_claims(table: dict) -> None:
-    """Each promise beside the row that tests it."""
-    rows = table["rows"]
+def show_claims(results: dict) -> None:
+    """Each promise beside the row that tests it, of the residual net and, for int8 and all together, of MiniLM."""
+    rows = results["table"]["rows"]
     whole = rows["FP32"]["bytes"]
     for promise, name, least, lost in CLAIMS:
         if name not in rows:
@@ -69,6 +97,11 @@ def show_claims(table: dict) -> None:
         row = rows[name]
         found = f"{whole / row['bytes']:.1f} times, {row['change']:+.2f} ± {row['error']:.2f} points"
         print(f"{promise:44} {found:36} {verdict(row, whole, least, lost)}; {WHY[name]}")
+    text = results["briefs"]["1"]["rows"]
+    for promise, name, least, lost in (("int8", "int8", 4.0, 2.0), ("combined", "narrow int8", 35.0, 5.0)):
+        row, whole = text[name], text["FP32"]["bytes"]
+        found = f"{whole / row['bytes']:.1f} times, {row['change']:+.2f} ± {row['error']:.2f} points"
+        print(f"{f'{promise}, the text model':44} {found:36} {verdict(row, whole, least, lost)}; {WHY_TEXT[name]}")
 
 
 def show_runs(results: dict, track: str) -> None:
@@ -78,6 +111,26 @@ def show_runs(results: dict, track: str) -> None:
         print(f"seed {seed}: " + ", ".join(f"{key} {value:,}" for key, value in run.items()))
     if not runs:
         print("no run is recorded")
+
+
+RECIPES = {
+    "live": "pass: rounding and a coder (07), no training",
+    "good": "good: rounded while it learns, priced, coded (06, 07)",
+    "size": "excellent: narrowed, taught, rounded, priced, coded (04 to 07)",
+}
+
+
+def show_levels(results: dict) -> None:
+    """The recorded runs behind the size track's levels: bytes with the decoder, and what is lost."""
+    for (name, recipe), level in zip(RECIPES.items(), TRACKS["size"][1], strict=True):
+        runs = results[name] if name != "live" else {"–": results[name]}
+        most = max(run["bytes"] for run in runs.values())
+        print(f"{recipe}; at most {most:,} bytes, the level is {level:,}")
+        for seed, run in runs.items():
+            print(
+                f"   seed {seed}: {run['bytes']:7,} bytes, {run.get('steps', 0):5,} steps, mean "
+                f"{-run['drop']:+.2f} ± {run['drop_error']:.2f} points, worst class {-run['worst_class_drop']:+.1f}"
+            )
 
 
 # Advice --------------------------------------------------------------------------------------------------------------
@@ -155,7 +208,7 @@ def advise(need: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             trains and has and not stores,
             "fewer channels",
             "04",
-            measured("a third of the channels removed"),
+            measured("a third of the channels removed, tuned"),
             "a training",
         ),
         (trains and has, "a small student of a large teacher", "05", "see lesson 05's table", "the longest training"),
@@ -222,8 +275,10 @@ def success_checklist(before: dict[str, float], after: dict[str, float], goals: 
 
 # Money and carbon ----------------------------------------------------------------------------------------------------
 
-# Grams of CO2 a kWh of electricity; rounded yearly means, Ember's Global Electricity Review 2024 (ember-energy.org).
-GRIDS = {"France": 50, "European Union": 240, "Poland": 660}
+# Grams of CO2 equivalents a kWh of electricity, life cycle, mean of 2023.
+GRIDS = {"France": 56, "Germany": 381, "Poland": 662}
+GRIDS_SOURCE = "Ember and Energy Institute, by ourworldindata.org/grapher/carbon-intensity-electricity, year 2023"
+TRAFFIC_SOURCE = "0.06 for fixed lines in 2015, halved about every two years: Aslan et al. 2018, doi:10.1111/jiec.12630"
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
@@ -232,39 +287,43 @@ def energy_note() -> str:
     try:
         RAPL.read_text()
     except OSError:
-        return "no energy meter here: watts are an assumption (15 W for a busy core with its share of the machine)"
-    return "this machine has an energy meter (RAPL); the scenario still assumes 15 W, as for other machines"
+        return "this machine shows no energy meter (RAPL): energy is an estimate from an assumed power"
+    return "this machine has an energy meter (RAPL); energy is still estimated from an assumed power, as elsewhere"
 
 
-def show_scenarios(table: dict, watts: float = 15.0, usd_per_hour: float = 0.05, usd_per_gb: float = 0.05) -> None:
-    """A phone app with a million users and a service with 100 requests a second, for three candidates of the table.
+def show_scenarios(
+    table: dict, watts: float, usd_per_hour: float, usd_per_gb: float, kwh_per_gb: float, busy: float
+) -> None:
+    """A phone app with a million users and a service with 100 requests a second, for some rows of the table.
 
     Args:
-        watts: of one busy core with its share of the machine, an assumption.
-        usd_per_hour: rent of a core; usd_per_gb: traffic. Both are typical list prices, assumptions as well.
+        watts: of one busy core with its share of the machine.
+        usd_per_hour: rent of a core.
+        usd_per_gb, kwh_per_gb: of traffic.
+        busy: share of the time in which the service's cores compute.
     """
     rows = table["rows"]
-    whole = rows["FP32"]["bytes"]
-    chosen = [
-        n
-        for n in ("FP32", "rounding and an entropy coder", "int8, static", "all together, the size entry")
-        if n in rows
-    ]
+    chosen = ["FP32", "rounding and an entropy coder", "int8, static", "all together, the size entry"]
     print(energy_note())
-    print("phone app: 1,000,000 users, one download a month, 0.06 kWh a GB of traffic (assumption)")
+    print(f"grams of CO2 a kWh: {GRIDS}; source: {GRIDS_SOURCE}")
+    print(f"kWh a GB of traffic: {kwh_per_gb:g}; source: {TRAFFIC_SOURCE}")
+    print(f"assumptions, set by you: {watts:g} W and {usd_per_hour:g} USD an hour a core, {usd_per_gb:g} USD a GB")
+    print("phone app: 1,000,000 users, one download a month")
     for name in chosen:
         gb = 1e6 * rows[name]["bytes"] / 1e9
-        kwh = 0.06 * gb
-        carbon = ", ".join(f"{grid} {kwh * grams / 1000:.1f} kg" for grid, grams in GRIDS.items())
-        print(f"  {name:32} {gb:8.1f} GB {gb * usd_per_gb:8.2f} USD {kwh:8.2f} kWh a month; CO2: {carbon}")
-    print(f"service: 100 requests of 64 images a second, {table['baseline ms']:.1f} ms each in FP32, cores 60 % busy")
+        kwh = kwh_per_gb * gb
+        print(f"  {name:32} {gb:8.1f} GB {gb * usd_per_gb:8.2f} USD {kwh:8.2f} kWh a month; CO2: {carbon(kwh)}")
+    print(f"service: 100 requests of 64 images a second, {table['baseline ms']:.1f} ms each in FP32 (measured)")
+    print(f"  cores {100 * busy:.0f} % busy (assumption, set by you)")
     for name in chosen:
-        speed = rows[name]["speed 64"][1]
-        cores = 100 * table["baseline ms"] / speed / 1000 / 0.6
-        hours, kwh = cores * 730, cores * 730 * watts / 1000
-        carbon = ", ".join(f"{grid} {kwh * grams / 1000:.0f} kg" for grid, grams in GRIDS.items())
-        print(f"  {name:32} {cores:5.2f} cores {hours * usd_per_hour:8.0f} USD {kwh:8.1f} kWh a month; CO2: {carbon}")
-    print(f"file of FP32: {whole:,} bytes; grids in g CO2 a kWh: {GRIDS}")
+        cores = 100 * table["baseline ms"] / rows[name]["speed 64"][1] / 1000 / busy
+        usd, kwh = cores * 730 * usd_per_hour, cores * 730 * watts / 1000
+        print(f"  {name:32} {cores:5.2f} cores {usd:8.0f} USD {kwh:8.1f} kWh a month; CO2: {carbon(kwh)}")
+
+
+def carbon(kwh: float) -> str:
+    """Kilograms of CO2 equivalents in three grids."""
+    return ", ".join(f"{grid} {kwh * grams / 1000:.1f} kg" for grid, grams in GRIDS.items())
 
 
 # Briefs --------------------------------------------------------------------------------------------------------------
@@ -272,7 +331,10 @@ def show_scenarios(table: dict, watts: float = 15.0, usd_per_hour: float = 0.05,
 LEVELS = {
     "1": ("mobile text model", "file ≤ 23.5 / 17 / 9 MB, ≤ 2 points, ≥ 1.5 times as fast"),
     "2": ("cloud cost", "2 / 4 / 8 times cheaper, ≤ 2 points"),
-    "3": ("edge defect detection", "20 / 40 / 80 times smaller, shirt ≤ 5 points, mean ≤ 1, ≥ 2.5 times as fast"),
+    "3": (
+        "edge defect detection",
+        "20 / 40 / 80 times smaller, shirt ≤ 5 points, mean ≤ 1; with int8 products also ≥ 2.5 times as fast",
+    ),
     "4": ("a language model on one card", "4.25 / 3.25 / 2.5 bits a weight, perplexity ≤ 1.05 / 1.10 / 1.25 times"),
     "5": ("many models, one process", "files ≤ 1/4, 1/16, 1/60 of four; each ≤ 1 point; ≤ 1.15 times the time"),
     "6": ("a service level", "p99 ≤ 1/2, 1/4, 1/7.5 of the FP32 torch server's; no errors; ≤ 1 point"),

@@ -12,9 +12,11 @@ from decide11 import (  # noqa: F401
     load_results,
     show_briefs,
     show_claims,
+    show_levels,
     show_runs,
     show_scenarios,
     show_table,
+    show_text_table,
     success_checklist,
 )
 from matplotlib.figure import Figure
@@ -29,6 +31,7 @@ from onnx11 import (  # noqa: F401
 )
 from torch import Tensor
 from tracks11 import (  # noqa: F401
+    CODE_LIMIT,
     FLOORS,
     TRACKS,
     WORST_CLASS,

@@ -61,7 +61,7 @@ def onnx_of(net: Any) -> bytes:
     nodes.append(helper.make_node("Gemm", ["flat", weight, bias], ["logits"], "fc", transB=1))
     ends = [
         helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 1, 28, 28]),
-        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 10]),
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", len(net.fc.bias)]),
     ]
     graph = helper.make_graph(nodes, "resnet8", ends[:1], ends[1:], stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
