@@ -647,7 +647,7 @@ pictures08.draw_hessian(hessian(inputs["layers.2.mlp.gate"]))
 # ### Exercise 7 · `gptq`
 #
 # The measured exercise: your answer quantizes the whole shipped model in a fresh process. On text
-# that it was not calibrated on, the layers' squared output errors must be at most 0.65 of those
+# that it was not calibrated on, the layers' squared output errors must be at most 0.78 of those
 # that round-to-nearest leaves, at 3 and at 4 bits, and the loss that is added at 3 bits at most
 # 0.9 of its.
 #
@@ -811,10 +811,10 @@ pictures08.draw_bits(recorded["small"]["table"], "small_decoder, held-back chapt
 #
 # (Recorded by `data/make_lesson08.py` on 48 windows of the held-back chapters, ± standard error
 # over the windows. In brackets for GPTQ: the least and the largest rise with three other draws of
-# the calibration windows.) Read it with the spread in mind. At 4 bits all rises are below one per
+# the calibration windows.) Read it with the spread in mind. At 4 bits all rises are near one per
 # cent, and this text is too short to rank the methods: another draw of the calibration text moves
-# GPTQ more than the methods differ. At 3 bits GPTQ is ahead with every draw. AWQ is no better
-# than plain rounding here: no channel stands out, so there is nothing to protect.
+# GPTQ more than the methods differ. At 3 bits GPTQ is ahead with every draw. AWQ is within one
+# standard error of plain rounding: no channel stands out, so there is little to protect.
 #
 # The squared output errors of the layers are far steadier than the loss: the last lines above say
 # what GPTQ leaves of RTN's, on text that no method was shown, and hardly a draw changes the second

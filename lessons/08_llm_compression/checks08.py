@@ -19,7 +19,7 @@ from bonsai.testing import CheckFailed, difference, expect, record, require
 GROUP = 64
 # What a right answer of GPTQ leaves, as shares of what RTN leaves; data/lesson08.json ("grading" and "errors") has the
 # results of two right answers and four draws of the calibration text. At 4 bits the losses are within the noise.
-MOST_ERROR = {3: 0.65, 4: 0.65}  # of the squared output errors of all layers on held-back text
+MOST_ERROR = {3: 0.78, 4: 0.78}  # of the squared output errors of all layers on held-back text
 MOST_EXCESS = {3: 0.9}  # of the log-loss above that of the float model
 
 
