@@ -19,6 +19,7 @@ from bonsai.testing import CheckFailed
 
 sys.path.insert(0, str(LESSONS / "11_capstone"))
 import checks11
+import decide11
 import lesson11
 import onnx11
 
@@ -372,3 +373,34 @@ def test_the_reference_entries_reach_pass_and_say_with_which_error():
     score = checks11.judge_size(lesson11.build(names["decompress"](blob)), len(blob) + code, hidden=True)
     assert score >= 60 and testing.recorded["drop_error"] > 0
     assert checks11.judge_micro(names["micro"](), hidden=True) >= 60
+
+
+def test_levels_leave_room_above_the_recorded_runs():
+    results = lesson11.load_results()
+    for name, level in zip(("live", "good", "size"), lesson11.TRACKS["size"][1], strict=True):
+        runs = [results[name]] if name == "live" else list(results[name].values())
+        for run in runs:
+            assert run["bytes"] * 1.05 <= level, (name, run)
+            assert run["drop"] + 2 * run["drop_error"] <= lesson11.FLOORS["size"], (name, run)
+            assert run["worst_class_drop"] <= lesson11.WORST_CLASS, (name, run)
+    for run in results["micro"].values():
+        metric = max(run["flash"] / 65_536, run["ram"] / 20_480)
+        assert metric <= 0.95 * lesson11.TRACKS["micro"][1][2] and run["drop"] < lesson11.FLOORS["micro"]
+
+
+def test_every_brief_says_what_came_of_it_or_that_it_was_not_run(capsys):
+    results = lesson11.load_results()
+    lesson11.show_briefs(results)
+    said = capsys.readouterr().out
+    for number, brief in results["briefs"].items():
+        assert brief["said"] in said and brief["level"] in ("none", "pass", "good", "excellent"), number
+    assert said.count("not run") == len(decide11.LEVELS) - len(results["briefs"])
+
+
+def test_promises_and_advice_name_rows_of_the_table():
+    rows = lesson11.load_results()["table"]["rows"]
+    assert {name for _, name, *_ in decide11.CLAIMS} == set(decide11.WHY) <= set(rows)
+    every = {"bound_by": "size", "training": "long", "data": "labelled", "family": "cnn", "runtime": "cpu"}
+    for bound in ("size", "latency"):
+        said = lesson11.advise(every | {"bound_by": bound, "int8_kernels": True, "context": 0})
+        assert said and not any("not run" in row[2] for row in said), said
