@@ -267,8 +267,6 @@ def mended(value: Any) -> Any:
 
 def upgraded(content: dict) -> nbformat.NotebookNode:
     """A notebook of any format as one of nbformat 4.5, of which only what grading looks at is kept."""
-    from autograder.grading.pages import pictures  # imported late: nbconvert takes a while
-
     if "cells" in content:
         content.setdefault("nbformat", 4)
         content.setdefault("nbformat_minor", 5)
@@ -293,8 +291,11 @@ def upgraded(content: dict) -> nbformat.NotebookNode:
         count = cell.get("execution_count")
         if cell.cell_type == "code" and type(count) is int and count >= 0:
             new.execution_count = count
-        if cell.cell_type == "markdown" and (attached := pictures(cell.get("attachments"))):
-            new["attachments"] = nbformat.from_dict(attached)
+        if cell.cell_type == "markdown" and cell.get("attachments"):
+            from autograder.grading.pages import pictures  # imported late: nbconvert takes a while
+
+            if attached := pictures(cell.attachments):
+                new["attachments"] = nbformat.from_dict(attached)
         new.id = f"cell-{len(made.cells)}"
         made.cells.append(new)
     if isinstance(metadata.get("bonsai"), dict):
