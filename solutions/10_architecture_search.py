@@ -1959,8 +1959,7 @@ lesson10.draw_claims(shares, numbers)
 # matters less than that you measure in the right runtime, and train the winner well.
 #
 # How far does this table carry? It is small, the trainings are short, and the printed ranks hold
-# for them: a shape that learns fast is not always the one that ends best. `data/make_lesson10.py`
-# trains more shapes if you let it run on, and the cells above then show the larger table.
+# for them: a shape that learns fast is not always the one that ends best.
 
 # %% [markdown]
 # ## 9. The result, measured
@@ -2001,7 +2000,7 @@ lesson10.draw_rivals(rivals["rows"])
 # Read the printed verdicts before the means. Here the start counts most: the pruned net is useless
 # before these steps (its channels were cut without regard to each other), and ahead of the others
 # after them, because trained weights come back quickly. Of the two that start from nothing the
-# searched net needs fewer milliseconds for about the same accuracy; that is what the search has
+# searched net is the more accurate one at about the same milliseconds; that is what the search has
 # won. And the teacher's soft targets *cost* accuracy within so few steps; lesson 05, where they
 # helped, gave its students ten times as many. How long, and from where, a network is trained moved
 # the result more than which of these networks it was: change one thing at a time, or you will

@@ -279,5 +279,5 @@ def draw_rivals(rows: list[dict]) -> Figure:
             ax.errorbar(ms, mean, xerr=[[ms - low], [high - ms]], color=colour, marker=marker, label=row["name"])
             ax.plot([ms] * len(row["accuracy"]), row["accuracy"], ".", color=colour, markersize=4)
         ax.set(xlabel=f"ms, {SETTINGS[setting]}", ylabel="mirrored test accuracy, %")
-    axes[0].legend(frameon=False, fontsize=7)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return fig
