@@ -119,6 +119,7 @@ class FewerWords(nn.Module):
         place[kept] = torch.arange(len(kept))
         self.register_buffer("place", place.int())
         self.weight = nn.Parameter(table.weight[kept].clone(), requires_grad=False)
+        self.place: Tensor
 
     def forward(self, ids: Tensor) -> Tensor:
         return F.embedding(self.place[ids].long(), self.weight)

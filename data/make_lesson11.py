@@ -55,7 +55,7 @@ class Unfinished(Exception):
 
 def entries(name: str, width: int | None, steps: int, target: int) -> dict:
     """Entries of the size track by one recipe, with each seed: bytes with the decoder, and what they lose."""
-    runs = {}
+    runs: dict[int, dict] = {}
     for seed in SEEDS:
         kept = SCRATCH / f"{name}{seed}.bin"
         if not kept.exists():
@@ -261,11 +261,11 @@ def part_table() -> dict:
         rows[name]["error"] = round(change.std().item() / len(change) ** 0.5, 2)
         print(name, rows[name], flush=True)
     recorded = json.loads((FOLDER / "lesson05.json").read_text())["main"]["teacher's soft targets"]
-    change = [v - models.card("resnet8")["validation_accuracy"] for v in recorded]
+    changes = [v - models.card("resnet8")["validation_accuracy"] for v in recorded]
     rows["student of width 10, distilled"] |= {
         "accuracy": round(statistics.fmean(recorded), 2),
-        "change": round(statistics.fmean(change), 2),
-        "error": round(statistics.stdev(change) / 3**0.5, 2),
+        "change": round(statistics.fmean(changes), 2),
+        "error": round(statistics.stdev(changes) / 3**0.5, 2),
     }
     for batch in (64, 1):
         seconds = lesson11.race(files, test[0][:batch], 40)

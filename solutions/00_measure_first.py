@@ -544,7 +544,9 @@ def rehearse(seconds, warmup, repeats, start=0.0):
     result = benchmark(script.function("f"), warmup=warmup, repeats=repeats, clock=script.read)
     return {"order": script.order, "result": result}  # f for a call, c for a reading of the clock
 
-check(rehearse, [([0.064, 0.032, 0.004, 0.001, 0.002, 0.008, 0.003], 2, 5), ([0.016], 0, 1)], [
+_ramp = [k / 1000 for k in range(1, 25)]
+check(rehearse, [(_ramp, 0, 24), ([0.064, 0.032, 0.004, 0.001, 0.002, 0.008, 0.003], 2, 5), ([0.016], 0, 1)], [
+    {"order": 24 * "cfc", "result": {"p50_ms": 12.5, "p95_ms": 22.85, "p99_ms": 23.77, "mean_ms": 12.5, "per_second": 80.0}},
     {"order": "ff" + 5 * "cfc", "result": {"p50_ms": 3.0, "p95_ms": 7.2, "p99_ms": 7.84, "mean_ms": 3.6, "per_second": 277.77778}},
     {"order": "cfc", "result": {"p50_ms": 16.0, "p95_ms": 16.0, "p99_ms": 16.0, "mean_ms": 16.0, "per_second": 62.5}},
 ], symptoms=SYMPTOMS["benchmark"], tol=1e-5)  # the durations are exact, and float32 statistics good to 1e-6 of a value

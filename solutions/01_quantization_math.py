@@ -126,15 +126,17 @@ def affine_qparams(x_min: float, x_max: float, qmin: int, qmax: int) -> tuple[fl
 # %% test="affine_qparams" points=4
 from_scratch(affine_qparams, FORBIDDEN)
 _steps = "There are qmax - qmin steps between the codes, not qmax - qmin + 1."
+_cut = "The zero point was cut off; round it to the nearest integer."
 check(affine_qparams, [(-1.0, 3.0, 0, 255), (0.5, 2.0, 0, 255), (-3.0, -1.0, -128, 127), (5.0, 5.0, 0, 255), (0.0, 0.0, 0, 255)],
-      [(4 / 255, 64), (2 / 255, 0), (3 / 255, 127), (5 / 255, 0), (1.0, 0)], {_steps: [(4 / 256, 64), ..., ..., ..., ...]},
+      [(4 / 255, 64), (2 / 255, 0), (3 / 255, 127), (5 / 255, 0), (1.0, 0)],
+      {_steps: [(4 / 256, 64), ..., ..., ..., ...], _cut: [(4 / 255, 63), (2 / 255, 0), ..., (5 / 255, 0), ...]},
       SYMPTOMS["affine_qparams"], tol=1e-6)  # arithmetic in float32 is exact enough
 check_errors(ValueError, affine_qparams, (2.0, 1.0, 0, 255), (0.0, math.inf, 0, 255), (0.0, 1.0, 7, 7))
 ### BEGIN HIDDEN TESTS
-def _right(a, b, lo, hi, more=0):
+def _right(a, b, lo, hi, more=0, whole=round):
     a, b = min(a, 0.0), max(b, 0.0)
     scale = (b - a) / (hi - lo + more) or 1.0
-    return scale, min(max(round(lo - a / scale) if a < b else 0, lo), hi)
+    return scale, min(max(whole(lo - a / scale) if a < b else 0, lo), hi)
 
 _rng = torch.Generator().manual_seed(11)
 _cases = [(-3.0, -1.0, -128, 127), (1.0, 5.0, -8, 7), (-7.0, -7.0, 0, 15), (0.0, 6.0, 0, 15), (-1e-6, 1e-6, 0, 254), (-4e4, 2e4, -512, 511), (0.0, 0.0, 5, 9), (0.0, 0.0, -9, -5)]
@@ -143,7 +145,8 @@ while len(_cases) < 60:
     _lo, _hi = [(0, 255), (-128, 127), (-8, 7), (0, 3)][len(_cases) % 4]
     if abs((_lo - min(_a, 0) / _right(_a, _b, _lo, _hi)[0]) % 1 - 0.5) > 1e-3:  # at a tie both neighbours would be right
         _cases.append((_a, _b, _lo, _hi))
-check(affine_qparams, _cases, _right, {_steps: lambda *c: _right(*c, more=1)}, SYMPTOMS["affine_qparams"], tol=1e-6)
+check(affine_qparams, _cases, _right, {
+    _steps: lambda *c: _right(*c, more=1), _cut: (lambda *c: _right(*c, whole=int), lambda *c: _right(*c, whole=math.floor))}, SYMPTOMS["affine_qparams"], tol=1e-6)
 check_errors(ValueError, affine_qparams, (-math.inf, 0.0, 0, 255), (math.nan, 1.0, 0, 255), (0.0, math.nan, 0, 255), (0.0, 1.0, 9, 3), (-1.0, -2.0, 0, 3))
 ### END HIDDEN TESTS
 
@@ -328,9 +331,10 @@ _twenty, _natural, _mean, _upside = (
     "20 log10 is for amplitudes; sums of squares are powers and take 10 log10.", "Decibels use log10, not the natural logarithm.",
     "This is the mean of ratios; divide the sums once.", "The ratio is upside down: it is signal over noise.",
 )
+_variance = "These are variances, which leave the mean out; the power of a signal is its sum of squares."
 check(sqnr_db, [(_t([[3.0, 4.0], [1.0, 2.0]]), _t([[3.1, 4.3], [1.1, 2.4]])), (torch.ones(3), torch.ones(3)), (torch.zeros(3), torch.ones(3))],
       [20.45757, math.inf, -math.inf], {_twenty: [40.91514, ..., ...], _natural: [47.1053, ..., ...], _upside: [-20.45757, ..., ...],
-      _mean: tuple([db, ..., ...] for db in (24.78126, 21.50515, 21.45214, 19.33230, 23.27714, 11.63857, 24.62398, 30.80186))},
+      _variance: [18.69666, ..., ...], _mean: tuple([db, ..., ...] for db in (24.78126, 21.50515, 21.45214, 19.33230, 23.27714, 11.63857, 24.62398, 30.80186))},
       SYMPTOMS["sqnr_db"], tol=1e-4)  # sums in float32 are good to about 1e-6
 check_inputs(inputs_after, sqnr_db, _t([3.0, 4.0]), _t([3.1, 4.3]))
 ### BEGIN HIDDEN TESTS
@@ -345,7 +349,7 @@ def _ratios(x, y, *dim):
     signal, noise = _sums(x[None], y[None], *dim)
     return signal / noise
 check(sqnr_db, _cases, _db, {
-    _twenty: lambda x, y: _db(x, y, factor=20), _natural: lambda x, y: _db(x, y, log=math.log), _upside: lambda x, y: -_db(x, y),
+    _twenty: lambda x, y: _db(x, y, factor=20), _natural: lambda x, y: _db(x, y, log=math.log), _upside: lambda x, y: -_db(x, y), _variance: lambda x, y: _db(x - x.mean(), x - x.mean() - (x - y - (x - y).mean())),
     _mean: (lambda x, y: (10 * _ratios(x, y, 0).mean().log10()).item(), lambda x, y: (10 * _ratios(x, y, 0).log10()).mean().item(),
             lambda x, y: (10 * _ratios(x, y, -1).mean().log10()).item(), lambda x, y: (10 * _ratios(x, y, -1).log10()).mean().item(),
             lambda x, y: (20 * _ratios(x, y, 0).sqrt().mean().log10()).item(), lambda x, y: (10 * _ratios(x, y, 0).sum().log10()).item()),
@@ -568,8 +572,8 @@ def mse_clip(x: torch.Tensor, bits: int, steps: int = 100) -> float:
 # %% test="mse_clip" points=4
 from_scratch(mse_clip, FORBIDDEN)
 _few = [(torch.cat([torch.linspace(-1, 1, 101), torch.tensor([4.0])]), 4, 20), (torch.tensor([1.0, -1.0, 1.0]), 2),
-        (torch.tensor([1.0] * 50 + [-5.0]), 2, 5), (torch.tensor([0.37] * 1000 + [-1.0]), 2), (torch.zeros(5), 4)]
-check(mse_clip, _few, [3.2, 1.0, 1.0, 0.37, 0.0], {}, SYMPTOMS["mse_clip"], tol=1e-5)
+        (-torch.cat([torch.linspace(-1, 1, 101), torch.tensor([4.0])]), 4, 20), (torch.tensor([1.0] * 50 + [-5.0]), 2, 5), (torch.tensor([0.37] * 1000 + [-1.0]), 2), (torch.zeros(5), 4)]
+check(mse_clip, _few, [3.2, 1.0, 3.2, 1.0, 0.37, 0.0], {}, SYMPTOMS["mse_clip"], tol=1e-5)
 check_inputs(inputs_after, mse_clip, *_few[0])
 ### BEGIN HIDDEN TESTS
 def _best(x, bits, steps):

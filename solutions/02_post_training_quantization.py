@@ -1502,8 +1502,8 @@ _a, _b = {8: 0.0, 4: 1.0, 2: 5.0}, {8: 0.0, 4: 0.2, 2: 0.5}
 _sizes = {"a": 100, "b": 300}
 lesson02.check_assignment(assign_bits, "a budget of 200 bytes", {"b": _b, "a": _a}, _sizes, 200, 0.5, {_order: {"b": 4, "a": 4}, _elements: {"b": 8, "a": 8}})
 lesson02.check_assignment(assign_bits, "a budget of 330 bytes", {"a": {8: 0.0, 2: 0.4}, "b": {8: 0.0, 2: 3.0}}, _sizes, 330, 0.4, {_order: {"a": 8, "b": 2}, _elements: {"a": 8, "b": 8}})
-lesson02.check_assignment(assign_bits, "three weights a layer, a budget of 3 bytes", {"a": {4: 0.5, 2: 3.0}, "b": {4: 0.2, 2: 1.0}},
-                          {"a": 3, "b": 3}, 3, 0.7, {_filled: {"a": 4, "b": 2}, _ratio: {"a": 2, "b": 4}})
+lesson02.check_assignment(assign_bits, "three weights a layer, a budget of 3.2 bytes", {"a": {4: 0.5, 2: 3.0}, "b": {4: 0.2, 2: 1.0}},
+                          {"a": 3, "b": 3}, 3.2, 0.7, {_filled: {"a": 4, "b": 2}, _ratio: {"a": 2, "b": 4}})
 lesson02.check_assignment(assign_bits, "exactly the cheapest", {"a": _a, "b": _b}, _sizes, 100, 5.5, {_elements: {"a": 8, "b": 8}})
 check_errors(ValueError, assign_bits, ({"a": _a, "b": _b}, _sizes, 99.5))
 lesson02.check_assignment(assign_bits, "a budget of 110 bytes", {"a": {8: 0.0, 4: 1.0}, "b": {8: 0.0, 4: 2.0}},
@@ -1553,8 +1553,8 @@ for _case in range(12):
     _mistakes = {_order: _greedy(_table, _sizes, _budget)} | {_order + " ": _greedy(_table, _sizes, _budget, down=True), _order + "  ": _greedy(_table, _sizes, _budget, reserve=False)}
     _mistakes |= {_ratio: _cheapest_steps(_table, _sizes, _budget, True), _ratio + " ": _cheapest_steps(_table, _sizes, _budget, False)}
     lesson02.check_assignment(assign_bits, f"{len(_names)} layers, {_budget:.1f} bytes", _table, _sizes, _budget, lesson02.total_drop(_best(_table, _sizes, _budget), _table), _mistakes | {_elements: _best(_table, _sizes, _budget, unit=32)})
-lesson02.check_assignment(assign_bits, "five and seven weights, a budget of 7 bytes", {"x": {6: 0.25, 2: 2.0}, "y": {4: 0.5, 2: 4.0}},
-                          {"x": 5, "y": 7}, 7.25, 0.75, {_filled: {"x": 2, "y": 4}, _ratio: {"x": 6, "y": 2}})
+lesson02.check_assignment(assign_bits, "five and seven weights, a budget of 7.4 bytes", {"x": {6: 0.25, 2: 2.0}, "y": {4: 0.5, 2: 4.0}},
+                          {"x": 5, "y": 7}, 7.4, 0.75, {_filled: {"x": 2, "y": 4}, _ratio: {"x": 6, "y": 2}})
 lesson02.check_assignment(assign_bits, "a width that is worse with more bits", {"x": {8: 1.0, 4: 0.0}, "y": {8: -0.5, 2: 0.25}}, {"x": 8, "y": 8}, 100, -0.5, {})
 check_errors(ValueError, assign_bits, ({"x": {8: 0.0, 4: 0.0}}, {"x": 1000}, 499), ({"x": {2: 0.0}, "y": {8: 0.0}}, {"x": 16, "y": 16}, 19.9))
 ### END HIDDEN TESTS

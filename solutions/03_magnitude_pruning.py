@@ -111,12 +111,20 @@ lesson03.check_mask(magnitude_mask, [
 ])
 check_errors(ValueError, magnitude_mask, (_w, -0.1), (_w, 1.5), (_w, math.nan))
 check_inputs(inputs_after, magnitude_mask, _w, 0.5)
+
+@probe
+def mask_of_the_transposed(w, sparsity):
+    """Of a tensor that is not contiguous: a view of w with its axes exchanged."""
+    return magnitude_mask(w.t(), sparsity).t()
+
+lesson03.check_mask(mask_of_the_transposed, [(_w, 0.5, 3)])
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(31)
 _cases = [(torch.randn(s, generator=_rng) - 0.3, p) for s in ((40, 30), (7,), (4, 3, 5, 5), (1, 1)) for p in (0.25, 0.9, 0.0, 1.0, 0.33)]
 _few = torch.randint(-2, 3, (50, 8), generator=_rng).float()  # ties everywhere, many zeros
 _cases += [(_few, p) for p in (0.1, 0.5, 0.7)] + [(torch.zeros(6), 0.5), (torch.full((3, 4), -7.0), 0.25), (_few, 0.0), (torch.zeros(4), 0.0), (torch.ones(10), 0.25)]
 lesson03.check_mask(magnitude_mask, [(w, p, round(p * w.numel())) for w, p in _cases])
+lesson03.check_mask(mask_of_the_transposed, [(_few, 0.3, 120), (torch.randn(5, 7, generator=_rng), 0.6, 21)])
 check_errors(ValueError, magnitude_mask, (_few, 1 + 1e-6), (_few, -1e-6), (_few, math.inf), (_few, -math.inf))
 ### END HIDDEN TESTS
 
@@ -170,14 +178,14 @@ from_scratch(global_masks, FORBIDDEN)
 _t = torch.tensor
 _two = {"small": _t([[0.1, -0.2], [0.3, 0.4]]), "large": _t([1.0, -2.0, 3.0, 4.0])}
 _uneven = {"a": _t([0.5, 0.6, -0.7]), "b": _t([[1.0], [-9.0]]), "c": _t([0.1])}
-lesson03.check_global(global_masks, [(_two, 0.5, 4), (_two, 0.75, 6), (_uneven, 0.5, 3), (_two, 0.0, 0), (_two, 1.0, 8), ({"x": _t([1.0, 1.0, 1.0, 1.0])}, 0.5, 2)])
+lesson03.check_global(global_masks, [(_two, 0.5, 4), (_two, 0.75, 6), (_uneven, 0.5, 3), (_uneven, 0.45, 3), (_two, 0.0, 0), (_two, 1.0, 8), ({"x": _t([1.0, 1.0, 1.0, 1.0])}, 0.5, 2)])
 check_errors(ValueError, global_masks, (_two, -0.5), (_two, 1.01), (_two, math.nan))
 check_inputs(inputs_after, global_masks, _two, 0.5)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(32)
 _many = {f"layer{i}.weight": torch.randn(s, generator=_rng) * scale for i, (s, scale) in enumerate((((30, 20), 0.1), ((8, 3, 3, 3), 1.0), ((10, 4), 4.0), ((5,), 0.02)))}
 _ties = {"a": torch.ones(5, 4), "b": -torch.ones(20), "c": torch.zeros(3)}
-_cases = [(_many, p) for p in (0.1, 0.5, 0.9, 0.99, 0.0, 1.0)] + [(_ties, 0.5), (_ties, 0.05), (_ties, 0.02)]
+_cases = [(_two, 0.5)] + [(_many, p) for p in (0.1, 0.5, 0.9, 0.99, 0.0, 1.0)] + [(_ties, 0.5), (_ties, 0.05), (_ties, 0.02)]
 lesson03.check_global(global_masks, [(w, p, round(p * sum(t.numel() for t in w.values()))) for w, p in _cases])
 check_errors(ValueError, global_masks, (_many, math.inf), (_many, -1e-9))
 ### END HIDDEN TESTS
@@ -271,6 +279,7 @@ _squares, _alone, _plain, _mean = (
     "Squares before summing: add the gradients of all batches first, then square once.", "This is the gradient alone; the weight belongs into it.",
     "Not squared: the importance is (w * g)².", "The mean over the batches was taken; the gradients are summed.",
 )
+_summed = "The loss of a batch is the mean over its samples, as F.cross_entropy gives it, not their sum."
 def _restored(cases):
     """What is left of models that were asked for their saliency, beside what was there before."""
     got = [model_after(*case) for case in cases]
@@ -288,6 +297,7 @@ check(taylor_saliency_of, [("linear", _state, _two)], _as(0.528512, 3.940887, 0.
     _alone: (_as(0.528512, 0.985222, 0.528512, 0.985222), _as(0.726988, 0.992583, 0.726988, 0.992584)),
     _plain: (_as(0.726988, 1.985167, 0.363494, 2.977751), _as(0.726988, 1.985167, -0.363494, 2.977751)),
     _mean: _as(0.132128, 0.985222, 0.033032, 2.216750),
+    _summed: _as(0.209807, 3.9144, 0.052452, 8.8073),
 }, SYMPTOMS["taylor_saliency"], tol=1e-4)  # float32 gives about six digits
 _restored([("linear", _state, gradients, _two) for gradients in ({}, {"0.weight": _t([[1.0, 2.0], [3.0, 4.0]])})])
 ### BEGIN HIDDEN TESTS
@@ -297,18 +307,20 @@ def _saliency(net, state, batches, how="right", mode=False):
     found = {}
     for name, layer in model.named_modules():
         if type(layer) in (nn.Linear, nn.Conv2d):
-            gradients = [torch.autograd.grad(F.cross_entropy(model(x), y), layer.weight)[0] for x, y in batches]
+            way = "sum" if how == "summed" else "mean"
+            gradients = [torch.autograd.grad(F.cross_entropy(model(x), y, reduction=way), layer.weight)[0] for x, y in batches]
             g, w = sum(gradients), layer.weight.detach()
             found[f"{name}.weight"] = {
                 "right": (w * g) ** 2, "squares": w**2 * sum(h**2 for h in gradients), "squares too": sum((w * h).abs() for h in gradients) ** 2,
-                "g": g.abs(), "g squared": g**2, "signed": w * g, "absolute": (w * g).abs(), "mean": (w * g / len(batches)) ** 2}[how]
+                "g": g.abs(), "g squared": g**2, "signed": w * g, "absolute": (w * g).abs(), "mean": (w * g / len(batches)) ** 2,
+                "summed": (w * g) ** 2}[how]
     return found
 
 _way = lambda how: lambda *case: _saliency(*case, how=how)
 _cases = [(n, lesson03.random_state(n, 33 + i, **more), lesson03.random_batches(n, 40 + i, count)) for i, (n, count, more) in enumerate(
     (("two layers", 3, {"0": 2.0}), ("batch norm", 2, {}), ("mixed", 4, {"head": 3.0, "wide": 0.5}), ("mixed", 1, {"head": 4.0})))]
 check(taylor_saliency_of, _cases, _saliency, {
-    _squares: (_way("squares"), _way("squares too")), _alone: (_way("g"), _way("g squared")), _plain: (_way("signed"), _way("absolute")), _mean: _way("mean"),
+    _squares: (_way("squares"), _way("squares too")), _alone: (_way("g"), _way("g squared")), _plain: (_way("signed"), _way("absolute")), _mean: _way("mean"), _summed: _way("summed"),
     "Computed in train mode: BatchNorm then looks at the batch.": lambda *case: _saliency(*case, mode=True),
 }, SYMPTOMS["taylor_saliency"], tol=1e-4)
 _given = lambda state, names: {n: torch.full_like(state[n], 0.5) for n in names}
@@ -729,6 +741,10 @@ _state, _batches = lesson03.random_state("two layers", 71, **{"0": 3.0}), lesson
 for _steps, _final, _every, _zeros in ((12, 0.75, 4, [0] * 4 + [42] * 4 + [48] * 4), (7, 0.5, 3, [0] * 3 + [28] * 3 + [32]), (4, 0.5, 5, [32] * 4)):
     _run = gradual_run("two layers", _state, _batches, "small steps", _steps, _final, _every)
     lesson03.check_gradual(_run, f"two layers, sparsity {_final}", _sizes, _batches, _zeros, _every)
+_run = gradual_run("mixed", lesson03.random_state("mixed", 89, wide=0.3), lesson03.random_batches("mixed", 88, 3), "small steps", 5, 0.75, 2)
+_sizes = {"block.0.weight": 36, "wide.weight": 768, "head.weight": 24}  # a convolution and two linear layers
+lesson03.check_gradual(_run, "a convolution and two linear layers, sparsity 0.75", _sizes, lesson03.random_batches("mixed", 88, 3),
+                       [0, 0, 543, 543, 621], 2)
 ### BEGIN HIDDEN TESTS
 def _gradual(net, state, batches, optimizer, steps, final, every):
     """Zeros wanted at each step, and the weights at the end, computed one at a time."""
@@ -973,6 +989,13 @@ _rng = torch.Generator().manual_seed(41)
 _cases = [(torch.randn(s, generator=_rng), n, m) for s, n, m in (((8, 16), 1, 4), ((8, 16), 2, 4), ((3, 10), 1, 5), ((6, 12), 3, 4), ((5, 9), 2, 3), ((16, 16), 5, 16), ((2, 8), 1, 1), ((1, 6), 0, 3))]
 _few = torch.randint(-1, 2, (12, 24), generator=_rng).float()
 lesson03.check_nm(nm_mask, _cases + [(_few, 2, 4), (_few, 3, 8), (torch.zeros(4, 8), 2, 4), (-torch.ones(4, 4), 1, 4)])
+
+@probe
+def nm_mask_of_a_transposed(w, n, m):
+    """Of a tensor that is not contiguous: the same numbers, stored column by column."""
+    return nm_mask(w.t().contiguous().t(), n, m)
+
+lesson03.check_nm(nm_mask_of_a_transposed, _cases[:3])
 check_errors(ValueError, nm_mask, (torch.ones(8, 10), 2, 4), (torch.ones(8, 8), 9, 8), (torch.ones(2, 3), 1, 4))
 ### END HIDDEN TESTS
 

@@ -419,9 +419,21 @@ _modes = [(True, True), (False, False), (True, True), (True, True), (True, True)
 _left = lambda parameters, statistics=(0.38, 0.09, 1.79, 1.19), teacher=(1.0, -1.0, 4.0, 1.0): {
     "parameters": _t(parameters), "statistics": _t(statistics), "teacher": _t([1.0, 1.0, 0.0, 0.0, *teacher, 0.0, 2.0, -1.0, -1.0, 1.0]), "teacher gradients": [None] * 3, "modes": _modes}
 _kept = "The gradients of earlier batches were kept and added up: zero_grad before backward."
+_passed = "temperature and alpha were not passed on as they are given (another number, or one in the place of the other)."
+_others = (
+    [0.91981, 1.07020, -0.19661, 0.21106, 0.92686, -0.07802, 0.07314, 1.07802],  # temperature 1
+    [0.84998, 1.14041, -0.21761, 0.28438, 0.86489, -0.15673, 0.13511, 1.15673],  # alpha 0.5
+    [1.07081, 1.23818, -0.24237, 0.24105, 1.07941, -0.22703, -0.07941, 1.22703],  # alpha 0.9
+    [1.13385, 1.25391, -0.24135, 0.23510, 1.13234, -0.23563, -0.13234, 1.23563],  # alpha 1
+    [0.73875, 1.05264, -0.17952, 0.32539, 0.73068, -0.08593, 0.26932, 1.08593],  # 1 - alpha
+    [0.81470, 1.04508, -0.18871, 0.25060, 0.81734, -0.06650, 0.18266, 1.06650],  # temperature 1, alpha 0.5
+    [1.03766, 1.32363, -0.26526, 0.28601, 1.06781, -0.31583, -0.06781, 1.31583],  # temperature 4
+    [1.58709, 0.89723, 0.02719, 0.20830, 1.44370, 0.13361, -0.44370, 0.86639],  # one in the place of the other
+)
 _case = (_student, _teacher, _batches, 0.5, 0.0, 2.0, 0.75)
 check(after_distilling, [_case], [_left([0.98200, 1.20795, -0.23844, 0.25377, 0.99932, -0.20724, 0.00068, 1.20724])],
-      {_kept: [_left([0.88706, 1.30290, -0.44417, 0.45950, 0.90438, -0.30218, 0.09562, 1.30218])]}, SYMPTOMS["distill"], tol=1e-4)
+      {_kept: [_left([0.88706, 1.30290, -0.44417, 0.45950, 0.90438, -0.30218, 0.09562, 1.30218])],
+       _passed: tuple([_left(parameters)] for parameters in _others)}, SYMPTOMS["distill"], tol=1e-4)
 lesson05.check_losses(distilled(*_case)["losses"], [0.666840, 0.587179], [1.585888, 0.812926], "two batches")  # of KL, and the teacher's entropy beside it
 require(all(a == b for a, b in modes_after_an_error(_student, _teacher, [(torch.zeros(2, 3), _t([0, 1]))])),
         "distill raised on a bad batch, and the modes of the models were not restored: use try and finally", "modes are restored after an error")
@@ -455,7 +467,12 @@ _cases = []
 for _i, (_s, _v, _lr, _momentum, _T, _alpha, _count) in enumerate((((4, 6, 3), (4, 8, 3), 0.1, 0.0, 3.0, 0.8, 5), ((3, 4), (3, 5, 4), 0.2, 0.9, 2.0, 1.0, 4), ((4, 5, 2), (4, 2), 0.05, 0.5, 4.0, 0.5, 6), ((2, 2), (2, 2), 0.3, 0.0, 1.0, 0.3, 1))):
     _draw = [(torch.randn(6, _s[0], generator=_rng) + 1, torch.randint(_s[-1], (6,), generator=_rng)) for _ in range(_count)]
     _cases.append((lesson05.drawn(_s, _rng), lesson05.drawn(_v, _rng), _draw, _lr, _momentum, _T, _alpha))
-check(after_distilling, _cases, lambda *case: _distilled(*case)[0], {_kept: lambda *case: _distilled(*case, "kept")[0]}, SYMPTOMS["distill"], tol=1e-3)
+check(after_distilling, _cases, lambda *case: _distilled(*case)[0], {
+    _kept: lambda *case: _distilled(*case, "kept")[0],
+    _passed: tuple(lambda *case, other=other: _distilled(*case[:5], *other(*case[5:]))[0] for other in (
+        lambda T, a: (1.0, a), lambda T, a: (4.0, a), lambda T, a: (T, 0.5), lambda T, a: (T, 0.9), lambda T, a: (T, 1.0),
+        lambda T, a: (T, 1 - a), lambda T, a: (1.0, 0.5), lambda T, a: (a, T))),
+}, SYMPTOMS["distill"], tol=1e-3)
 for _case in _cases:
     lesson05.check_losses(distilled(*_case)["losses"], *_distilled(*_case)[1:], f"{len(_case[2])} batches")
 require(all(a == b for a, b in modes_after_an_error(_cases[0][0], _cases[0][1], [*_cases[0][2], (torch.zeros(2, 3), _t([0, 1]))])),
@@ -648,11 +665,20 @@ _one = lambda v: _t([[[[v]]]])
 _say = lambda loss, student, teacher, regressor: {"loss": _t(loss), "student": _t(student), "teacher": torch.zeros_like(teacher), "regressor": _t(regressor)}
 _s4, _t4, _w4 = _t([[[[1.0, 3.0], [2.0, 2.0]], [[4.0, 0.0], [1.0, 3.0]]]]), _t([[[[3.0]], [[5.0]]]]), _t([[[[1.0]], [[0.0]]], [[[0.0]], [[2.0]]]])
 _down = lambda k: _say(1.0 * k, [[[[-0.25 * k] * 2] * 2, [[-0.5 * k] * 2] * 2]], _t4, [[[[-2.0 * k]], [[-2.0 * k]]]] * 2)  # pooled 2 and 4 for 3 and 5
-check(hints, [(_one(1.0), _one(4.0), _one(2.0)), (_s4, _t4, _w4)], [_say(4.0, [[[[-8.0]]]], _one(4.0), [[[[-4.0]]]]), _down(1)],
-      {_skipped: [_say(9.0, [[[[-6.0]]]], _one(4.0), [[[[0.0]]]]), ...], _sum: [_say(4.0, [[[[-8.0]]]], _one(4.0), [[[[-4.0]]]]), _down(2)]}, SYMPTOMS["hint_loss"], tol=1e-5)
+_teachers = "The teacher's features were pooled: they are the target as they are; the regressor's output is brought to their size."
+_tall = _t([[[[3.0], [5.0]]]])  # 2 x 1, larger than the student's
+_up = lambda loss: _say(loss, [[[[-8.0]]]], _tall, [[[[-4.0]]]])
+check(hints, [(_one(1.0), _one(4.0), _one(2.0)), (_s4, _t4, _w4), (_one(1.0), _tall, _one(2.0))],
+      [_say(4.0, [[[[-8.0]]]], _one(4.0), [[[[-4.0]]]]), _down(1), _up(5.0)], {
+    _skipped: [_say(9.0, [[[[-6.0]]]], _one(4.0), [[[[0.0]]]]), ..., ...],
+    _sum: [_say(4.0, [[[[-8.0]]]], _one(4.0), [[[[-4.0]]]]), _down(2), ...], _teachers: [..., ..., _up(4.0)],
+}, SYMPTOMS["hint_loss"], tol=1e-5)
 ### BEGIN HIDDEN TESTS
 def _hints(s, t, w, relu=False, mode=""):
     """In float64, place by place."""
+    zeros = torch.zeros_like(t)
+    if mode == "teacher":
+        t = F.adaptive_avg_pool2d(t, [min(a, b) for a, b in zip(s.shape[2:], t.shape[2:])])
     s, w = s.double().requires_grad_(), w.double().requires_grad_()
     pooled = lambda f: torch.stack([torch.stack([f[:, :, math.floor(i * f.shape[2] / t.shape[2]) : math.ceil((i + 1) * f.shape[2] / t.shape[2]),
         math.floor(j * f.shape[3] / t.shape[3]) : math.ceil((j + 1) * f.shape[3] / t.shape[3])].mean((2, 3)) for j in range(t.shape[3])], -1) for i in range(t.shape[2])], -2)
@@ -660,13 +686,13 @@ def _hints(s, t, w, relu=False, mode=""):
     guess = pooled(s) if mode == "skipped" else through(pooled(s)) if mode == "before" else pooled(through(s))
     loss = (guess - t).square().sum() / (1 if mode == "sum" else t.numel())
     student, regressor = torch.autograd.grad(loss, (s, w), allow_unused=True)
-    return {"loss": loss.detach().float(), "student": student.float(), "teacher": torch.zeros_like(t), "regressor": torch.zeros_like(w).float() if regressor is None else regressor.float()}
+    return {"loss": loss.detach().float(), "student": student.float(), "teacher": zeros, "regressor": torch.zeros_like(w).float() if regressor is None else regressor.float()}
 _rng = torch.Generator().manual_seed(54)
 _cases = []
 for _n, _cs, _ct, _h, _big, _k, _relu in ((2, 3, 3, 4, 4, 1, False), (3, 2, 5, 4, 4, 1, False), (2, 3, 4, 6, 3, 3, True), (2, 4, 4, 7, 3, 1, True), (1, 2, 3, 3, 6, 1, False), (4, 1, 1, 5, 5, 3, True)):
     _cases.append((torch.randn(_n, _cs, _h, _h + 1, generator=_rng), torch.randn(_n, _ct, _big, _big + 1, generator=_rng), torch.randn(_ct, _cs, _k, _k, generator=_rng), _relu))
 _way = lambda mode: lambda *case: _hints(*case, mode=mode)
-check(hints, _cases, _hints, {_skipped: _way("skipped"), _sum: _way("sum"), _before: _way("before")}, SYMPTOMS["hint_loss"], tol=1e-4)
+check(hints, _cases, _hints, {_skipped: _way("skipped"), _sum: _way("sum"), _before: _way("before"), _teachers: _way("teacher")}, SYMPTOMS["hint_loss"], tol=1e-4)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -821,9 +847,10 @@ _t = torch.tensor
 _features, _n, _never = (
     "The features were normalised; normalise the rows of the matrix G = f fᵀ.", "Divided by N; the matrix has N² entries.", "The rows of the matrices were not normalised.",
 )
+_whole = "The whole matrix was divided by its norm; each row has its own."
 _s, _v = _t([[3.0, 0.0], [0.0, 1.0], [1.0, 2.0]]), _t([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 2.0, 1.0]])
 _say = lambda loss: [{"loss": _t(loss), "teacher": torch.zeros(3, 3)}]
-check(similarity_of, [(_s, _v)], _say(0.124703), {_features: _say(0.170806), _n: _say(0.374109), _never: _say(9.444445)}, SYMPTOMS["similarity_loss"], tol=1e-5)
+check(similarity_of, [(_s, _v)], _say(0.124703), {_features: _say(0.170806), _n: _say(0.374109), _never: _say(9.444445), _whole: _say(0.088162)}, SYMPTOMS["similarity_loss"], tol=1e-5)
 check(similarity_of, [(_t([[[1.0]], [[3.0]]]), _t([[2.0, 4.0], [6.0, 12.0]]))], [{"loss": _t(0.0), "teacher": torch.zeros(2, 2)}], {}, SYMPTOMS["similarity_loss"], tol=1e-5)
 ### BEGIN HIDDEN TESTS
 def _similarity(s, t, mode=""):
@@ -834,13 +861,15 @@ def _similarity(s, t, mode=""):
         if mode == "features":
             f = f / f.norm(dim=1, keepdim=True)
         g = torch.stack([torch.stack([(a * b).sum() for b in f]) for a in f])
+        if mode == "whole":
+            return g / (g * g).sum().sqrt()
         return g if mode in ("features", "never") else torch.stack([row / (row * row).sum().sqrt() for row in g])
     loss = sum(((a - b) ** 2).sum() for a, b in zip(matrix(s), matrix(t))) / (len(s) if mode == "n" else len(s) ** 2)
     return {"loss": loss.detach().float(), "student": torch.autograd.grad(loss, s)[0].float(), "teacher": torch.zeros_like(t)}
 _rng = torch.Generator().manual_seed(56)
 _cases = [(torch.randn(n, *a, generator=_rng), torch.randn(n, *b, generator=_rng)) for n, a, b in ((4, (6,), (3,)), (5, (2, 3, 3), (4, 2, 2)), (3, (5,), (5,)), (2, (1, 4, 4), (7,)), (8, (3, 2), (2, 5)))]
 _way = lambda mode: lambda s, t: _similarity(s, t, mode)
-check(similarities, _cases, _similarity, {_features: _way("features"), _n: _way("n"), _never: _way("never")}, SYMPTOMS["similarity_loss"], tol=1e-5)
+check(similarities, _cases, _similarity, {_features: _way("features"), _n: _way("n"), _never: _way("never"), _whole: _way("whole")}, SYMPTOMS["similarity_loss"], tol=1e-5)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -921,10 +950,12 @@ _of_logits, _no_t, _inside, _total = (
     "This is the mean of the logits; the mean is taken of the softened probabilities.", "T was forgotten in front of the logarithm.",
     "T was forgotten inside: the members are softened at T before the mean.", "This is a sum over the members; divide by their number.",
 )
+_geometric = "This is the mean of the log-probabilities; the mean is taken of the probabilities, then the logarithm."
 _ls = [_t([[2 * _ln3, 0.0]]), _t([[0.0, 0.0]])]  # at T = 2: 3/4, 1/4 and 1/2, 1/2
 check(ensemble_logits, [(_ls, 2.0), ([_t([0.0, _ln3])], 1.0)], [_t([[-0.940007, -1.961658]]), _t([-1.386294, -0.287682])], {
     _of_logits: [_t([[1.098612, 0.0]]), ...], _no_t: ([_t([[-0.470004, -0.980829]]), ...], [_t([[-0.356675, -1.203973]]), ...]),
     _inside: [_t([[-0.713350, -2.407946]]), ...], _total: [_t([[0.446287, -0.575364]]), ...], "These are probabilities; take T times their logarithm.": [_t([[0.625, 0.375]]), ...],
+    _geometric: ([_t([[-0.980829, -2.079442]]), ...], [_t([[-0.490415, -1.039721]]), ...]),
 }, {}, tol=1e-5)
 check_errors(ValueError, ensemble_logits, ([], 1.0))
 check_inputs(inputs_after, ensemble_logits, _ls, 2.0)
@@ -933,6 +964,8 @@ def _together(logits, T, mode=""):
     flat, out = [l.reshape(-1, l.shape[-1]).tolist() for l in logits], []
     if mode == "logits":
         return sum(logits) / len(logits)
+    if mode == "geometric":
+        return T * sum(torch.log_softmax(l / T, -1) for l in logits) / len(logits)
     h = 1.0 if mode in ("inside", "no T at all") else T
     for rows in zip(*flat):
         total = [0.0] * len(rows[0])
@@ -944,7 +977,7 @@ def _together(logits, T, mode=""):
 _rng = torch.Generator().manual_seed(57)
 _cases = [([2 * torch.randn(*shape, generator=_rng) for _ in range(k)], T) for k, shape, T in ((3, (4, 5), 3.0), (2, (6, 10), 0.5), (5, (3,), 4.0), (1, (2, 4), 2.0), (4, (2, 3, 4), 1.5))]
 _way = lambda mode: lambda logits, T: _together(logits, T, mode)
-check(ensemble_logits, _cases, _together, {_of_logits: _way("logits"), _no_t: (_way("no T"), _way("no T at all")), _inside: _way("inside"), _total: _way("sum")}, {}, tol=1e-4)
+check(ensemble_logits, _cases, _together, {_of_logits: _way("logits"), _no_t: (_way("no T"), _way("no T at all")), _inside: _way("inside"), _total: _way("sum"), _geometric: _way("geometric")}, {}, tol=1e-4)
 check_errors(ValueError, ensemble_logits, ([], 4.0))
 ### END HIDDEN TESTS
 

@@ -176,7 +176,20 @@ _cases = [(_x, 0.5, 0, -3, 3, _up), (_x, 0.5, 2, 0, 15, _up)]
 check(fake_quantize, _cases, [
     _want(_x, _t([0.5, 1.5, -1.0, 1.5, -1.5, -1.5]), _t([2.0, 0.0, -1.0, 0.5, 3.0, 0.0])),
     _want(_x, _t([0.5, 5.0, -1.0, 1.5, -1.0, -1.0]), _t([2.0, 1.0, -1.0, 0.5, 0.0, 0.0])),
-], {}, SYMPTOMS["FakeQuantize"], tol=1e-6)
+], {"The codes were cut off; round to the nearest integer.": [
+    _want(_x, _t([0.0, 1.5, -0.5, 1.5, -1.5, -1.5]), _t([2.0, 0.0, -1.0, 0.5, 3.0, 0.0])), ...]}, SYMPTOMS["FakeQuantize"], tol=1e-6)
+
+@probe
+def two_calls(x, other, scale, qmin, qmax):
+    """Values and gradients of two calls, on x and on a transposed tensor, both made before one backward."""
+    first, second = x.clone().requires_grad_(), other.clone().requires_grad_()
+    y, z = FakeQuantize.apply(first, scale, 0, qmin, qmax), FakeQuantize.apply(second.t(), scale, 0, qmin, qmax)
+    (y.sum() + (2 * z).sum()).backward()
+    return {"values": [y.detach(), z.detach()], "gradients": [first.grad, second.grad]}
+
+_y, _z = _t([[0.5, 4.0], [-3.0, 1.0]]), _t([[1.0, -2.0], [7.0, -0.5]])  # codes 1, 8, -6, 2 and 2, 14, -4, -1
+check(two_calls, [(_y, _z, 0.5, -4, 3)], [{"values": [_t([[0.5, 1.5], [-2.0, 1.0]]), _t([[1.0, 1.5], [-2.0, -0.5]])],
+                                          "gradients": [_t([[1.0, 0.0], [0.0, 1.0]]), _t([[2.0, 2.0], [0.0, 2.0]])]}], {}, SYMPTOMS["two calls"], tol=1e-6)
 ### BEGIN HIDDEN TESTS
 def _slow(x, scale, zero_point, qmin, qmax, upstream):
     steps, zeros = torch.as_tensor(scale).expand_as(x).flatten().tolist(), torch.as_tensor(zero_point).expand_as(x).flatten().tolist()
@@ -192,7 +205,17 @@ _cases = []
 for _shape, _scale, _zero, _low, _high in (((7, 5), 0.25, 0, -7, 7), ((40,), 0.5, 3, 0, 7), ((2, 3, 4), 2.0 ** torch.tensor([-3.0, -1.0]).reshape(2, 1, 1), 0, -1, 1), ((3, 4), torch.tensor([[0.25], [1.0], [0.125]]), torch.tensor([[3], [0], [-2]]), -4, 3)):
     _cases.append((torch.randn(_shape, generator=_rng) * 1.5, _scale, _zero, _low, _high, torch.randn(_shape, generator=_rng)))
 _cases.append((torch.tensor([0.25, 0.75, -0.25, 1.25, 1.75, -2.25]), 0.5, 0, -3, 3, torch.ones(6)))  # ties go to even
-check(fake_quantize, _cases, _slow, {}, SYMPTOMS["FakeQuantize"], tol=1e-6)
+_cases += [(torch.full((n,), 1e-3), 2e-3 / 3, 0, -7, 7, torch.ones(n)) for n in (0, 1)] + [(_t([1e8, -1e8, 1e-20]), 0.5, 0, -3, 3, torch.ones(3))]
+def _cut(x, scale, zero_point, qmin, qmax, upstream):
+    codes = torch.trunc(x / scale) + zero_point
+    inside = (codes >= qmin) & (codes <= qmax)
+    return _want(x, (codes.clamp(qmin, qmax) - zero_point) * scale, upstream * inside)
+check(fake_quantize, _cases, _slow, {"The codes were cut off; round to the nearest integer.": _cut}, SYMPTOMS["FakeQuantize"], tol=1e-6)
+def _both(x, other, scale, qmin, qmax):
+    first, second = _slow(x, scale, 0, qmin, qmax, torch.ones_like(x)), _slow(other, scale, 0, qmin, qmax, torch.full_like(other, 2.0))
+    return {"values": [first["y"], second["y"].t()], "gradients": [first["gradient"], second["gradient"]]}
+_pair = lambda n: (torch.randn(n, n, generator=_rng), torch.randn(n, n, generator=_rng))
+check(two_calls, [(*_pair(n), 0.25, -3, 3) for n in (5, 3, 1)] + [(torch.randn(4, 3, generator=_rng), torch.randn(2, 7, generator=_rng), 0.5, -2, 1)], _both, {}, SYMPTOMS["two calls"], tol=1e-6)
 ### END HIDDEN TESTS
 
 # %%
@@ -392,6 +415,21 @@ check(lsq, [(_first, _t([-2.4, 0.6, 3.6, -5.4, -0.4]), 2.0, _up, 2, True), (_fir
       [_told(4.0, 2.0, _y, _inside, 0.8 / 5**0.5), _told(4 / 7**0.5, 0.5, _y2, _inside, 21.6 / 35**0.5)], {
     _clipped: tuple([_told(4.0, 2.0, _y, gradient, total / 5**0.5), ...] for gradient in (_inside, _up) for total in (-0.2, -1.9, 0.8) if (gradient is _up or total != 0.8)),
 }, SYMPTOMS["LSQ"], tol=1e-4)
+
+@probe
+def lsq_twice(x, other, step, bits):
+    """Gradients of x, of a transposed tensor and of the step after two forwards and one backward."""
+    quantizer, first, second = LSQ(bits), x.clone().requires_grad_(), other.clone().requires_grad_()
+    quantizer(x)
+    quantizer.step.data.fill_(step)
+    y, z = quantizer(first), quantizer(second.t())
+    (y.sum() + z.sum()).backward()
+    return {"values": [y.detach(), z.detach()], "gradients": [first.grad, second.grad, quantizer.step.grad.reshape(-1)[:1]]}
+
+# two bits, step 2: as above, -1.2 and 1.8 (clipped); -2.7 (clipped), 0.3
+check(lsq_twice, [(_t([[-2.4, 3.6]]), _t([[-5.4], [0.6]]), 2.0, 2)], [
+    {"values": [_t([[-2.0, 2.0]]), _t([[-4.0, 0.0]])],
+     "gradients": [_t([[1.0, 0.0]]), _t([[0.0], [1.0]]), _t([(0.2 + 1 - 2 - 0.3) / 2**0.5])]}], {}, SYMPTOMS["two calls"], tol=1e-4)
 ### BEGIN HIDDEN TESTS
 def _learned(first, x, step, upstream, bits, signed, clipped="end", through=False):
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
@@ -417,6 +455,12 @@ _cases = [(torch.randn(7, generator=_rng), _clear(shape, step, bits, signed), st
 check(lsq, _cases, _learned, {
     _clipped: tuple(lambda *c, clipped=clipped, through=through: _learned(*c, clipped=clipped, through=through) for clipped in ("zero", "inside", "end") for through in (False, True) if (clipped, through) != ("end", False)),
 }, SYMPTOMS["LSQ"], tol=1e-4)
+def _twice(x, other, step, bits):
+    told = [_learned(x, part, step, torch.ones_like(part), bits, True) for part in (x, other)]
+    return {"values": [told[0]["y"], told[1]["y"].t()],
+            "gradients": [told[0]["x gradient"], told[1]["x gradient"], _t([sum(t["step gradient"] for t in told)])]}
+check(lsq_twice, [(_clear(a, step, bits, True), _clear(b, step, bits, True), step, bits) for a, b, step, bits in (((3, 3), (3, 3), 0.5, 3), ((1, 7), (2, 3), 2.0, 2))],
+      _twice, {}, SYMPTOMS["two calls"], tol=1e-4)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -570,6 +614,9 @@ def _judge(what, spec, shape, bits, ranges, seed):
 
 _judge("Linear, W3A4", ("Linear", 6, 4), (5, 6), (3, 4), [(-1.0, 2.0), (-3.0, 5.0), (0.5, 1.0), (-2.0, 4.0)], 64)
 _judge("Conv2d with stride and padding, W4A8", ("Conv2d", 4, 4, 3, {"stride": 2, "padding": 1}), (2, 4, 6, 6), (4, 8), [(-1.0, 2.0), (-3.0, 5.0), (0.5, 1.0), (-2.0, 4.0)], 65)
+_judge("Conv2d with groups, dilation and reflecting padding, W3A4",
+       ("Conv2d", 4, 4, 3, {"groups": 2, "dilation": 2, "padding": 2, "padding_mode": "reflect"}), (2, 4, 6, 6), (3, 4),
+       [(-1.0, 2.0), (-3.0, 5.0), (0.5, 1.0), (-2.0, 4.0)], 70)
 ### BEGIN HIDDEN TESTS
 _judge("Linear without bias, three axes, positive inputs", ("Linear", 8, 8, {"bias": False}), (2, 3, 8), (2, 4), [(1.0, 2.0), (0.5, 6.0), (2.0, 2.5), (0.1, 9.0)], 66)
 _judge("Conv2d with groups and dilation", ("Conv2d", 4, 6, 3, {"groups": 2, "dilation": 2, "padding": 2, "bias": False}), (2, 4, 6, 6), (3, 4), [(-5.0, -1.0), (-2.0, -0.5), (-8.0, 1.0), (-4.0, 2.0)], 67)

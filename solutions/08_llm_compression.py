@@ -1392,8 +1392,9 @@ pictures08.draw_smollm2(recorded["smollm2"])
 # near guessing throughout.*
 #
 # **Read the table by columns.** The calibration text was 1,024 tokens of the novel (for AWQ every
-# eighth of them). At 4 bits GPTQ is best of the three *on the novel*; on the film reviews, a text
-# of another kind, it is hardly better than RTN, and AWQ loses half as much. At 3 bits GPTQ is no
+# eighth of them). At 4 bits and groups of 64 or 128 GPTQ is best of the three *on the novel*, in
+# groups of 32 AWQ is as good; on the film reviews, a text of another kind, GPTQ is hardly better
+# than RTN, and AWQ loses half as much. At 3 bits GPTQ is no
 # better than RTN even at home, and worse abroad. The reason is in its strength: GPTQ fits one
 # number for every pair of inputs, and a layer of 1,536 inputs has more of them than 1,024 tokens
 # can tell. AWQ fits a single exponent for a layer. With few outlier channels to protect it gains

@@ -135,6 +135,7 @@ def exported(spec, state, training, n, batches):
         export_onnx(model, batches[0][:1].repeat(n, *[1] * (batches[0].dim() - 1)), path)
         said = lesson09.describe_onnx(path) if os.path.exists(path) else {"files": os.listdir(folder)}
         said["logits"] = [lesson09.try_onnx(path, x) for x in batches]
+        said["files"] = sorted(os.listdir(folder))
     said["training"] = [m.training for m in model.modules()]
     said["state"] = {k: v.detach() for k, v in model.state_dict().items()}
     return said
@@ -201,10 +202,16 @@ def parity_of(weight, file_weight, x):
 
 _t = torch.tensor
 _eye, _x = torch.eye(2), _t([[1.0, 0.0], [0.0, 2.0], [1.0, -4.0]])
-check(parity_of, [(_eye, _eye, _x), (_eye, _t([[1.0, 0.0], [0.0, 0.75]]), _x), (_eye, _t([[1.5, 0.0], [0.0, 1.0]]), _x)], [0.0, 1.0, 0.5],
-      {"This is a mean: one logit that is far off would hide in it. Take the largest.": ([0.0, 0.25, 1 / 6], [0.0, 1.25 / 6, 0.5 / 6], [0.0, (1.25 / 6) ** 0.5, (0.5 / 6) ** 0.5]),
-       "This looks at the winning class (argmax) only; the logits themselves may have moved.": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
-       "Take absolute differences before the maximum: a logit may be too small as well as too large.": ([0.0, 0.5, 0.0], [0.0, 1.0, 0.5])},
+_norm = "This is a norm, in which the differences of several logits add up; take the largest of them."
+_both = (_eye, _t([[1.375, 0.0], [0.0, 0.75]]), _t([[1.0, 2.0]]))  # differences -0.375 and 0.5 in one row
+check(parity_of, [(_eye, _eye, _x), (_eye, _t([[1.0, 0.0], [0.0, 0.75]]), _x), (_eye, _t([[1.5, 0.0], [0.0, 1.0]]), _x), _both],
+      [0.0, 1.0, 0.5, 0.5],
+      {"This is a mean: one logit that is far off would hide in it. Take the largest.": (
+           [0.0, 0.25, 1 / 6, ...], [0.0, 1.25 / 6, 0.5 / 6, ...], [0.0, (1.25 / 6) ** 0.5, (0.5 / 6) ** 0.5, ...]),
+       "This looks at the winning class (argmax) only; the logits themselves may have moved.": ([0.0, 0.0, 0.0, ...], [1.0, 1.0, 1.0, ...]),
+       "Take absolute differences before the maximum: a logit may be too small as well as too large.": (
+           [0.0, 0.5, 0.0, ...], [0.0, 1.0, 0.5, ...]),
+       _norm: ([0.0, 1.25 ** 0.5, 0.5 ** 0.5, 0.625], [0.0, 1.0, 0.5, 0.625])},
       SYMPTOMS["parity"], tol=1e-5)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(93)
@@ -216,6 +223,7 @@ check(parity_of, _cases, lambda *c: max(abs(v) for v in _gap(*c).flatten().tolis
     "This looks at the winning class (argmax) only; the logits themselves may have moved.": (
         lambda w, f, x: ((x @ w.T).argmax(1) == (x @ f.T).argmax(1)).float().mean().item(), lambda w, f, x: ((x @ w.T).argmax(1) != (x @ f.T).argmax(1)).float().mean().item()),
     "Take absolute differences before the maximum: a logit may be too small as well as too large.": (lambda *c: _gap(*c).max().item(), lambda *c: (-_gap(*c)).max().item()),
+    _norm: (lambda *c: _gap(*c).norm().item(), lambda *c: _gap(*c).norm(dim=1).max().item()),
 }, SYMPTOMS["parity"], tol=1e-4)  # another order of the additions moves the sixth digit
 ### END HIDDEN TESTS
 
@@ -475,7 +483,7 @@ else:
 # %% [markdown]
 # ## 5. What "fast" means under load
 #
-# One call at a time tells how fast a model is. Users come at the same time. They wait for each other, and what they feel is the slow end of the distribution: the 95th or 99th **percentile** of the latency. Throughput is another number again: answered requests divided by the time *on the wall*. With $c$ clients that each wait for an answer before they send the next request, Little's law (1961) connects the two:
+# One call at a time tells how fast a model is. Users come at the same time. They wait for each other, and what they feel is the slow end of the distribution: the 95th or 99th **percentile** of the latency. Throughput is another number again: calls divided by the time *on the wall*. With $c$ clients that each wait for an answer before they send the next request, Little's law (1961) connects the two:
 #
 # $$\text{throughput} = \frac{c}{\text{mean latency}}.$$
 
@@ -502,7 +510,7 @@ def percentiles_under_load(call, clients: int, requests: int) -> dict:
     Returns:
         p50_ms, p95_ms, p99_ms: percentiles (linear interpolation) of the successful calls' latencies in milliseconds,
             each measured around its own call; nan if no call succeeds.
-        per_second: calls per second of wall-clock time, from the first start to the last end.
+        per_second: calls (failed ones, too) per second of wall-clock time, from the first start to the last end.
         errors: how many calls raised (int).
 
     Example: four clients, 40 calls that sleep 0.1 s: p50_ms about 100, per_second about 40, errors 0.
@@ -564,11 +572,31 @@ def sleeping(clients, seconds):
     stats = percentiles_under_load(call, clients, len(seconds))
     return {"stats": stats, "wall": time.perf_counter() - start, "calls": sorted(done)}
 
+
+@probe
+def holding(clients, requests):
+    """Call 0 comes back when all others have; whether it did (else it waits for three seconds), and the calls."""
+    import threading
+
+    lock, seen, others = threading.Lock(), [], threading.Event()
+    def call(i):
+        if i == 0:
+            kept.append(others.wait(3.0))
+        with lock:
+            seen.append(int(i))
+            if len(seen) == requests - 1:
+                others.set()
+    kept = []
+    stats = percentiles_under_load(call, clients, requests)
+    return {"stats": stats, "calls": sorted(seen), "in time": kept == [True]}
+
 lesson09.check_meeting(meeting, 4, 12)
+lesson09.check_holding(holding, 3, 10)
 lesson09.check_sleeping(sleeping, 8, [0.04] * 32, "32 calls of 40 ms from 8 clients")
 lesson09.check_sleeping(sleeping, 4, [0.01] * 12 + [-0.6] * 4 + [0.01] * 4, "4 of 20 calls fail")
 ### BEGIN HIDDEN TESTS
 lesson09.check_meeting(meeting, 7, 21)
+lesson09.check_holding(holding, 4, 11)
 lesson09.check_meeting(meeting, 1, 5)
 lesson09.check_sleeping(sleeping, 16, [0.005] * 90 + [0.25] * 10, "90 short calls, then 10 of 250 ms")
 lesson09.check_sleeping(sleeping, 2, [0.05] * 24, "24 calls of 50 ms from 2 clients")
@@ -711,10 +739,11 @@ class MicroBatcher:
 
 # %% test="MicroBatcher" points=6
 @probe
-def batches_of(waves, max_batch, max_wait_ms, bad, slow_s):
+def batches_of(waves, max_batch, max_wait_ms, bad, slow_s, every_s=0.0):
     """Submit the items of one wave after the other: what came back to each, and which batches `run` saw.
 
     An item in `bad` makes its batch fail. Each call of run takes slow_s seconds, one with an odd first item twice that.
+    The items of a wave come at once, or every_s seconds apart.
     """
     seen, came = [], []
 
@@ -738,6 +767,13 @@ def batches_of(waves, max_batch, max_wait_ms, bad, slow_s):
         batcher = MicroBatcher(run, max_batch, max_wait_ms)
         for wave in waves:
             start = time.perf_counter()
+            if every_s:  # the items of a wave come one after the other
+                tasks = []
+                for x in wave:
+                    tasks.append(asyncio.create_task(one(batcher, x)))
+                    await asyncio.sleep(every_s)
+                came.append({"results": await asyncio.gather(*tasks), "start": start})
+                continue
             results = await asyncio.gather(*(one(batcher, x) for x in wave))
             came.append({"results": results, "start": start})
 
@@ -745,6 +781,7 @@ def batches_of(waves, max_batch, max_wait_ms, bad, slow_s):
     return {"waves": came, "seen": seen}
 
 lesson09.check_batches(batches_of, [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]], 4, 20.0, [], 0.02, "ten items at once, batches of up to 4")
+lesson09.check_clock(batches_of, list(range(10)), 80.0, 0.03)
 lesson09.check_batches(batches_of, [[3], [4, 5, 6]], 8, 20.0, [], 0.0, "one item alone, then three: a batch need not be full")
 lesson09.check_batches(batches_of, [[1, 2], [3, 4], [5]], 2, 20.0, [2], 0.01, "the first batch fails, the later ones do not")
 ### BEGIN HIDDEN TESTS
@@ -752,6 +789,7 @@ lesson09.check_batches(batches_of, [[2, 9, 9, 4, 7, 7, 7, 1, 30, 12, 11]], 3, 15
 lesson09.check_batches(batches_of, [[6], [8], [1, 2, 3, 4, 5]], 16, 10.0, [8], 0.0, "three waves, the second fails")
 lesson09.check_batches(batches_of, [[5, 3, 1]], 1, 10.0, [3], 0.01, "batches of one")
 lesson09.check_batches(batches_of, [[1, 2, 3, 4, 5, 6, 7, 8, 9], [20, 21]], 4, 15.0, [7], 0.02, "one of three batches fails at the same time as the others run")
+lesson09.check_clock(batches_of, list(range(20, 32)), 100.0, 0.04)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -766,7 +804,7 @@ lesson09.check_batches(batches_of, [[1, 2, 3, 4, 5, 6, 7, 8, 9], [20, 21]], 4, 1
 #
 # <details><summary>Hint 1</summary>A pydantic model <code>class Request(BaseModel): text: str = Field(min_length=1)</code> as the argument of the route gives 422 by itself. The other codes are <code>raise HTTPException(413, "...")</code>. For the metrics: <code>prometheus_client.Counter</code>, <code>Histogram</code>, <code>generate_latest</code>.</details>
 #
-# <details><summary>Hint 2</summary>Give each app its own <code>CollectorRegistry()</code>, else a second app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> with your MicroBatcher (or <code>predict([text])</code>) stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the model is not available")</code>.</details>
+# <details><summary>Hint 2</summary>Give each app its own <code>CollectorRegistry()</code>, else a second app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> with your MicroBatcher (or <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request) stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the model is not available")</code>.</details>
 
 # %% exercise="create_app" minutes=30 difficulty=4
 def create_app(predict, max_chars: int = 2000):
@@ -780,7 +818,7 @@ def create_app(predict, max_chars: int = 2000):
         a `fastapi.FastAPI` with
         POST /predict, JSON `{"text": "..."}`: 200 and `{"label": ..., "score": ...}`; 422 if the text is empty, missing
             or not a string; 413 if it is longer than max_chars; 503 if predict raises, without the exception's text.
-        GET /health: 200.
+        GET /health: 200, also while predict is at work.
         GET /metrics: 200 and Prometheus text with the number of requests, the number of errors, and the latency.
 
         Several apps can live in one process.
@@ -848,12 +886,28 @@ lesson09.check_replies(conversation, [(_post(""), 422, None), (("POST", "/predic
                                       (_post("x" * 2000), 200, {"label": "negative", "score": 2.0})], None)
 lesson09.check_replies(conversation, [(_post("boom"), 503, None), (_post("good again"), 200, {"label": "positive", "score": 0.01})], None)
 lesson09.check_metrics(conversation, _scrape, _post("good"), _post("boom"))
+
+@probe
+def health_meanwhile(texts):
+    """POST /predict, whose model waits (two seconds at most) for the answer of a GET /health that comes meanwhile."""
+    import threading
+
+    started, answered, in_time = threading.Event(), threading.Event(), []
+    def predict(texts):
+        started.set()
+        in_time.append(answered.wait(2.0))
+        return [("positive", 0.5) for _ in texts]
+    status = lesson09.talk_meanwhile(create_app(predict), texts[0], started, answered)
+    return {"status": status, "in time": all(in_time) and bool(in_time)}
+
+lesson09.check_meanwhile(health_meanwhile, "good")
 ### BEGIN HIDDEN TESTS
 lesson09.check_replies(conversation, [(_post(None), 422, None), (("POST", "/predict", {"text": ["good"]}), 422, None), (("POST", "/predict", {"txt": "good"}), 422, None),
                                       (_post(True), 422, None), (_post("123456"), 413, None), (_post("12345"), 200, {"label": "negative", "score": 0.005}), (_post("goodé"), 200, {"label": "positive", "score": 0.005})], 5)
 lesson09.check_replies(conversation, [(_post("boom boom"), 503, None), (_post("boom"), 503, None), (("GET", "/health", None), 200, None), (_post("z"), 200, {"label": "negative", "score": 0.001}),
                                       (_post("boomx" * 500), 413, None)], 100)
 lesson09.check_metrics(conversation, _scrape, _post("quite good"), _post("kaboom"))
+lesson09.check_meanwhile(health_meanwhile, "quite good")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -881,7 +935,7 @@ else:
 lesson09.draw_served(served) if served else no_server
 
 # %% [markdown]
-# *Picture: left, p50 and p99 latency over the number of clients for each service; both rise with the load, and p99 more than p50. Right, answers per second: they rise as long as batches can grow; where a curve becomes flat, the machine is busy, and more clients only wait longer.*
+# *Picture: left, p50 and p99 latency over the number of clients for each service; both rise with the load, and p99 more than p50. Right, calls per second: they rise as long as batches can grow; where a curve becomes flat, the machine is busy, and more clients only wait longer.*
 #
 # With one client, each request waits `max_wait_ms` for company that does not come: that is the price of batching at night. With 32 clients the batches are full. Check Little's law on a row: clients divided by p50 in seconds is about the throughput.
 #

@@ -3,9 +3,11 @@
 
 import functools
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import test_hostile
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from test_split import ANSWERS, POINTS, TEACHER, grade, message, notebook, points, shared
@@ -248,6 +250,38 @@ def test_a_probe_sees_the_names_of_the_set_up_cell(grader):
 def test_there_is_no_gpu(grader):
     told = message(grade(grader, double="def double(x):\n    return 2 * x.cuda()"), "double")
     assert "line 2 of the answer to double" in told and "There is no GPU when grading" in told
+
+
+# Whole answers of a real lesson: `tests/honest/*.py` are percent scripts, as those of `tests/hostile`
+
+
+def graded_script(name, *others):
+    """A script's exercises, and some others with right answers, as the grader runs them."""
+    cells = list(test_hostile.cells_of((Path(__file__).parent / "honest" / f"{name}.py").read_text()))
+    plain, answers = [s for n, s in cells if not n], {n: s for n, s in cells if n}
+    return test_hostile.run("01", {*answers, *others}, plain, answers)
+
+
+def test_right_work_in_unusual_clothes_keeps_its_points():
+    run = graded_script("variants", "group_quantize", "pack_int4")
+    assert len(run.tests) == 7 and all(t.passed and t.points > 0 for t in run.tests), [t.message for t in run.tests]
+    assert any("default dtype" in flag for flag in run.flags) and len(run.flags) == 1, run.flags
+
+
+TOLD = {  # exercise -> what its message holds, and what it does not
+    "affine_qparams": ("input() has nobody to ask", "not widened"),
+    "dequantize": ("There is no GPU when grading", "wrapped around"),
+    "sqnr_db": ("NotImplementedError: todo later", "not answered yet"),
+    "integer_linear": ("No module named 'seaborn'", "62 bits"),
+    "pack_int4": ("missing 1 required positional argument: 'extra'", "The sign was lost"),
+}
+
+
+def test_of_a_failure_its_cause_is_told_and_no_diagnosis():
+    run = graded_script("failures")
+    for exercise, (cause, diagnosis) in TOLD.items():
+        told = message(run, exercise)
+        assert cause in told and diagnosis not in told and not run.flags, (exercise, told)
 
 
 # An exercise that uses another one ----------------------------------------------------------------------------------

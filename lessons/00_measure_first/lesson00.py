@@ -362,7 +362,10 @@ def check_size(parts: list[tuple], got: object, want: int, left: list[str]) -> N
         numbers[kind] += count
         stored[kind] += count * (torch.empty(0, dtype=getattr(torch, rest[0])).element_size() if rest else 4)
     what = f"size_on_disk of {len(parts)} tensors"
-    require(isinstance(got, int) and not isinstance(got, bool), f"{what}: expected an int, yours is {got!r}")
+    unit = isinstance(got, float) and any(abs(got * k / want - 1) < 0.1 for k in (1e3, 1024, 1e6, 2**20))
+    bytes_ = ": return bytes, not kilobytes or megabytes" if unit else ""
+    whole = isinstance(got, int) and not isinstance(got, bool)
+    require(whole, f"{what}: expected an int, yours is {got!r}{bytes_}")
     assert isinstance(got, int)
 
     def near(size: float) -> bool:
@@ -408,6 +411,15 @@ def _cut_off(got: dict, want: dict, seconds: list[float], *_) -> bool:
 
 
 # How mistakes show in a result, for `check`: functions of the result, the right value and the arguments.
+def _exclusive(result: dict, seconds: list[float], warmup: int, repeats: int) -> bool:
+    """Whether the percentiles are those at place p (n + 1) of the sorted times."""
+    times = [1000 * seconds[i % len(seconds)] for i in range(warmup, warmup + repeats)]
+    found = np.percentile(times, [50, 95, 99], method="weibull")
+    if all(min(abs(v - t) for t in times) < 1e-3 for v in found):  # as good as any rule that takes one of the times
+        return False
+    return all(abs(result[k] - v) < 1e-3 for k, v in zip(_KEYS, found, strict=False))
+
+
 SYMPTOMS: dict[str, dict] = {
     "benchmark": {
         "The warm-up calls were timed: call fn `warmup` times before the clock is read at all.": (
@@ -424,6 +436,9 @@ SYMPTOMS: dict[str, dict] = {
         ),
         "These are seconds; the keys say milliseconds.": lambda got, want, *_: (
             abs(got["result"]["p50_ms"] * 1000 / want["result"]["p50_ms"] - 1) < 1e-4
+        ),
+        "Exclusive quantiles: the least time is the 0th percentile, the largest the 100th.": (
+            lambda got, want, seconds, warmup, repeats, *_: _exclusive(got["result"], seconds, warmup, repeats)
         ),
         "A percentile is one of the measured times: interpolate between its neighbours, do not cut the index off.": (
             _cut_off

@@ -158,6 +158,16 @@ def _rounded_twice(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax) -> Ten
     return (((high + ((1 << shift) >> 1)) >> shift) + out_zp).clamp(qmin, qmax)
 
 
+def _on_grid(value, width, steps) -> bool:
+    """Whether a value is 1 to `steps` times the width."""
+    return abs(value / width - round(float(value / width))) < 1e-3 and 0.5 < value / width < steps + 0.5
+
+
+def _largest_signed(w: Tensor, bits: int, group: int) -> Tensor:
+    """Scales of the largest value of each group, signs and all."""
+    return torch.stack([part.amax(1) for part in w.split(group, 1)], 1) / (2 ** (bits - 1) - 1)
+
+
 SYMPTOMS: dict[str, dict] = {
     "affine_qparams": {
         "The zero point is not an int; it is a code, so an int.": lambda got, *_: (
@@ -216,12 +226,22 @@ SYMPTOMS: dict[str, dict] = {
         "The groups run along the wrong axis: they are neighbours along `in`.": lambda got, want, w, b, g: (
             got[1].shape != want[1].shape and sorted(got[1].shape) == sorted((-(-w.shape[0] // g), w.shape[1]))
         ),
+        "The maximum was taken without the absolute value.": lambda got, want, w, b, g: (
+            got[1].shape == want[1].shape
+            and bool((((got[1] - (signed := _largest_signed(w, b, g))).abs() <= 1e-6) | (signed == 0)).all())
+            and not torch.allclose(signed, want[1])
+        ),
         "Divided by 2**(bits-1); the largest code is Q = 2**(bits-1) - 1.": lambda got, want, w, b, g: _close(
             got[1][0, 0] * 2 ** (b - 1), w[0, :g].abs().max()
         ),
     },
     "mse_clip": {
         "All-zero x gives 0.0.": lambda got, want, x, *_: not x.any() and (stumbled(got) or isinstance(got, float)),
+        "The maximum was taken without the absolute value.": lambda got, want, x, bits, steps=100: (
+            0 < x.max() < x.abs().max()
+            and _on_grid(got, x.max() / steps, steps)
+            and (want > x.max() * 1.001 or not _on_grid(got, x.abs().max() / steps, steps))
+        ),
         "This is the scale (threshold / Q); return the threshold.": lambda got, want, x, bits, *_: (
             bits > 2 and _close(got * (2 ** (bits - 1) - 1), want)
         ),
@@ -258,6 +278,9 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
     "pack_int4": {
+        "Offset binary (code + 8); a nibble holds the code in two's complement, code & 15.": lambda got, want, c: (
+            got.shape == want.shape and got.numel() > 0 and bool(((got ^ 0x88) & 15 == want & 15).all())
+        ),
         "The odd tail was lost: pad with 0 before you pair the codes.": lambda got, want, c: (
             c.numel() % 2 and (stumbled(got) or got.numel() == c.numel() // 2 or (got[:-1] == want[:-1]).all())
         ),
@@ -269,6 +292,9 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
     "unpack_int4": {
+        "Offset binary (nibble - 8); nibbles above 7 stand for code - 16, the others for themselves.": (
+            lambda got, want, p, n: got.numel() > 0 and torch.equal(got.long() + 8, want.long() & 15)
+        ),
         "The padding came back: return n codes.": lambda got, want, p, n: got.numel() == n + 1,
         "The odd tail was lost: the last byte holds a code as well.": lambda got, want, p, n: (
             n % 2 and (stumbled(got) or got.numel() == n - 1 or (got[:-1] == want[:-1]).all())

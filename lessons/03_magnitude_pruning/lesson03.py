@@ -3,6 +3,8 @@
 import copy
 import json
 import math
+import re
+import struct
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -170,6 +172,17 @@ def watch(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, list]
 INVERTED = "the mask is inverted: True marks a weight that is kept"
 
 
+PLACES = "what argsort, sort or topk return are places in the tensor, not ranks: use them as indices"
+
+
+def _places(mask: Tensor, importance: Tensor, removed: int) -> bool:
+    """Whether the indices of a sorted tensor were compared with the number to remove, as if they were ranks."""
+    flat, kept = importance.flatten(), mask.flatten()
+    orders = (flat.argsort(), flat.argsort(descending=True), flat.topk(len(flat)).indices)
+    limits = (removed - 1, removed) if 0 < removed < len(flat) else ()
+    return any(torch.equal(kept, order > k) or torch.equal(kept, order <= k) for order in orders for k in limits)
+
+
 def _judge(mask, importance: Tensor, signed: Tensor, removed: int, what: str, asked: float) -> None:
     """Whether a mask removes exactly `removed` weights, which is `asked` rounded, none larger than one that stays."""
     require(isinstance(mask, Tensor), f"{what}: expected a torch.Tensor, yours a {type(mask).__name__}")
@@ -192,9 +205,15 @@ def _judge(mask, importance: Tensor, signed: Tensor, removed: int, what: str, as
             if len(gone) in {math.floor(asked), math.ceil(asked)}
             else "the wrong number of weights"
         )
+        if len(gone) not in {math.floor(asked), math.ceil(asked)}:
+            beyond = bool(removed < mask.numel() and torch.equal(mask, importance > order[removed]))
+            limit = "the smallest weight that is kept was removed as well: it equals the threshold, it is not below"
+            require(not beyond, f"{what}: {limit}{found}")
+            require(not _places(mask, importance, removed), f"{what}: {PLACES}{found}")
         require(False, f"{what}: {raise_count}{found}")
     if len(kept) and len(gone) and gone.max() > kept.min():
-        value = signed[~mask].max() <= signed[mask].min()
+        value = bool(signed[~mask].max() <= signed[mask].min())
+        require(value or not _places(mask, importance, removed), f"{what}: {PLACES}{found}")
         why = (
             "sorted by value: large negative weights matter, too"
             if value
@@ -326,6 +345,8 @@ def check_gradual(got: dict, case: str, sizes: dict[str, int], batches: list, wa
     removed = sum(int((~m).sum()) for m in masks.values() if isinstance(m, Tensor) and m.dtype == torch.bool)
     own = "pruned per layer, each lost the same share; use one ranking over all layers"
     require(not _same_shares(got["zeros"][-1], sizes), f"{what}: {own}\n  zeros {got['zeros'][-1]} of {sizes}")
+    others = set(masks) != set(sizes) and sum(zeros) > 0
+    require(not others, f"{what}: expected masks for {list(sizes)}, yours for {list(masks)}")
     if zeros != wants:
         at = next(t for t in range(steps) if zeros[t] != wants[t])
         jump, late = last > 0 and zeros[0] == wants[-1], zeros[-1] < wants[-1]
@@ -361,7 +382,15 @@ def _same_shares(zeros: list[int], sizes: dict[str, int]) -> bool:
 
 def check_round_trip(encode: Callable, decode: Callable, w: Tensor, what: str, limit: float | None = None) -> None:
     """encode, decode, equal by value and shape; `limit`: bytes allowed as a share of the dense tensor's."""
-    blob = encode(w)
+    try:
+        blob = encode(w)
+    except (ValueError, OverflowError, struct.error) as error:
+        wide = max(w.shape, default=0) > 255 and re.search("255|ubyte|range\\(0, 256\\)|byte must", str(error))
+        require(
+            not wide,
+            f"{what}: one byte holds a size up to 255, and {max(w.shape, default=0)} is more\n  {raised(error)}",
+        )
+        raise
     require(isinstance(blob, bytes), f"{what}: encode_sparse should return bytes, yours a {type(blob).__name__}")
     back = decode(blob)
     require(isinstance(back, Tensor), f"{what}: decode_sparse should return a tensor, yours a {type(back).__name__}")

@@ -475,6 +475,13 @@ def _inputs(got, want, spec) -> list[tuple[int, int, int]]:
     return [(g[1][1], w[1][1], o) for g, w, o in zip(got["layers"], want["layers"], old, strict=True)]
 
 
+def _behind_whole(got, want, spec, keep) -> bool:
+    """Whether the first layer with a wrong number of inputs stands behind one that is not pruned."""
+    names = [name for name, kind, _ in spec if kind in ("Conv2d", "Linear")]
+    wrong = [i for i, (mine, right, _) in enumerate(_inputs(got, want, spec)) if mine != right]
+    return bool(wrong) and wrong[0] > 0 and names[wrong[0] - 1] not in keep
+
+
 def _spread(spec, keep) -> bool:
     """Whether a linear layer reads a pruned convolution, several columns a channel."""
     layers = [(name, o) for name, kind, o in spec if kind in ("Conv2d", "Linear")]
@@ -555,6 +562,12 @@ SYMPTOMS: dict[str, dict] = {
         ),
         "The next layer was not shrunk: it reads only the channels that are left.": lambda got, want, what, spec, *_: (
             any(mine == old != right for mine, right, old in _inputs(got, want, spec))
+        ),
+        "A layer that `keep` does not name keeps all its channels, and the layer behind it reads all of them.": (
+            lambda got, want, what, spec, state, keep, *_: (
+                (isinstance(got, KeyError) and str(got).strip("'\"") in {name for name, *_ in spec} - set(keep))
+                or _behind_whole(got, want, spec, keep)
+            )
         ),
         "The next layer has the wrong number of inputs: behind a flatten each channel is H * W columns.": (
             lambda got, want, what, spec, *_: any(mine != right for mine, right, _ in _inputs(got, want, spec))

@@ -409,6 +409,9 @@ SYMPTOMS: dict[str, dict] = {
         "The student is in eval mode: its batch norms did not learn from the batches.": lambda got, want, student, *_: (
             _close(got["statistics"], torch.cat([t for n, t in student.items() if "running" in n]))
         ),
+        "No gradient reaches the student: distillation_loss takes the student's logits first, then the teacher's.": (
+            lambda got, *_: isinstance(got, RuntimeError) and "does not require grad" in str(got)
+        ),
         "The teacher has gradients: ask it under torch.no_grad().": lambda got, *_: any(
             g is not None for g in got["teacher gradients"]
         ),
@@ -416,7 +419,13 @@ SYMPTOMS: dict[str, dict] = {
             any(a != b for a, b in got["modes"])
         ),
     },
-    "hint_loss": {TEACHER: _reaches, CUT_FEATURES: _cut_off},
+    "hint_loss": {
+        TEACHER: _reaches,
+        CUT_FEATURES: _cut_off,
+        "The sizes do not agree: the regressor's output is brought to the height and to the width of the teacher's.": (
+            lambda got, *_: isinstance(got, RuntimeError) and "must match the size" in str(got)
+        ),
+    },
     "attention_map": {
         NAN: lambda got, *_: bool(got.isnan().any()),
         CUT_FEATURES: _cut_off,

@@ -505,6 +505,10 @@ def _check_layer(told: dict, spec: tuple, state: dict, bits: tuple[int, int], ba
             "momentum weighs the old range: 0.9 * old + 0.1 * new.": _qparams(
                 0.1 * earlier[0] + 0.9 * current[0], 0.1 * earlier[1] + 0.9 * current[1], top
             ),
+            "the zero point was cut off; it is round(-low / scale).": [
+                right[0],
+                float(int(_zero_point(low, high, top))),
+            ],
             "the range did not move in training.": _qparams(*earlier, top) if i else [math.nan, 0.0],
         }
         expect(told["qparams"][i], right, f"{what}: act_qparams() after batch {i + 1}", wrong, tol=1e-6)
@@ -794,6 +798,13 @@ SYMPTOMS: dict[str, dict] = {
             lambda got, want, *_: difference(got["y"], want["y"], 1e-5) is None
         ),
     },
+    "two calls": {
+        "Of two calls before one backward, one got the gradient of the other: what backward needs belongs to its own "
+        "call (ctx), not to the class.": lambda got, want, *_: (
+            difference(got["values"], want["values"], 1e-5) is None
+            and difference(got["gradients"], want["gradients"], 1e-5) is not None
+        ),
+    },
     "LSQ": {
         "There is no parameter `step`: it exists from construction.": lambda got, want, *_: (
             got["names"] != want["names"]
@@ -867,6 +878,12 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
 }
+
+
+def _zero_point(low: float, high: float, top: int) -> float:
+    """-low / scale before it is rounded, of the range widened to hold 0."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    return -low * top / (high - low) if high > low else 0.0
 
 
 def _steps(bits) -> int:

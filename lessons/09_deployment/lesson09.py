@@ -399,6 +399,21 @@ def talk(app, requests: list[tuple]) -> list[tuple[int, str, str]]:
     return [(r.status_code, r.text, r.headers.get("content-type", "")) for r in replies]
 
 
+def talk_meanwhile(app, text: str, started: threading.Event, answered: threading.Event) -> list[int]:
+    """Status of POST /predict and of a GET /health that comes after `started` is set; then `answered` is set."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fastapi.testclient import TestClient
+
+    with TestClient(app, raise_server_exceptions=False) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.post, "/predict", json={"text": text})
+        while not (started.is_set() or first.done()):
+            time.sleep(0.005)
+        health = client.get("/health")
+        answered.set()
+        return [first.result().status_code, health.status_code]
+
+
 @contextmanager
 def serve(app) -> Iterator[str]:
     """Serve an app with uvicorn on a free port of this machine only; the server is stopped however the block ends."""
@@ -711,7 +726,7 @@ def _box(left: float, right: float):
 
 
 def draw_served(results: dict[str, dict[int, dict]]) -> Figure:
-    """Left: p50 (solid) and p99 (dashed) over the number of clients. Right: answered requests per second."""
+    """Left: p50 (solid) and p99 (dashed) over the number of clients. Right: calls per second."""
     fig, (latency, rate) = plot.figure(2)
     for (name, rows), colour, marker in zip(results.items(), plot.PALETTE, plot.MARKERS, strict=False):
         clients = list(rows)
@@ -724,7 +739,7 @@ def draw_served(results: dict[str, dict[int, dict]]) -> Figure:
         ax.minorticks_off()
         ax.legend(frameon=False)
     latency.set(ylabel="latency (ms)")
-    rate.set(ylabel="answers per second")
+    rate.set(ylabel="calls per second")
     return fig
 
 
@@ -803,6 +818,10 @@ def called(exercise: Callable, *args) -> Any:
 def check_export(said: dict, state: dict[str, Tensor], training: list[bool], want: list[Tensor], what: str) -> None:
     """The file of `export_onnx`: its ends, what it computes, and the model afterwards."""
     require("inputs" in said, f"{what}: there is no file at `path`, but {said.get('files')}")
+    second = (
+        f"{what}: the weights are in a second file ({', '.join(said['files'])}): external_data=False keeps them inside"
+    )
+    require(len(said["files"]) == 1, second)
     for end, name in (("inputs", "input"), ("outputs", "logits")):
         names = [n for n, _ in said[end]]
         require(names == [name], f"{what}: expected {end} ['{name}'], yours {names}")
@@ -873,6 +892,22 @@ def check_meeting(meeting: Callable, clients: int, requests: int) -> None:
     print(f"✓ {what}: at the same time, each i once")
 
 
+def check_holding(holding: Callable, clients: int, requests: int) -> None:
+    """While one call lasts, the other clients take all that is left."""
+    what = f"{requests} calls from {clients} clients, of which one lasts"
+    said = holding(clients, requests)
+    _keys(said["stats"], what)
+    missing = sorted(set(range(requests)) - set(said["calls"]))
+    lost = f"{what}: expected call(i) once for each i below {requests}, yours without {missing}"
+    rest = ": requests // clients calls for each client leave a remainder"
+    tail = missing == list(range(requests // clients * clients, requests))
+    require(not missing, f"{lost}{rest * tail}")
+    require(said["calls"] == list(range(requests)), f"{what}: some calls were made twice: {said['calls']!s:.120}")
+    fixed = "each client has a fixed share of the calls; a client that is free takes the next one, whose ever it is"
+    require(said["in time"], f"{what}: the others stood idle while it lasted: {fixed}")
+    print(f"✓ {what}: the others go on")
+
+
 def check_sleeping(sleeping: Callable, clients: int, seconds: list[float], what: str) -> None:
     """Latencies that are known from below: a sleep may last longer on a busy machine, never shorter."""
     good, n = 1000 * np.array([s for s in seconds if s > 0]), len(seconds)
@@ -885,7 +920,7 @@ def check_sleeping(sleeping: Callable, clients: int, seconds: list[float], what:
         ) from None
     stats = said["stats"]
     _keys(stats, what)
-    lost = f"{what}: the exception of a call was lost or ended a client: "
+    lost = f"{what}: the exception of a call was lost or ended a client: " if bad else f"{what}: calls were lost: "
     require(said["calls"] == list(range(n)), f"{lost}expected {n} calls to end, yours {len(said['calls'])}")
     require(stats["errors"] == bad, f"{lost}expected {bad} errors, yours {stats['errors']}")
     for key, percent in (("p50_ms", 50), ("p95_ms", 95), ("p99_ms", 99)):
@@ -897,11 +932,11 @@ def check_sleeping(sleeping: Callable, clients: int, seconds: list[float], what:
         )
         slow = "time in the queue or failed calls were counted; the clock stands around each successful call"
         require(got <= least + 400, f"{what}: expected {key} near {least:.0f}, yours {got:.0f}: {slow}")
-    slowest = len(good) / said["wall"]  # the wall clock of the probe contains yours
+    slowest = n / said["wall"]  # the wall clock of the probe contains yours
     fastest = n / max(sum(map(abs, seconds)) / clients, max(map(abs, seconds)))
     rate, hint = (
         stats["per_second"],
-        "per_second is calls divided by the wall-clock time, not by the sum of the latencies",
+        "per_second is all calls, failed ones too, divided by the wall-clock time, not by the sum of the latencies",
     )
     require(rate >= 0.97 * slowest, f"{what}: expected per_second of at least {slowest:.1f}, yours {rate:.2f}: {hint}")
     require(
@@ -1010,6 +1045,18 @@ def check_batches(
     print(f"✓ {what}")
 
 
+def check_clock(batches_of: Callable, items: list[int], wait_ms: float, every_s: float) -> None:
+    """Items come one after the other, for longer than a batch may wait: it leaves before the last one came."""
+    what = f"{len(items)} items, one every {1000 * every_s:g} ms, with max_wait_ms {wait_ms:g}"
+    said = batches_of([items], 100, wait_ms, [], 0.0, every_s)
+    seen = [s["items"] for s in said["seen"]]
+    clock = "each item restarts the clock, which runs from the first item of a batch"
+    require(seen != [items], f"{what}: all of them were one batch: {clock}")
+    results = said["waves"][0]["results"]
+    require(results == [10 * x for x in items], f"{what}: expected {[10 * x for x in items]}, yours {results}")
+    print(f"✓ {what}")
+
+
 SECRETS = ("secret", "weights.bin", "RuntimeError", "Traceback")
 
 
@@ -1033,6 +1080,17 @@ def check_replies(conversation: Callable, turns: list[tuple], max_chars: int | N
                 raise CheckFailed(f"{what}: expected JSON, yours {text!r:.100}") from None
             expect(said, want, what, tol=1e-6)
     print(f"✓ {len(turns)} replies: {', '.join(str(status) for _, status, _ in turns)}")
+
+
+def check_meanwhile(health_meanwhile: Callable, text: str) -> None:
+    """A model at work does not keep the app from answering others."""
+    said = health_meanwhile([text])
+    stops = "GET /health was answered only when predict had come back: predict blocks the event loop; give it a thread"
+    require(said["in time"], f"{stops} (asyncio.to_thread, or your MicroBatcher)")
+    require(
+        said["status"] == [200, 200], f"POST /predict and GET /health at once: expected 200 twice, {said['status']}"
+    )
+    print("✓ GET /health while predict is at work")
 
 
 def check_metrics(conversation: Callable, scrape: tuple, good: tuple, bad: tuple) -> None:

@@ -1415,6 +1415,7 @@ def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requ
     joules = power_watts * 3600 * hours_per_request * requests
     return {"kwh": joules / 3.6e6, "usd": usd_per_hour * hours_per_request * requests}
 
+
 # %% right="compare"
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
     if rounds < 1:
@@ -1431,6 +1432,7 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter):
         ratios[i] = (times[1] - times[0]) / (times[3] - times[2])
     return {f"ratio_p{q}": float(np.percentile(ratios, q)) for q in (25, 50, 75)}
 
+
 # %% wrong="pareto_front" unnamed=True says="duplicate was dropped"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
@@ -1438,3 +1440,43 @@ def pareto_front(costs, scores):
     n = range(len(costs))
     keep = [i for i in n if all(costs[j] > costs[i] or scores[j] < scores[i] for j in n if j != i)]
     return sorted(keep, key=lambda i: (costs[i], i))
+
+
+# %% wrong="benchmark" says="Exclusive quantiles"
+def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter) -> dict:
+    if repeats < 1:
+        raise ValueError(f"at least one call has to be timed, not {repeats}")
+    for _ in range(warmup):
+        fn()
+    times = []
+    for _ in range(repeats):
+        start = clock()
+        fn()
+        times.append(1000 * (clock() - start))
+    p50, p95, p99 = np.percentile(times, [50, 95, 99], method="weibull")
+    mean = sum(times) / repeats
+    return {
+        "p50_ms": float(p50),
+        "p95_ms": float(p95),
+        "p99_ms": float(p99),
+        "mean_ms": mean,
+        "per_second": 1000 / mean,
+    }
+
+
+# %% wrong="size_on_disk" unnamed=True says="kilobytes or megabytes"
+def size_on_disk(model):
+    import io
+
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    return len(file.getvalue()) / 1e6
+
+
+# %% wrong="size_on_disk" unnamed=True says="kilobytes or megabytes"
+def size_on_disk(model):
+    import io
+
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    return len(file.getvalue()) // 2**20

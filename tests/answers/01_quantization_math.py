@@ -3099,9 +3099,76 @@ def load_int4(blob):
         state[name] = values
     return state
 
+
 # %% wrong="integer_linear" unnamed=True says="Rounded twice"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     acc = (x_q.long() - x_zp) @ w_q.long().T + (0 if bias_q is None else bias_q.long())
     high = (acc * m0 + (1 << 30)) >> 31
     shift = torch.as_tensor(shift)
     return (((high + (1 << shift >> 1)) >> shift) + out_zp).clamp(qmin, qmax)
+
+
+# %% wrong="sqnr_db" says="variances"
+def sqnr_db(x, x_hat):
+    signal, noise = x.double().var(correction=0).item(), (x.double() - x_hat.double()).var(correction=0).item()
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
+
+
+# %% wrong="quantize" says="rounded down"
+def quantize(x: torch.Tensor, scale, zero_point, qmin: int, qmax: int) -> torch.Tensor:
+    return torch.clamp(torch.floor(x / scale) + zero_point, qmin, qmax).to(torch.int32)
+
+
+# %% wrong="affine_qparams" says="cut off"
+def affine_qparams(x_min: float, x_max: float, qmin: int, qmax: int) -> tuple[float, int]:
+    if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
+        raise ValueError(f"no range from {x_min} to {x_max}, or no codes from {qmin} to {qmax}")
+    low, high = min(x_min, 0.0), max(x_max, 0.0)
+    if low == high:
+        return 1.0, min(max(0, qmin), qmax)
+    scale = (high - low) / (qmax - qmin)
+    return scale, min(max(int(qmin - low / scale), qmin), qmax)
+
+
+# %% wrong="mse_clip" says="without the absolute value"
+def mse_clip(x, bits, steps=100):
+    q, top = 2 ** (bits - 1) - 1, x.max().item()
+    best, least = 0.0, math.inf
+    for i in range(1, steps + 1):
+        t = top * i / steps
+        if t == 0:
+            return 0.0
+        scale = t / q
+        error = (x - torch.clamp(torch.round(x / scale), -q, q) * scale).double().square().mean().item()
+        if error < least:
+            best, least = t, error
+    return best
+
+
+# %% wrong="group_quantize" says="without the absolute value"
+def group_quantize(w, bits, group):
+    if group < 1:
+        raise ValueError("group >= 1")
+    q, size = 2 ** (bits - 1) - 1, w.shape[1]
+    scales = torch.stack([part.amax(dim=1) / q for part in w.split(group, dim=1)], dim=1)
+    scales = torch.where(scales != 0, scales, 1.0)
+    wide = scales.repeat_interleave(group, dim=1)[:, :size]
+    return torch.clamp(torch.round(w / wide), -q, q).to(torch.int32), scales
+
+
+# %% wrong="pack_int4" says="offset"
+def pack_int4(codes):
+    flat = codes.flatten().to(torch.int32)
+    if flat.numel() and (flat.min() < -8 or flat.max() > 7):
+        raise ValueError("-8..7")
+    flat = F.pad(flat + 8, (0, flat.numel() % 2))
+    return (flat[0::2] | flat[1::2] << 4).to(torch.uint8)
+
+
+def unpack_int4(packed, n):
+    if n > 2 * packed.numel():
+        raise ValueError("too many")
+    wide = packed.to(torch.int32)
+    return (torch.stack([wide & 15, wide >> 4], dim=1).flatten()[:n] - 8).to(torch.int8)

@@ -1726,7 +1726,8 @@ def decode_sparse(blob):
     out[np.unpackbits(stored["bits"], count=len(out)).astype(bool)] = stored["values"]
     return torch.from_numpy(out.reshape(shape))
 
-# %% wrong="global_masks" unnamed=True says="wrong number of weights"
+
+# %% wrong="global_masks" unnamed=True says="smallest weight that is kept was removed"
 def global_masks(weights, sparsity):
     if not 0 <= sparsity <= 1:
         raise ValueError
@@ -1735,9 +1736,137 @@ def global_masks(weights, sparsity):
     limit = ordered[min(k, len(ordered) - 1)]
     return {name: w.abs() > limit for name, w in weights.items()}
 
+
 # %% wrong="magnitude_mask" unnamed=True says="removed"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
         raise ValueError
     places = w.abs().flatten().topk(w.numel()).indices
     return (places / w.numel() > sparsity).reshape(w.shape)
+
+
+# %% wrong="magnitude_mask" says="places in the tensor, not ranks"
+def magnitude_mask(w, sparsity):
+    if not 0 <= sparsity <= 1:
+        raise ValueError
+    places = w.abs().flatten().topk(w.numel()).indices
+    return (places / w.numel() > sparsity).reshape(w.shape)
+
+
+# %% wrong="magnitude_mask" says="not rounded as round()"
+def magnitude_mask(w: torch.Tensor, sparsity: float) -> torch.Tensor:
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity lies between 0 and 1, not at {sparsity}")
+    mask = torch.ones(w.numel(), dtype=torch.bool)
+    mask[w.abs().flatten().argsort()[: int(sparsity * w.numel())]] = False
+    return mask.reshape(w.shape)
+
+
+# %% wrong="magnitude_mask" unnamed=True says="removed"
+# writes through a copy when w is transposed
+def magnitude_mask(w, sparsity):
+    if not 0 <= sparsity <= 1:
+        raise ValueError("0 <= sparsity <= 1")
+    mask = torch.ones_like(w, dtype=torch.bool)
+    mask.contiguous().view(-1)[w.abs().flatten().argsort()[: round(sparsity * w.numel())]] = False
+    return mask
+
+
+# %% wrong="global_masks" says="smallest weight that is kept was removed"
+def global_masks(weights, sparsity):
+    if not 0 <= sparsity <= 1:
+        raise ValueError
+    ordered = torch.cat([w.abs().flatten() for w in weights.values()]).sort().values
+    k = round(sparsity * len(ordered))
+    limit = ordered[min(k, len(ordered) - 1)]
+    return {name: w.abs() > limit for name, w in weights.items()}
+
+
+# %% wrong="global_masks" says="not rounded as round()"
+def global_masks(weights, sparsity):
+    if not 0 <= sparsity <= 1:
+        raise ValueError("0 <= sparsity <= 1")
+    flat = torch.cat([w.flatten() for w in weights.values()])
+    mask = torch.ones(len(flat), dtype=torch.bool)
+    mask[flat.abs().argsort()[: int(sparsity * len(flat))]] = False
+    parts = mask.split([w.numel() for w in weights.values()])
+    return {name: part.reshape(w.shape) for (name, w), part in zip(weights.items(), parts)}
+
+
+# %% wrong="nm_mask" unnamed=True says="exactly"
+# writes into a copy when w is transposed
+def nm_mask(w, n, m):
+    if not 0 <= n <= m or w.shape[1] % m:
+        raise ValueError("no such mask")
+    mask = torch.zeros_like(w, dtype=torch.bool)
+    kept = w.abs().reshape(-1, m).topk(n, dim=1).indices
+    mask.reshape(-1, m).scatter_(1, kept, True)
+    return mask
+
+
+# %% wrong="taylor_saliency" says="mean over its samples"
+def taylor_saliency(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    named = dict(model.named_modules())
+    layers = {f"{n}.weight".lstrip("."): m.weight for n, m in named.items() if type(m) in (nn.Linear, nn.Conv2d)}
+    modes = {n: m.training for n, m in named.items()}
+    total = {n: torch.zeros_like(w) for n, w in layers.items()}
+    try:
+        model.eval()
+        for x, y in batches:
+            for n, g in zip(
+                layers, torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), list(layers.values()))
+            ):
+                total[n] += g
+    finally:
+        for n, m in named.items():
+            m.training = modes[n]
+    return {n: (w.detach() * total[n]) ** 2 for n, w in layers.items()}
+
+
+# %% wrong="gradual_prune" says="expected masks for"
+def gradual_prune(
+    model: nn.Module,
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    final_sparsity: float,
+    every: int,
+) -> dict[str, torch.Tensor]:
+    layers = {f"{n}.weight".lstrip("."): m.weight for n, m in model.named_modules() if type(m) is nn.Linear}
+    last = (steps - 1) // every * every
+    model.train()
+    for t in range(steps):
+        if t % every == 0:
+            masks = global_masks(
+                {n: w.detach() for n, w in layers.items()}, cubic_sparsity(t, 0, last, 0.0, final_sparsity)
+            )
+            trainer = MaskedTrainer(model, masks)
+        x, y = batches[t % len(batches)]
+        trainer.step(F.cross_entropy(model(x), y), optimizer)
+    return masks
+
+
+# %% wrong="encode_sparse" says="one byte holds"
+def encode_sparse(w: torch.Tensor) -> bytes:
+    import struct
+
+    values = w.detach().flatten().numpy()
+    kept = values != 0
+    header = struct.pack(f"<B{w.dim()}B", w.dim(), *w.shape)
+    sparse = np.packbits(kept).tobytes() + values[kept].tobytes()
+    return header + (b"\x01" + sparse if len(sparse) < values.nbytes else b"\x00" + values.tobytes())
+
+
+def decode_sparse(blob: bytes) -> torch.Tensor:
+    import struct
+
+    axes = blob[0]
+    shape = struct.unpack_from(f"<{axes}B", blob, 1)
+    body = blob[2 + axes :]
+    n = math.prod(shape)
+    if blob[1 + axes] == 0:
+        return torch.from_numpy(np.frombuffer(body, np.float32).copy()).reshape(shape)
+    kept = np.unpackbits(np.frombuffer(body[: -(-n // 8)], np.uint8), count=n).astype(bool)
+    values = np.zeros(n, np.float32)
+    values[kept] = np.frombuffer(body[-(-n // 8) :], np.float32)
+    return torch.from_numpy(values).reshape(shape)

@@ -307,7 +307,7 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     return new
 
 
-# %% wrong="shrink_conv" unnamed=True says="setting was lost"
+# %% wrong="shrink_conv" says="setting was lost"
 def shrink_conv(conv, keep_out=None, keep_in=None):
     w, b, groups = conv.weight.detach().clone(), conv.bias, conv.groups
     if groups > 1:
@@ -1483,6 +1483,7 @@ def prune_heads(attn, heads):
             out[name + "_bias"] = cut(state["in_proj_bias"].split(n * d)[i], 0)
     return out
 
+
 # %% wrong="prune_chain" says="shared with the old model"
 def prune_chain(model, keep):
     children, kept, channels = {}, None, 1
@@ -1504,6 +1505,7 @@ def prune_chain(model, keep):
         new.add_module(name, layer)
     return new
 
+
 # %% wrong="channels_for_macs" says="cut off"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
     budget = macs_ratio * measure.macs(model, input_shape)
@@ -1513,7 +1515,8 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
             return keep
     raise ValueError("nothing fits")
 
-# %% wrong="coupled_groups" unnamed=True says="Only some kinds of nodes"
+
+# %% wrong="coupled_groups" says="Only some kinds of nodes"
 def coupled_groups(graph):
     home = {n: {n} for n in graph}
     for node, (kind, inputs) in graph.items():
@@ -1524,3 +1527,75 @@ def coupled_groups(graph):
                     home[n] = merged
     found = {frozenset(n for n in group if graph[n][0] in ("conv", "linear")) for group in home.values()}
     return [set(group) for group in found if len(group) > 1]
+
+
+# %% wrong="prune_chain" says="does not name keeps all"
+def prune_chain(model: nn.Sequential, keep: dict[str, torch.Tensor]) -> nn.Sequential:
+    import copy
+    from collections import OrderedDict
+
+    new: OrderedDict[str, nn.Module] = OrderedDict()
+    kept, channels = None, 1
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.Conv2d):
+            new[name] = shrink_conv(layer, keep.get(name), kept)
+            kept, channels = keep.get(name, kept), layer.out_channels
+        elif isinstance(layer, nn.Linear):
+            spatial = layer.in_features // channels if kept is not None else 1
+            new[name] = shrink_linear(layer, kept, keep.get(name), spatial)
+            kept, channels = keep.get(name), layer.out_features
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            new[name] = shrink_batchnorm(layer, kept)
+        else:
+            new[name] = copy.deepcopy(layer)
+    return nn.Sequential(new).train(model.training)
+
+
+# %% wrong="prune_chain" says="does not name keeps all"
+def prune_chain(model: nn.Sequential, keep: dict[str, torch.Tensor]) -> nn.Sequential:
+    import copy
+    from collections import OrderedDict
+
+    new: OrderedDict[str, nn.Module] = OrderedDict()
+    kept, channels = None, 1
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.Conv2d):
+            new[name] = shrink_conv(layer, keep[name], kept)
+            kept, channels = keep[name], layer.out_channels
+        elif isinstance(layer, nn.Linear):
+            spatial = layer.in_features // channels if kept is not None else 1
+            new[name] = shrink_linear(layer, kept, keep[name], spatial)
+            kept, channels = keep[name], layer.out_features
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            new[name] = shrink_batchnorm(layer, kept)
+        else:
+            new[name] = copy.deepcopy(layer)
+    return nn.Sequential(new).train(model.training)
+
+
+# %% wrong="shrink_conv" says="setting was lost"
+def shrink_conv(conv: nn.Conv2d, keep_out=None, keep_in=None) -> nn.Conv2d:
+    weight, bias, groups = conv.weight.detach(), conv.bias, conv.groups
+    if groups > 1:  # depthwise
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    if keep_out is not None:
+        weight = weight[keep_out]
+        bias = None if bias is None else bias[keep_out]
+    if keep_in is not None:
+        weight = weight[:, keep_in]
+    if groups > 1:
+        groups = len(weight)
+    new = nn.Conv2d(
+        weight.shape[1] * groups,
+        weight.shape[0],
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        groups,
+        bias is not None,
+    )
+    new.weight.data = weight.clone()
+    if bias is not None:
+        new.bias.data = bias.detach().clone()
+    return new

@@ -905,3 +905,163 @@ def init_from_layers(teacher_layers, keep):
     students = nn.ModuleList()
     students.extend(copy.deepcopy(layer) for layer in map(teacher_layers.__getitem__, keep))
     return students
+
+
+# %% wrong="distill" says="student's logits first"
+def distill(
+    student: nn.Module,
+    teacher: nn.Module,
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+    optimizer: torch.optim.Optimizer,
+    temperature: float,
+    alpha: float,
+) -> list[float]:
+    modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
+    student.train()
+    teacher.eval()
+    losses = []
+    try:
+        for x, y in batches:
+            with torch.no_grad():
+                said = teacher(x)
+            loss = distillation_loss(said, student(x), y, temperature, alpha)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses += [loss.item()]
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return losses
+
+
+# %% wrong="distill" says="not passed on"
+def distill(
+    student: nn.Module,
+    teacher: nn.Module,
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+    optimizer: torch.optim.Optimizer,
+    temperature: float,
+    alpha: float,
+) -> list[float]:
+    modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
+    student.train()
+    teacher.eval()
+    losses = []
+    try:
+        for x, y in batches:
+            with torch.no_grad():
+                said = teacher(x)
+            loss = distillation_loss(student(x), said, y, 4.0, alpha)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses += [loss.item()]
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return losses
+
+
+# %% wrong="distill" says="not passed on"
+def distill(
+    student: nn.Module,
+    teacher: nn.Module,
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+    optimizer: torch.optim.Optimizer,
+    temperature: float,
+    alpha: float,
+) -> list[float]:
+    modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
+    student.train()
+    teacher.eval()
+    losses = []
+    try:
+        for x, y in batches:
+            with torch.no_grad():
+                said = teacher(x)
+            loss = distillation_loss(student(x), said, y, temperature, 0.9)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses += [loss.item()]
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return losses
+
+
+# %% wrong="distill" says="not passed on"
+def distill(
+    student: nn.Module,
+    teacher: nn.Module,
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+    optimizer: torch.optim.Optimizer,
+    temperature: float,
+    alpha: float,
+) -> list[float]:
+    modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]
+    student.train()
+    teacher.eval()
+    losses = []
+    try:
+        for x, y in batches:
+            with torch.no_grad():
+                said = teacher(x)
+            loss = distillation_loss(student(x), said, y, alpha, temperature)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses += [loss.item()]
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return losses
+
+
+# %% wrong="hint_loss" says="teacher's features were pooled"
+def hint_loss(student_features, teacher_features, regressor):
+    guess, target = regressor(student_features), teacher_features.detach()
+    size = [min(a, b) for a, b in zip(guess.shape[2:], target.shape[2:])]
+    return F.mse_loss(F.adaptive_avg_pool2d(guess, size), F.adaptive_avg_pool2d(target, size))
+
+
+# %% wrong="hint_loss" unnamed=True says="teacher's features were pooled"
+def hint_loss(student, teacher, regressor):
+    student, teacher = regressor(student), teacher.detach()
+    a, b = student.shape[2], teacher.shape[2]
+    if a > b:
+        student = F.adaptive_avg_pool2d(student, (b, b))
+    elif a < b:
+        teacher = F.adaptive_avg_pool2d(teacher, (a, a))
+    return ((student - teacher) ** 2).mean()
+
+
+# %% wrong="similarity_loss" says="divided by its norm"
+def similarity_loss(student_features: torch.Tensor, teacher_features: torch.Tensor) -> torch.Tensor:
+    def likeness(f):
+        f = f.flatten(1)
+        g = f @ f.T
+        return g / g.norm()
+
+    return (likeness(student_features) - likeness(teacher_features.detach())).square().sum() / len(
+        student_features
+    ) ** 2
+
+
+# %% wrong="similarity_loss" unnamed=True says="expected shape ()"
+def similarity_loss(student, teacher):
+    def rows(f):
+        f = f.reshape(len(f), -1)
+        return F.normalize(f @ f.T)
+
+    gap = rows(student) - rows(teacher.detach())
+    return (gap**2).reshape(-1, 1).sum(0) / len(student) ** 2
+
+
+# %% wrong="ensemble_logits" says="mean of the log-probabilities"
+def ensemble_logits(logits: list[torch.Tensor], temperature: float) -> torch.Tensor:
+    if not logits:
+        raise ValueError("an ensemble needs at least one member")
+    logs = F.log_softmax(torch.stack(list(logits)) / temperature, dim=-1)
+    return temperature * logs.mean(dim=0)

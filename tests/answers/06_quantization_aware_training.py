@@ -2452,6 +2452,7 @@ def convert(qat_model):
             out[name]["act_scale"], out[name]["act_zero_point"] = m.act_qparams()
     return out
 
+
 # %% wrong="LSQ" says="sets it in either mode"
 class LSQ(nn.Module):
     def __init__(self, bits, signed=True):
@@ -2469,6 +2470,7 @@ class LSQ(nn.Module):
         v = (x / step).clamp(self.low, self.high)
         return (v + (v.round() - v).detach()) * step
 
+
 # %% wrong="convert" unnamed=True says="that of 8 bits"
 def convert(model):
     table = {}
@@ -2480,6 +2482,7 @@ def convert(model):
             a, z = m.act_qparams()
             table[name] = dict(codes=codes, scale=scale, bias=m.bias, act_scale=a, act_zero_point=z)
     return table
+
 
 # %% wrong="convert" says="cut off"
 def convert(model):
@@ -2493,6 +2496,7 @@ def convert(model):
             table[name] = dict(codes=codes, scale=scale, bias=bias, act_scale=a, act_zero_point=z)
     return table
 
+
 # %% wrong="convert" unnamed=True says="own Parameter"
 def convert(model):
     table = {}
@@ -2503,3 +2507,245 @@ def convert(model):
             a, z = m.act_qparams()
             table[name] = dict(codes=codes, scale=scale, bias=m.bias, act_scale=a, act_zero_point=z)
     return table
+
+
+# %% wrong="FakeQuantize" says="cut off"
+class FakeQuantize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scale, zero_point, qmin, qmax):
+        codes = torch.trunc(x / scale) + zero_point
+        ctx.save_for_backward((codes >= qmin) & (codes <= qmax))
+        return (codes.clamp(qmin, qmax) - zero_point) * scale
+
+    @staticmethod
+    def backward(ctx, grad):
+        (inside,) = ctx.saved_tensors
+        return grad * inside, None, None, None, None
+
+
+# %% wrong="FakeQuantize" says="Of two calls"
+# the last call's mask stands on the class
+class FakeQuantize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scale, zero_point, qmin, qmax):
+        codes = torch.round(x / scale) + zero_point
+        FakeQuantize.inside = (codes >= qmin) & (codes <= qmax)
+        return (codes.clamp(qmin, qmax) - zero_point) * scale
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * FakeQuantize.inside, None, None, None, None
+
+
+# %% wrong="FakeQuantize" unnamed=True says="expected"
+# writes through a copy when x is transposed
+class FakeQuantize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scale, zero_point, qmin, qmax):
+        codes = torch.round(x / scale) + zero_point
+        ctx.save_for_backward((codes >= qmin) & (codes <= qmax))
+        y = torch.empty_like(x)
+        y.contiguous().view(-1)[:] = ((codes.clamp(qmin, qmax) - zero_point) * scale).reshape(-1)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (inside,) = ctx.saved_tensors
+        return grad * inside, None, None, None, None
+
+
+# %% wrong="LSQ" says="Of two calls"
+class Rounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, step, qmin, qmax):
+        Rounded.seen = x, step, qmin, qmax  # the last call alone
+        return (x / step).round().clamp(qmin, qmax) * step
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, step, qmin, qmax = Rounded.seen
+        v = x / step
+        inside = (v > qmin) & (v < qmax)
+        slope = torch.where(inside, v.round() - v, v.clamp(qmin, qmax)) / math.sqrt(grad.numel() * qmax)
+        if grad.shape != x.shape:
+            return grad, (grad.sum() * slope.mean()).reshape(step.shape), None, None
+        return grad * inside, (grad * slope).sum().reshape(step.shape), None, None
+
+
+class LSQ(nn.Module):
+    def __init__(self, bits, signed=True):
+        super().__init__()
+        self.qmin, self.qmax = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+        self.step = nn.Parameter(torch.tensor(1.0))
+        self.register_buffer("started", torch.tensor(False))
+
+    def forward(self, x):
+        if not self.started:
+            self.step.data.fill_(2 * x.detach().abs().mean().item() / math.sqrt(self.qmax))
+            self.started.fill_(True)
+        return Rounded.apply(x, self.step, self.qmin, self.qmax)
+
+
+# %% wrong="QATLinear" says="setting was lost"
+class QATLayer:
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        return self
+
+    def weight_scale(self) -> torch.Tensor:
+        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
+        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
+
+    def fake_weight(self) -> torch.Tensor:
+        q = 2 ** (self.bits_w - 1) - 1
+        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
+        return FakeQuantize.apply(self.weight, scale, 0, -q, q)
+
+    def act_qparams(self) -> tuple[float, int]:
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, round(-low / scale)
+
+    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
+        seen = None if self.range.isnan().any() else self.range.tolist()
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
+
+
+class QATLinear(QATLayer, nn.Linear):
+    @classmethod
+    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+# %% wrong="QATLinear" says="setting was lost"
+class QATLayer:
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        return self
+
+    def weight_scale(self) -> torch.Tensor:
+        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
+        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
+
+    def fake_weight(self) -> torch.Tensor:
+        q = 2 ** (self.bits_w - 1) - 1
+        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
+        return FakeQuantize.apply(self.weight, scale, 0, -q, q)
+
+    def act_qparams(self) -> tuple[float, int]:
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, round(-low / scale)
+
+    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
+        seen = None if self.range.isnan().any() else self.range.tolist()
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
+
+
+class QATLinear(QATLayer, nn.Linear):
+    @classmethod
+    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "groups", "padding_mode")
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+# %% wrong="QATLinear" says="zero point was cut off"
+class QATLayer:
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        return self
+
+    def weight_scale(self) -> torch.Tensor:
+        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
+        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
+
+    def fake_weight(self) -> torch.Tensor:
+        q = 2 ** (self.bits_w - 1) - 1
+        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
+        return FakeQuantize.apply(self.weight, scale, 0, -q, q)
+
+    def act_qparams(self) -> tuple[float, int]:
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, int(-low / scale)
+
+    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
+        seen = None if self.range.isnan().any() else self.range.tolist()
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
+
+
+class QATLinear(QATLayer, nn.Linear):
+    @classmethod
+    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
