@@ -76,7 +76,7 @@ def check(
     """
     from autograder.desk import doctor, plain, progress, workspace
     from autograder.results import Run, TestResult
-    from autograder.source import LESSONS, find_source
+    from autograder.source import LESSONS, find_source, points_by_hand
 
     def tell(row: TestResult) -> None:
         mark = "[green]✓[/green]" if row.passed else "[red]✗[/red]"
@@ -110,6 +110,8 @@ def check(
         out.print("[yellow]note[/yellow]", shown(flag))
     score, most = sum(test.points for test in done.tests), sum(test.max_points for test in done.tests)
     out.print(f"{score:g} of {most:g} points in {done.seconds:.0f} s")
+    if by_hand := 0 if exercise else sum(points_by_hand(source).values()):
+        out.print(f"{by_hand:g} points are graded by your teacher", highlight=False)
     raise typer.Exit(1 if done.timed_out else 0)
 
 

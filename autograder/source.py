@@ -194,6 +194,12 @@ def summary(test: NotebookNode) -> list[NotebookNode]:
     return [nbformat.v4.new_markdown_cell(text)]
 
 
+def points_by_hand(source: Path) -> dict[str, float]:
+    """The questions that a teacher grades, and their points."""
+    about = [cell.metadata.get("nbgrader", {}) for cell in teacher_notebook(source).cells]
+    return {meta["grade_id"]: meta["points"] for meta in about if meta.get("task")}
+
+
 def is_taken(answer: str) -> bool:
     """Whether an answer cell holds the course's own answer, as `bonsai answer` puts it there."""
     return any(line.strip() == TAKEN for line in answer.splitlines())

@@ -100,7 +100,14 @@ def test_a_grader_that_cannot_work_is_an_error_and_no_score(folder, tmp_path):
     for words in (["grade", ADA], ["course", "grade", "--course", folder]):
         done = bonsai(*words, PATH=nowhere)
         assert done.returncode == 2 and "bubblewrap" in done.stderr and "Traceback" not in done.stderr
-    assert rows(folder) == {}
+    command = [sys.executable, "-m", "nbgrader", "autograde", LESSON]
+    environment = os.environ | {"PATH": nowhere, "PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert [line.partition("] ")[2][:40] for line in done.stderr.splitlines()] == [
+        "Nothing was graded: bubblewrap is missin"
+    ]
+    assert rows(folder) == {} and not (folder / "autograded").exists()
     (tmp_path / "file").write_text("")
     done = bonsai("grade", ADA, "--feedback", tmp_path / "file")
     assert done.returncode == 2 and "file" in done.stderr and "Traceback" not in done.stderr
@@ -188,6 +195,17 @@ def test_only_what_is_new_is_graded_and_manual_grades_are_kept(folder):
     about = {name: (auto, manual, needs) for name, auto, manual, *_, needs in rows(folder)["dia"][1]}
     assert about["test_half"] == (3, 1, True) and about["why"] == (None, 3, False)
     assert bonsai("course", "grade", "77", cwd=folder).returncode == 2
+
+
+def test_a_renamed_notebook_alone_in_its_folder_is_graded(folder):
+    hand_in(folder, "ann", {"Meine Lösung (2).ipynb": answered_in(folder)})
+    hand_in(folder, "dia", {"a.ipynb": answered_in(folder), "b.ipynb": answered_in(folder)})
+    hand_in(folder, "eve", {"other.ipynb": b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'})
+    done = bonsai("course", "grade", "--json", "--workers", 1, cwd=folder, PYTHONPATH=str(folder))
+    results = {r["student"]: r for r in map(json.loads, done.stdout.splitlines())}
+    assert results["ann"]["score"] == 5 and results["ann"]["status"] == "graded", done.stderr
+    assert results["dia"]["status"] == results["eve"]["status"] == "unreadable"
+    assert rows(folder)["ann"][1][0][3] > 0
 
 
 def answered_in(folder: Path, **given: str) -> bytes:

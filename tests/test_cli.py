@@ -164,6 +164,7 @@ def test_check_tells_the_learner_what_to_look_at(tmp_path):
     done = bonsai("check", "01")  # the release as it lies there: nothing is answered yet
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("not answered yet") >= 10 and "0 of 43 points" in done.stdout
+    assert "4 points are graded by your teacher" in done.stdout
 
 
 def test_check_of_one_exercise_runs_no_other_test(tmp_path):

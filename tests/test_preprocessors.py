@@ -125,8 +125,23 @@ def test_a_hidden_failure_shows_its_message_and_not_its_source(course):
         [td.get_text() for td in tr.find_all("td")] for tr in BeautifulSoup(page, "html.parser").table.find_all("tr")
     ]
     assert rows[1] == ["double", "4 / 4", "✓"] and rows[2][:2] == ["total", "0 / 3"] and rows[4][0] == "why"
+    assert rows[4] == ["why", "– / 2", "not graded yet: your teacher does"]
+    listed = [li.get_text(" ", strip=True) for li in BeautifulSoup(page, "html.parser").find(id="toc").find_all("li")]
+    assert listed[:2] == ["double : 4 of 4", "total : 0 of 3"] and listed[3] == "why : not graded yet, 2 points"
     assert rows[2][2].startswith("(a hidden test) total(50 numbers)")
     assert "✗ (a hidden test) total(50 numbers)" in page  # and at its cell
+
+
+def test_a_question_that_was_graded_by_hand_shows_its_points(course):
+    root, api = course
+    hand_in(course, "una")
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        grade = gradebook.find_grade("why", "small", "small", "una")
+        grade.manual_score, grade.needs_manual_grade = 0, False
+        gradebook.db.commit()
+    assert api.generate_feedback("small", "una", force=True)["success"]
+    page = BeautifulSoup((root / "feedback" / "una" / "small" / "small.html").read_text(), "html.parser")
+    assert "why : 0 of 2" in [li.get_text(" ", strip=True) for li in page.find(id="toc").find_all("li")]
 
 
 def test_a_feedback_page_needs_no_network_and_runs_nothing(course):

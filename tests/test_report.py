@@ -157,6 +157,8 @@ def test_the_report_of_a_class(graded, tmp_path):
     )
     assert scores["ann"]["waiting"] == "why" and scores["bad"]["status"] == "unreadable"
     assert scores["'=gone"]["status"] == "missing" and len(scores) == 8
+    grades = {row["learner"]: row[LESSON] for row in found["grades"]}
+    assert grades["ann"] == scores["ann"]["score"] and grades["'=gone"] == "" and len(grades) == 8
     exercises = {row["exercise"]: row for row in found["exercises"]}
     assert (exercises["double"]["passed"], exercises["double"]["judged"]) == ("4", "6")
     assert (exercises["half"]["minutes"], exercises["half"]["difficulty"]) == ("1", "1")
@@ -170,7 +172,7 @@ def test_a_report_to_show_names_nobody(graded, tmp_path):
     files = report.make(graded, None, tmp_path / "shown", anonymous=True)
     text = "".join(f.read_text() for f in files)
     assert not any(re.search(rf"\b{who}\b", text) for who in ("ann", "bad", "cop", "dia", "eve", "fox", "gil", "gone"))
-    assert not {"flags.csv", "similarity.csv"} & {f.name for f in files}
+    assert not {"flags.csv", "similarity.csv", "grades.csv"} & {f.name for f in files}
     assert "learner 7" in text
 
 

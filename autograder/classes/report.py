@@ -339,9 +339,17 @@ def tables(reports: list[Report], anonymous: bool) -> dict[str, bytes]:
         found["mistakes"] += [[r.lesson, *row] for row in r.mistakes]
         for p in r.pairs:
             found["similarity"].append([r.lesson, p.one, p.other, f"{p.alike:.2f}", p.shared, " ".join(p.exercises)])
+    found["grades"] = grades(reports)
     if anonymous:
-        del found["flags"], found["similarity"]
+        del found["flags"], found["similarity"], found["grades"]
     return {name: as_csv(rows) for name, rows in found.items()}
+
+
+def grades(reports: list[Report]) -> list[list]:
+    """One row a learner and one column a lesson, as learning management systems import them; empty: not handed in."""
+    scores = {r.lesson: {who.name: who.score for who in r.learners} for r in reports}
+    names = sorted({name for r in reports for name in (*(who.name for who in r.learners), *r.missing)})
+    return [["learner", *scores], *([name, *(of.get(name, "") for of in scores.values())] for name in names)]
 
 
 def as_csv(rows: list[list]) -> bytes:

@@ -266,7 +266,8 @@ class GradingCourse:
         done = self.api.autograde(lesson, submission)
         made = self.folder / "autograded" / submission / lesson / f"{lesson}.ipynb"
         if not done["success"] or not made.exists():
-            if missing := re.search(r"^\s*autograder[\w.]*\.SandboxMissing: (.*)", done.get("log", ""), re.M):
+            said = done.get("log", "") + done.get("error", "")
+            if missing := re.search(r"^\s*autograder[\w.]*\.SandboxMissing: (.*)", said, re.M):
                 raise SandboxMissing(missing[1])
             result.status = "crashed"
             result.flags = [f"The grader could not finish: {last_line(done.get('log') or done.get('error', ''))}"]

@@ -14,6 +14,7 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown import markdown2html
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+from nbgrader.preprocessors import GetGrades
 
 # Harmless text -------------------------------------------------------------------------------------------------------
 
@@ -208,6 +209,16 @@ class Formulas(Preprocessor):
 # Feedback ------------------------------------------------------------------------------------------------------------
 
 
+class GradesAndWaits(GetGrades):
+    """Scores from the gradebook, and whether a question still waits for its grade: to nbgrader that is a 0."""
+
+    def _get_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._get_score(cell, resources)
+        names = (self.notebook_id, self.assignment_id, self.student_id)
+        grade = self.gradebook.find_grade(cell.metadata.nbgrader.grade_id, *names)
+        cell.metadata.nbgrader["waits"] = bool(grade.needs_manual_grade and grade.manual_score is None)
+
+
 class ResultsFirst(Preprocessor):
     """A table of the exercises, their points and messages, above the notebook."""
 
@@ -217,11 +228,12 @@ class ResultsFirst(Preprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         rows = [row for cell in nb.cells if (row := result_row(cell))]
+        resources["entries"] = {cell.metadata.nbgrader.grade_id: entry(cell) for cell in nb.cells if result_row(cell)}
         if rows:
             head = "<tr><th>Exercise</th><th>Points</th><th>What the tests say</th></tr>"
             flags = "".join(f"<li>{safe(flag)}</li>\n" for flag in nb.metadata.get("bonsai_flags", []))
             remarks = f"\n<p>Remarks, for your teacher too:</p>\n<ul>\n{flags}</ul>" if flags else ""
-            late = (resources or {}).get("nbgrader", {}).get("late_penalty") or 0
+            late = resources.get("nbgrader", {}).get("late_penalty") or 0
             remarks += f"\n<p>Handed in late: {late:g} points were taken off.</p>" if late else ""
             table = nbformat.v4.new_markdown_cell(f'<table class="table">\n{head}\n{"".join(rows)}</table>{remarks}')
             nb.cells.insert(0, table)
@@ -235,13 +247,14 @@ def result_row(cell: NotebookNode) -> str:
         return ""
     name = meta["grade_id"]
     points, most = meta.get("score", result.get("points", 0)) or 0, meta.get("points", 0)
-    waits = meta.get("task") and meta.get("score") is None
+    waits = meta.get("task") and meta.get("waits")
     said = str(result.get("message", "not graded yet: your teacher does" if waits else ""))
     said = "✓" if result.get("passed") else said
     if result.get("hidden"):
         said = f"(a hidden test) {said}"
     link = f'<a href="#{safe(name)}">{safe(name.removeprefix("test_"))}</a>'
-    return f"<tr><td>{link}</td><td>{points:g} / {most:g}</td><td>{safe(said)}</td></tr>\n"
+    have = "–" if waits else f"{points:g}"
+    return f"<tr><td>{link}</td><td>{have} / {most:g}</td><td>{safe(said)}</td></tr>\n"
 
 
 def safe(text: str) -> str:
@@ -258,5 +271,17 @@ class FeedbackExporter(HTMLExporter):
         page, resources = super().from_notebook_node(nb, resources, **kw)
         page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.S | re.I)
         policy = f'<meta http-equiv="Content-Security-Policy" content="{self.POLICY}">'
-        page = HIDDEN.sub(lambda c: ascii(c[0])[1:-1], page)
+        entries = resources.get("entries", {})
+        head, end, rest = page.partition("</ol>")
+        head = re.sub(r'<a href="#([^"]+)">[^<]*</a> \(Score: [^)]*\)', lambda m: entries.get(m[1], m[0]), head)
+        page = HIDDEN.sub(lambda c: ascii(c[0])[1:-1], head + end + rest)
         return page.replace("<head>", f"<head>\n{policy}", 1), resources
+
+
+def entry(cell: NotebookNode) -> str:
+    """A test or a question in the list at the top of nbgrader's page, by its name."""
+    meta = cell.metadata.nbgrader
+    link = f'<a href="#{escape(meta.grade_id)}">{escape(meta.grade_id.removeprefix("test_"))}</a>'
+    if meta.get("task") and meta.get("waits"):
+        return f"{link}: not graded yet, {meta['points']:g} points"
+    return f"{link}: {meta.get('score') or 0:g} of {meta['points']:g}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
@@ -27,7 +28,6 @@ from nbgrader.preprocessors import (
     ClearOutput,
     DeduplicateIds,
     Execute,
-    GetGrades,
     LimitOutput,
     OverwriteCells,
     OverwriteKernelspec,
@@ -35,11 +35,12 @@ from nbgrader.preprocessors import (
 )
 from traitlets import Bool, Dict, Enum, List
 
-from autograder.box.sandbox import Limits
+from autograder.box.sandbox import Limits, SandboxMissing
 from autograder.grading.handed_in import bounded, files_of
 from autograder.grading.pages import (
     FeedbackExporter,
     Formulas,
+    GradesAndWaits,
     ResultsFirst,
     fenced,
     harmless_markdown,
@@ -181,6 +182,21 @@ class SplitExecute(Execute):
         """The teacher's own folder of the assignment, for the files that the set-up cell imports."""
         folder = self._folder(resources, "source_directory")
         return folder if folder.is_dir() else None
+
+
+class ProvenExporter(NotebookExporter):
+    """nbgrader makes one before it looks at the first submission: where nothing can be graded, it ends there."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        if SplitExecute in getattr(self.parent, "autograde_preprocessors", []):
+            step = SplitExecute(parent=self.parent)
+            try:
+                with _lock:
+                    shared_grader(step.sandbox, Limits(**step.limits), step.warm).start()
+            except SandboxMissing as error:
+                self.log.error("Nothing was graded: %s", error)
+                raise SystemExit(2) from error
 
 
 class SaveStructuredGrades(SaveAutoGrades):
@@ -426,6 +442,7 @@ def configure(c: Any, sandbox: str = "bubblewrap") -> None:
     restore = [DropDuplicates, ClearOutput, OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
     run = [SplitExecute, LimitOutput, SaveStructuredGrades, AssignLatePenalties, CheckCellMetadata, CleanForReaders]
     c.Autograde.sanitize_preprocessors, c.Autograde.autograde_preprocessors = restore, run
-    c.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, ResultsFirst, CSSHTMLHeaderPreprocessor]
+    c.Autograde.exporter_class = ProvenExporter
+    c.GenerateFeedback.preprocessors = [GradesAndWaits, HideHiddenTests, ResultsFirst, CSSHTMLHeaderPreprocessor]
     c.GenerateFeedback.exporter_class = FeedbackExporter
     c.HTMLExporter.preprocessors = [Formulas]  # feedback and the formgrader's pages
