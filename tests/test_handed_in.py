@@ -132,7 +132,7 @@ def test_whatever_lies_in_a_course_gets_a_sentence_and_the_others_are_graded(sma
         if name == "another_lesson":  # in a course it is what was handed in as this lesson
             points, sentence = (0, 0), "another lesson's notebook"
         got, said = found[name]
-        told = said if points else log  # what has no scores has no comment
+        told = said if said.strip() else log  # without scores, or without a cell of an answer, there is no comment
         if got != (points or (None, None)) or sentence not in told.replace("\\\\", "\\"):
             wrong.append(f"{name}: {got} {said!r}, not {points} {sentence!r}")
     assert not wrong, "\n".join(wrong)

@@ -183,13 +183,14 @@ def test_a_path_with_markup_is_graded_from_the_command_line(tmp_path):
 
 
 def test_student_folders_with_odd_names_are_graded_or_named(small):  # noqa: F811
-    """Brackets mean something to `glob` and to rich; what cannot be shown is said, and stops nobody."""
+    """Brackets mean something to nbgrader and to rich; what cannot be shown or found is said, and stops nobody."""
     names = ["a[b]", "[bold]", "=cmd", "zo\u00eb", "\x1b[2J", "x\udcff", "last"]
     folder = one_course(small / "course", dict.fromkeys(names, right()))
     done = bonsai("course", "grade", "--workers", 1, cwd=folder, PYTHONPATH=str(folder))
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-    assert "'\\x1b[2J' is no student's name" in done.stderr and "'x\\udcff' is no student's name" in done.stderr
-    good = {"a[b]", "[bold]", "=cmd", "zo\u00eb", "last"}
+    for odd in ("'a[b]'", "'[bold]'", "'\\x1b[2J'", "'x\\udcff'"):
+        assert f"{odd} can be no student's name" in done.stderr
+    good = {"=cmd", "zo\u00eb", "last"}
     assert {who: points for who, (points, _) in gradebook(folder).items()} == dict.fromkeys(good, (2, 3))
     for who in good:
         assert (folder / "feedback" / who / LESSON / f"{LESSON}.html").exists() and who in done.stdout, who

@@ -6,7 +6,6 @@ feedback. It works in a folder beside the course's, from which whole files are m
 """
 
 import copy
-import glob
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from autograder.classes.executor import Executor, GraderError, Settings, fingerp
 from autograder.classes.ledger import FOLDER, Ledger, content_hash
 from autograder.classes.progress import unbroken
 from autograder.grading.grade import Graded, Result, Work
-from autograder.grading.handed_in import files_of, fit, handed_in, last_line, mended
+from autograder.grading.handed_in import files_of, handed_in, is_student, last_line, mended
 from autograder.grading.preprocessors import CLEANED, SaveStructuredGrades, configure
 from autograder.results import Run, TestResult
 
@@ -91,7 +90,7 @@ class Writer:
         for name, content in {**files, f"{lesson}.ipynb": graded.notebook}.items():
             (handed_in / name).parent.mkdir(parents=True, exist_ok=True)
             (handed_in / name).write_bytes(content)
-        done = self.grading.autograde(lesson, glob.escape(student))
+        done = self.grading.autograde(lesson, student)
         if not graded.notebook:  # as nbgrader does it: the submission is known, and has no scores
             shutil.rmtree(self._place("autograded", student, lesson), ignore_errors=True)
             if "JSON" not in done.get("log", ""):
@@ -114,7 +113,7 @@ class Writer:
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 (made / name).write_bytes(content)
         else:
-            done = self.paging.generate_feedback(lesson, glob.escape(student))
+            done = self.paging.generate_feedback(lesson, student)
             if not done["success"]:
                 raise refused(f"make {student}'s page of {lesson}", done)
         self._move("feedback", student, lesson)
@@ -217,10 +216,10 @@ class CourseRun:
         return found
 
     def _is_name(self, student: str) -> bool:
-        """Whether a student's folder has a name that the gradebook can hold and a page can show."""
-        if not fit(student):
-            self.odd.add(f"{student!a} is no student's name; what is in its folder is not graded.")
-        return fit(student)
+        """Whether a folder has a student's name; one that has not is noted."""
+        if not is_student(student):
+            self.odd.add(f"{student!a} can be no student's name; what is in its folder is not graded.")
+        return is_student(student)
 
     def _entered(self, lesson: str) -> set[str]:
         with self.api.gradebook as gradebook:

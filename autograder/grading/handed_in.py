@@ -138,6 +138,11 @@ def lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
+def is_student(name: str) -> bool:
+    """Whether a folder's name can be a student's: it can be shown, and nbgrader does not take it for a pattern."""
+    return fit(name) and not set(name) & set("*?[")
+
+
 def read_regular(path: Path | str, most: int, folder: int | None = None) -> bytes:
     """The bytes of a regular file.
 

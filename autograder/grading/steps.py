@@ -26,8 +26,8 @@ from autograder.grading.handed_in import (
     HandedIn,
     Unreadable,
     files_of,
-    fit,
     handed_in,
+    is_student,
     parsed_apart,
 )
 
@@ -50,9 +50,10 @@ class CarefulAutograde(Autograde):
         pattern = self._format_source("(?P<lesson>.*)", "(?P<student>.*)", escape=True)
         failed = []
         for folder in sorted(self.assignments):
-            named = re.match(pattern, folder)
-            if named and not (fit(named["student"]) and self._one(Path(folder), named["lesson"], named["student"])):
-                failed.append(f"{named['student']!a}")
+            if named := re.match(pattern, folder):
+                student = named["student"]
+                if not (is_student(student) and self._one(Path(folder), named["lesson"], student)):
+                    failed.append(ascii(student))
         if failed:
             self.log.error("There was an error processing the submissions of %s", ", ".join(failed))
             raise NbGraderException(f"some submissions could not be graded: {', '.join(failed)}")
