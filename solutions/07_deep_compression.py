@@ -332,6 +332,12 @@ check(
     mistakes=checks07.GRADIENT_MISTAKES,
 )
 check_inputs(inputs_after, tie_gradient, grad, indices, 3)
+
+@probe
+def across(grad, indices, k):
+    """The exercise on transposed tensors, whose memory is not contiguous."""
+    return tie_gradient(grad.T, indices.T, k)
+
 ### BEGIN HIDDEN TESTS
 rng = torch.Generator().manual_seed(72)
 cases = []
@@ -343,6 +349,7 @@ few = torch.randint(3, (20, 30), generator=rng)
 cases += [(wide, few, 4), (wide.T, few.T, 7), (wide[:, ::2], few[:, ::2], 3)]
 cases += [(wide.reshape(5, 4, 5, 6), few.reshape(5, 4, 5, 6), 3)]
 check(tie_gradient, cases * 2, checks07.sum_of_clusters, mistakes=checks07.GRADIENT_MISTAKES)
+check(across, [(wide, few, 4), (wide.T, few.T, 3)], checks07.sum_of_clusters)
 ### END HIDDEN TESTS
 
 # %% [markdown]
