@@ -150,11 +150,10 @@ def digest(parts: list[bytes]) -> str:
 
 def enter(folder: Path, given: dict[str, Any]) -> None:
     """Enter what `assignment` gave into another course: its files into `source/`, its cells into the gradebook."""
+    from autograder.grading.handed_in import write_files
+
     lesson = given["name"]
-    for name, content in given["files"].items():
-        path = folder / "source" / lesson / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    write_files(given["files"], folder / "source" / lesson)
     with api(folder).gradebook as gradebook:
         gradebook.add_assignment(lesson)
         gradebook.add_notebook(lesson, lesson)

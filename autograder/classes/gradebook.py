@@ -27,7 +27,7 @@ from autograder.classes.executor import Executor, GraderError, Settings, fingerp
 from autograder.classes.ledger import FOLDER, Ledger, content_hash
 from autograder.classes.progress import unbroken
 from autograder.grading.grade import Graded, Result, Work
-from autograder.grading.handed_in import files_of, handed_in, is_student, last_line, mended
+from autograder.grading.handed_in import files_of, handed_in, is_student, last_line, mended, write_files
 from autograder.grading.preprocessors import CLEANED, SaveStructuredGrades, configure
 from autograder.results import Run, TestResult
 
@@ -86,10 +86,8 @@ class Writer:
             GraderError: nothing can be written, for example because the disk is full.
         """
         shutil.rmtree(self.staging, ignore_errors=True)
-        handed_in = self.staging / "submitted" / student / lesson
-        for name, content in {**files, f"{lesson}.ipynb": graded.notebook}.items():
-            (handed_in / name).parent.mkdir(parents=True, exist_ok=True)
-            (handed_in / name).write_bytes(content)
+        staged = {**files, f"{lesson}.ipynb": graded.notebook}
+        write_files(staged, self.staging / "submitted" / student / lesson)
         done = self.grading.autograde(lesson, student)
         if not graded.notebook:  # as nbgrader does it: the submission is known, and has no scores
             shutil.rmtree(self._place("autograded", student, lesson), ignore_errors=True)
@@ -109,9 +107,7 @@ class Writer:
             made = self.staging / "feedback" / student / lesson
             made.mkdir(parents=True)
             (made / f"{lesson}.html").write_bytes(page)
-            for name, content in files_of(self._place("autograded", student, lesson))[0].items():
-                (made / name).parent.mkdir(parents=True, exist_ok=True)
-                (made / name).write_bytes(content)
+            write_files(files_of(self._place("autograded", student, lesson))[0], made)
         else:
             done = self.paging.generate_feedback(lesson, student)
             if not done["success"]:

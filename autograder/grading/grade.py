@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from autograder import course
 from autograder.box.sandbox import Limits, SandboxMissing
-from autograder.grading.handed_in import Unreadable, content_of, last_line, mended, parsed, parsed_apart
+from autograder.grading.handed_in import Unreadable, content_of, last_line, mended, parsed, parsed_apart, write_files
 from autograder.source import SourceError, find_source, sources, teacher_notebook
 from autograder.text import as_json, printable
 
@@ -218,9 +218,7 @@ class GradingCourse:
         target = steps[0] / lesson
         target.mkdir(parents=True)
         try:
-            for name, content in work.files.items():
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                (target / name).write_bytes(content)
+            write_files(work.files, target)
             nbformat.write(notebook, target / f"{lesson}.ipynb")
             self._run(lesson, submission, graded)
             if work.page and graded.notebook:

@@ -121,6 +121,13 @@ def files_of(folder: Path, notebooks: bool = False, most: int = FILES_BYTES) -> 
     return files, refused
 
 
+def write_files(files: dict[str, bytes], folder: Path) -> None:
+    """Write files by their paths in a folder."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
 def fit(name: str) -> bool:
     """Whether a file name can be shown and written everywhere."""
     return name.isprintable() and len(name) <= 200

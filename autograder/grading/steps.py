@@ -29,6 +29,7 @@ from autograder.grading.handed_in import (
     handed_in,
     is_student,
     parsed_apart,
+    write_files,
 )
 
 USERNAME = re.compile(r"(?!\.+$)[\w.@ +-]{1,100}")
@@ -123,13 +124,6 @@ def write_notebook(taken: HandedIn, path: Path, remarks: list[str]) -> None:
     notebook = parsed_apart(taken.notebook)
     notebook.metadata["bonsai_remarks"] = remarks
     nbformat.write(notebook, path)
-
-
-def write_files(files: dict[str, bytes], target: Path) -> None:
-    """Write files by their paths in a folder."""
-    for name, content in files.items():
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_bytes(content)
 
 
 class CarefulCollect(ExchangeCollect):
