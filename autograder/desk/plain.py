@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from autograder.desk import workspace
 from autograder.desk.workspace import key
-from autograder.grading.demonstrations import to_run
+from autograder.grading.demonstrations import roles, to_run
 from autograder.results import Run, TestResult
 from autograder.source import LESSONS, TAKEN_MESSAGE, is_taken, kind_of, teacher_notebook
 
@@ -120,14 +120,8 @@ def demonstrations(teacher: NotebookNode, prepared: NotebookNode | None = None) 
 
 def leave_out(notebook: NotebookNode, texts: Collection[str]) -> None:
     """Mark the cells with these texts that nothing in the notebook needs, so that nbclient does not run them."""
-    known = {text.rstrip() for text in texts}
     code = [c for c in notebook.cells if c.cell_type == "code"]
-    roles = {"answer": "own", "plain": "own"}
-    cells = []
-    for cell in code:
-        kind = kind_of(cell.metadata.get("nbgrader", {}))
-        shown = kind == "plain" and cell.source.rstrip() in known
-        cells.append(("demonstration" if shown else roles.get(kind, kind), cell.source))
+    cells = roles(((kind_of(cell.metadata.get("nbgrader", {})), cell.source) for cell in code), texts)
     needed = to_run(cells)
     for i, cell in enumerate(code):
         if cells[i][0] == "demonstration" and i not in needed:

@@ -41,6 +41,7 @@ from autograder.box.sandbox import (
     trusted_server,
 )
 from autograder.grading import trusted
+from autograder.grading.demonstrations import roles
 from autograder.grading.handed_in import FILES_BYTES
 from autograder.results import Run, TestResult
 from autograder.source import kind_of
@@ -162,7 +163,7 @@ class Grader:
             grading.references = dict(references or {})
             grading.known = {words(text) for text in (*known, *(teacher or {}).values())}
             grading.tell = tell
-            grading.skip({text.rstrip() for text in demonstrations})
+            grading.skip(demonstrations)
             try:
                 grading.parts["start"] = time.monotonic() - began
                 return grading.run()
@@ -275,14 +276,9 @@ class _Grading:
 
     def skip(self, demonstrations: Collection[str]) -> None:
         """Mark the teacher's unchanged demonstrations that nothing in the notebook needs; when in doubt, none."""
-        roles = {"answer": "own", "plain": "own"}
-        cells = [(roles.get(c.kind, c.kind), c.source) for c in self.cells]
-        shown = [c.kind == "plain" and c.source.rstrip() in demonstrations for c in self.cells]
-        if not any(shown):
+        cells = roles(((c.kind, c.source) for c in self.cells), demonstrations)
+        if all(role != "demonstration" for role, _ in cells):
             return
-        cells = [
-            ("demonstration", source) if s else (role, source) for s, (role, source) in zip(shown, cells, strict=True)
-        ]
         try:
             body = wire.encode({"cells": cells}, limit=1 << 30)
             reply = self._serve(self._bench(), trusted.CHOOSE, body, READ_S)
@@ -290,7 +286,7 @@ class _Grading:
             return
         needed = set(wire.decode(reply)["run"])
         for i, cell in enumerate(self.cells):
-            if shown[i] and i not in needed:
+            if cells[i][0] == "demonstration" and i not in needed:
                 cell.kind = "skipped"
 
     def run(self) -> Run:
