@@ -227,15 +227,16 @@ class ResultsFirst(Preprocessor):
         self.enabled = True
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        rows = [row for cell in nb.cells if (row := result_row(cell))]
-        resources["entries"] = {cell.metadata.nbgrader.grade_id: entry(cell) for cell in nb.cells if result_row(cell)}
-        if rows:
+        graded = [(cell, row) for cell in nb.cells if (row := result_row(cell))]
+        resources["entries"] = {cell.metadata.nbgrader.grade_id: entry(cell) for cell, _ in graded}
+        if graded:
+            rows = "".join(row for _, row in graded)
             head = "<tr><th>Exercise</th><th>Points</th><th>What the tests say</th></tr>"
             flags = "".join(f"<li>{safe(flag)}</li>\n" for flag in nb.metadata.get("bonsai_flags", []))
             remarks = f"\n<p>Remarks, for your teacher too:</p>\n<ul>\n{flags}</ul>" if flags else ""
             late = resources.get("nbgrader", {}).get("late_penalty") or 0
             remarks += f"\n<p>Handed in late: {late:g} points were taken off.</p>" if late else ""
-            table = nbformat.v4.new_markdown_cell(f'<table class="table">\n{head}\n{"".join(rows)}</table>{remarks}')
+            table = nbformat.v4.new_markdown_cell(f'<table class="table">\n{head}\n{rows}</table>{remarks}')
             nb.cells.insert(0, table)
         return nb, resources
 
