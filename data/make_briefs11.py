@@ -30,7 +30,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from make_lesson11 import CODE, RESULTS, SCRATCH, SEEDS, Unfinished, int8_file, lesson11, paused
+from make_lesson11 import CODE, RESULTS, SCRATCH, SEEDS, Unfinished, changed, int8_file, lesson11, paused
 from make_lesson11 import names as capstone
 from torch import Tensor
 
@@ -42,6 +42,7 @@ for lesson in ("08_llm_compression", "09_deployment", "10_architecture_search"):
 import lesson08  # noqa: E402
 import lesson09  # noqa: E402
 import lesson10  # noqa: E402
+import onnx11  # noqa: E402
 from checks11 import compared, held_back, recall  # noqa: E402
 
 ROUNDS = 30  # of a race
@@ -70,23 +71,6 @@ def answers(number: str) -> dict[str, Any]:
 def quartiles(seconds: dict[str, list[float]], baseline: str, name: str) -> list[float]:
     """How many times as fast as the baseline: quartiles over the rounds."""
     return [round(v, 2) for v in lesson11.ratio_quartiles(seconds, baseline, name)]
-
-
-def in_turns(calls: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """CPU seconds of each call, all in turns, each once untimed."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for number, (name, call) in itertools.product(range(rounds + 1), calls.items()):
-        began = time.process_time()
-        call()
-        if number:
-            seconds[name].append(time.process_time() - began)
-    return seconds
-
-
-def changed(given: Tensor, baseline: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Points of accuracy gained over the baseline on the same examples, and the standard error of that."""
-    change = (given == labels).double() - (baseline == labels).double()
-    return round(100 * change.mean().item(), 2), round(100 * change.std().item() / len(change) ** 0.5, 2)
 
 
 def listed(values: Iterable[float], form: str = "+.2f") -> str:
@@ -205,7 +189,7 @@ def text_rows() -> dict[str, dict]:
     ids = torch.randint(1000, 20000, (32, 16), generator=torch.Generator().manual_seed(0)).numpy()
     for batch in (1, 32):
         feed = {"ids": ids[:batch], "mask": np.ones((batch, 16), dtype=np.int64)}
-        seconds = in_turns({n: functools.partial(run.run, None, feed) for n, run in sessions.items()}, 20)
+        seconds = onnx11.in_turns({n: functools.partial(run.run, None, feed) for n, run in sessions.items()}, 20)
         for name in rows:
             rows[name][f"speed {batch}"] = quartiles(seconds, "FP32", name)
             rows[name][f"ms {batch}"] = round(1000 * statistics.median(seconds[name]), 2)

@@ -119,6 +119,12 @@ def part_micro() -> dict:
 # All techniques on one model -----------------------------------------------------------------------------------------
 
 
+def changed(given: torch.Tensor, baseline: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
+    """Points of accuracy gained over the baseline on the same examples, and the standard error of that."""
+    change = (given == labels).double() - (baseline == labels).double()
+    return round(100 * change.mean().item(), 2), round(100 * change.std().item() / len(change) ** 0.5, 2)
+
+
 def packed_int4(model: nn.Module) -> tuple[bytes, nn.Module]:
     """Weights in groups of 64 as four-bit codes with float16 scales, everything else float16; and that network."""
     net, parts = copy.deepcopy(model), []
@@ -255,10 +261,8 @@ def part_table() -> dict:
             given = lesson11.answers_of(net, test[0])
         else:
             given = lesson11.logits_of(lesson11.session(file), test[0]).argmax(1)
-        change = 100 * ((given == test[1]).double() - (baseline == test[1]).double())
         rows[name] = facts | {"accuracy": round(100 * (given == test[1]).double().mean().item(), 2)}
-        rows[name]["change"] = round(change.mean().item(), 2)
-        rows[name]["error"] = round(change.std().item() / len(change) ** 0.5, 2)
+        rows[name]["change"], rows[name]["error"] = changed(given, baseline, test[1])
         print(name, rows[name], flush=True)
     recorded = json.loads((FOLDER / "lesson05.json").read_text())["main"]["teacher's soft targets"]
     changes = [v - models.card("resnet8")["validation_accuracy"] for v in recorded]

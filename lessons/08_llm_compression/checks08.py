@@ -802,18 +802,9 @@ def _wrong_memory(weights: float = 1.0, cache: float = 1.0, unit: float = 1.0, s
     return made
 
 
-def _batch_forgotten(
-    params: float,
-    bits: float,
-    group: int,
-    layers: int,
-    kv_heads: int,
-    head_dim: int,
-    context: int,
-    _: int,
-    kv_bits: float,
-) -> dict[str, float]:
-    return slow_memory(params, bits, group, layers, kv_heads, head_dim, context, 1, kv_bits)
+def _batch_forgotten(*args: int) -> dict[str, float]:
+    of_one = [*args[:7], 1, *args[8:]]
+    return slow_memory(*of_one)
 
 
 MEMORY_MISTAKES = {

@@ -1,11 +1,13 @@
 """ONNX files of the latency track: how one is written, what is in it, and how it is raced against another."""
 
 import io
+import itertools
 import math
 import statistics
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,19 @@ def int8_share(model: Any) -> float:
     return quantized / total if total else 0.0
 
 
+def in_turns(
+    calls: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, list[float]]:
+    """Seconds of each call, all in turns, each once untimed; process time by default."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for number, (name, call) in itertools.product(range(rounds + 1), calls.items()):
+        began = clock()
+        call()
+        if number:
+            seconds[name].append(clock() - began)
+    return seconds
+
+
 def race(
     files: dict[str, bytes], x: Tensor, rounds: int = 25, clock: Callable[[], float] = time.process_time
 ) -> dict[str, list[float]]:
@@ -154,16 +169,8 @@ def race(
 
     Each file is called once untimed.
     """
-    running = {name: session(blob) for name, blob in files.items()}
     feed: dict[str, np.ndarray] = {"input": x.numpy()}
-    seconds: dict[str, list[float]] = {name: [] for name in files}
-    for number in range(rounds + 1):
-        for name, one in running.items():
-            began = clock()
-            one.run(["logits"], feed)
-            if number:
-                seconds[name].append(clock() - began)
-    return seconds
+    return in_turns({n: partial(session(blob).run, ["logits"], feed) for n, blob in files.items()}, rounds, clock)
 
 
 def ratio_quartiles(seconds: dict[str, list[float]], baseline: str, candidate: str) -> tuple[float, float, float]:
