@@ -37,7 +37,8 @@ def test_the_installed_versions_are_the_locked_ones():
     from importlib.metadata import version
 
     for requirement in WANTED:
-        here = [r for r in LOCK if r.name == requirement.name and (r.marker is None or r.marker.evaluate())]
+        name = canonicalize_name(requirement.name)
+        here = [r for r in LOCK if canonicalize_name(r.name) == name and (r.marker is None or r.marker.evaluate())]
         assert here and here[0].specifier.contains(version(requirement.name).split("+")[0]), requirement.name
 
 

@@ -213,7 +213,10 @@ class Bench:
 
     def _missing(self, name: str) -> str:
         """Why a name is not defined, if the cell that should have defined it failed."""
-        return f"{name} is missing, because {self.failed[name]}" if name in self.failed else ""
+        if name not in self.failed:
+            return ""
+        kind, _, text = self.failed[name].partition(" failed: ")[2].partition(": ")
+        return "\n".join([f"{name} is missing, because {self.failed[name]}", *self.testing.advice(kind, text)])
 
     # What the tests see ------------------------------------------------------------------------------------------
 

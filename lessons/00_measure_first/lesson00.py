@@ -413,9 +413,9 @@ def _cut_off(got: dict, want: dict, seconds: list[float], *_) -> bool:
 # How mistakes show in a result, for `check`: functions of the result, the right value and the arguments.
 def _exclusive(result: dict, seconds: list[float], warmup: int, repeats: int) -> bool:
     """Whether the percentiles are those at place p (n + 1) of the sorted times."""
-    times = [1000 * seconds[i % len(seconds)] for i in range(warmup, warmup + repeats)]
-    found = np.percentile(times, [50, 95, 99], method="weibull")
-    if all(min(abs(v - t) for t in times) < 1e-3 for v in found):  # as good as any rule that takes one of the times
+    timed = [1000 * seconds[i % len(seconds)] for i in range(warmup, warmup + repeats)]
+    found = np.percentile(timed, [50, 95, 99], method="weibull")
+    if all(min(abs(v - t) for t in timed) < 1e-3 for v in found):  # as good as any rule that takes one of the times
         return False
     return all(abs(result[k] - v) < 1e-3 for k, v in zip(_KEYS, found, strict=False))
 
