@@ -204,7 +204,8 @@ def test_a_renamed_notebook_alone_in_its_folder_is_graded(folder):
     done = bonsai("course", "grade", "--json", "--workers", 1, cwd=folder, PYTHONPATH=str(folder))
     results = {r["student"]: r for r in map(json.loads, done.stdout.splitlines())}
     assert results["ann"]["score"] == 5 and results["ann"]["status"] == "graded", done.stderr
-    assert results["dia"]["status"] == results["eve"]["status"] == "unreadable"
+    assert results["dia"]["status"] == "unreadable" and "but 2 others" in results["dia"]["flags"][0]
+    assert results["eve"]["score"] == 0 and "no lesson's notebook" in " ".join(results["eve"]["flags"])
     assert rows(folder)["ann"][1][0][3] > 0
 
 

@@ -101,8 +101,9 @@ class DropDuplicates(DeduplicateIds):
                 if any(bool(meta.get(kind)) != own[kind] for kind in ("grade", "solution", "locked", "task")):
                     flags.append(f"The label of cell {name!r} was changed; it has been restored.")
                 cell.metadata["nbgrader"] = NotebookNode(own)
-        if strangers and not set(present) - {"setup"}:  # every lesson has one of that name
-            flags.append("None of its cells belongs to this lesson: it seems to be another lesson's notebook.")
+        if not set(present) - {"setup"}:  # every lesson has one of that name
+            seems = "another lesson's" if strangers else "no lesson's"
+            flags.append(f"None of its cells belongs to this lesson: it seems to be {seems} notebook.")
         elif strangers:
             flags.append(f"{strangers} cells are marked as the teacher's and are not; they count as the learner's own.")
         flags += [f"Cell {name!r} was missing." for name in known if name not in present]
