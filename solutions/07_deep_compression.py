@@ -1358,7 +1358,7 @@ for sparsity in sorted({row["sparsity"] for row in recorded["order"]}):
 # into a file with the code of this lesson. (Short training: two epochs a row and a quarter of one
 # for the codebooks, so the accuracies are lower than what the shipped network reaches.)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 steps = sorted({row["sparsity"] for row in recorded["table"]}, key=lambda s: (s != 0.95, -s))
 steps = [f"{100 * s:g} %" for s in steps]
 widgets.explore(lesson07.draw_trade, sparsity=steps, bits=(1, 4, 2))

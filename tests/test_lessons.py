@@ -25,6 +25,7 @@ EVERY = pytest.mark.parametrize("source", sources(), ids=lambda s: s.stem)
 @EVERY
 def test_the_executed_solution_passes_nbval(source):
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=300", "-p", "no:cacheprovider", "-n0"]
+    command += [f"--nbval-sanitize-with={ROOT / 'tests' / 'nbval.cfg'}"]
     env = os.environ | {
         "PYTHONPATH": os.pathsep.join(str(h.parent) for h in helpers(source)[:1]),
         "PYTHONHASHSEED": "0",
@@ -163,7 +164,7 @@ def test_stock_nbgrader_scores_honest_work_as_we_do(source, warm, tmp_path):
     ours = {r.student: r for r in grade([solution, *paths])}
     assert ours["solution"].score == ours["solution"].max_score > 0 and ours["solution"].flags == []
     assert all(r.status == "graded" for r in ours.values())
-    api, different = course.api(folder), []
+    api, different = course.api(folder, course.configuration(folder)), []
     for who in sample:
         assert api.autograde(lesson, who)["success"]
         stock = stock_scores(folder, lesson, who)
