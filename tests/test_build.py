@@ -271,3 +271,7 @@ def test_the_digest_of_a_solution_follows_its_imports(monkeypatch, tmp_path):
     for name, counts in (("testing", False), ("measure", True)):
         (toolkit / f"{name}.py").write_text((ROOT / "bonsai" / f"{name}.py").read_text() + "\nMORE = 1\n")
         assert (build.digest(sources()[0], notebook) != before) is counts
+    mended = build.digest(sources()[0], notebook)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "lesson00.json").write_text("{}")
+    assert build.digest(sources()[0], notebook) != mended
