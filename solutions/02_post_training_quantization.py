@@ -129,17 +129,22 @@ def fold_batchnorm(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> nn.Conv2d:
 from_scratch(fold_batchnorm, FORBIDDEN)
 
 @probe
-def fold_batchnorm_of(layers, state, x):
+def folded_twice(layers, state, x):
     pair = lesson02.network(layers, state)
     folded = fold_batchnorm(*pair)
-    return {"type": type(folded).__name__, "y": folded(x), "after": dict(pair.state_dict()),
-            "modes": lesson02.modes(pair), "again": torch.equal(fold_batchnorm(*pair)(x), folded(x))}
+    names = list(folded.state_dict()) if isinstance(folded, nn.Module) else []
+    return {"tensors": names, "y": folded(x), "after": dict(pair.state_dict()),
+            "modes": lesson02.modes(pair), "again": fold_batchnorm(*pair)(x)}
+
+def fold_batchnorm_of(layers, state, x):
+    got = folded_twice(layers, state, x)
+    return got | {"again": lesson02.difference(got["again"], got["y"]) is None}
 
 _t = torch.tensor
 _layers = [("Conv2d", 1, 1, 1), ("BatchNorm2d", 1, {"eps": 1.0})]
 _state = {"0.weight": _t([[[[2.0]]]]), "0.bias": _t([3.0]), "1.weight": _t([6.0]), "1.bias": _t([1.0]), "1.running_mean": _t([5.0]), "1.running_var": _t([3.0])}
 _plain = [("Conv2d", 1, 1, 1, {"bias": False}), *_layers[1:]], {k: v for k, v in _state.items() if k != "0.bias"}, _t([[[[1.0, 2.0]]]])
-_made = lambda layers, state, y: {"type": "Conv2d", "y": y, "modes": [True] * 3, "again": True,
+_made = lambda layers, state, y: {"tensors": ["weight", "bias"], "y": y, "modes": [True] * 3, "again": True,
                                   "after": dict(lesson02.network(layers, state).state_dict())}
 _with = lambda *y: _made(_layers, _state, _t([[[[*y]]]]))
 _options = {"groups": 2, "stride": (1, 2), "padding": 2, "dilation": (2, 1), "padding_mode": "reflect"}
@@ -162,7 +167,7 @@ check_errors(ValueError, fold_batchnorm_of, ([_layers[0], ("BatchNorm2d", 1, {"t
 def _folded(layers, state, x, root=lambda var, eps: (var + eps).sqrt(), bias="scaled", mean=1):
     pair = lesson02.network(layers, state)
     after = {k: v.clone() for k, v in pair.state_dict().items()}
-    result = {"type": "Conv2d", "after": after, "modes": [True] * 3, "again": True}
+    result = {"tensors": ["weight", "bias"], "after": after, "modes": [True] * 3, "again": True}
     (conv, bn), wide = pair.double(), lambda t: t[:, None, None]
     y, b = conv(x.double()), torch.zeros(bn.num_features) if conv.bias is None else conv.bias
     k = (bn.weight if bn.affine else 1) / root(bn.running_var, bn.eps)
@@ -825,11 +830,11 @@ from_scratch(QuantizedLinear, FORBIDDEN)
 def quantized_linear(weight, bias, x, options):
     linear = lesson02.network(("Linear", weight.shape[1], weight.shape[0], {"bias": bias is not None}), {"weight": weight} if bias is None else {"weight": weight, "bias": bias})
     layer = QuantizedLinear.from_float(linear, **options)
+    if not isinstance(layer, nn.Module):
+        return {"state": None}
     blank = QuantizedLinear.from_float(lesson02.network(("Linear", weight.shape[1], weight.shape[0], {"bias": bias is not None})), **options)
-    if isinstance(layer, nn.Module):
-        blank.load_state_dict(layer.state_dict())
-    return {"module": isinstance(layer, nn.Module), "type": type(layer).__name__, "y": layer(x), "again": blank(x), "after": dict(linear.state_dict()),
-            "state": dict(layer.state_dict()), "tensors": lesson02.tensors_of(layer)}
+    blank.load_state_dict(layer.state_dict())
+    return {"y": layer(x), "again": blank(x), "after": dict(linear.state_dict()), "state": dict(layer.state_dict()), "tensors": lesson02.tensors_of(layer)}
 
 _rng = torch.Generator().manual_seed(26)
 _draw = lambda *shape: torch.rand(shape, generator=_rng) * 2 - 1

@@ -1240,7 +1240,7 @@ def finish_lenet(state, masks, order, mirrored, epochs):
             wanted = teacher(x).softmax(dim=1)
         trainer.step(F.cross_entropy(model(x), wanted), optimizer)
     named = {name: p.detach() for name, p in model.named_parameters()}
-    return {n: encode_sparse(p) for n, p in named.items() if p.dim() == 2}, {n: p for n, p in named.items() if p.dim() == 1}
+    return {n: encode_sparse(p) for n, p in named.items() if n.endswith("weight")}, {n: p for n, p in named.items() if n.endswith("bias")}
 
 _order, _mirrored = lesson03.draw_batches(107, 512, seed=43)
 _state, _masks = prune_lenet(_order, _mirrored, 2, 40)

@@ -389,7 +389,7 @@ def distilled(student, teacher, batches, lr, momentum, temperature, alpha):
     losses = distill(s, t, batches, optimizer, temperature, alpha)
     state, other = lesson05.copy_state(s), lesson05.copy_state(t)
     return {
-        "parameters": torch.cat([p.detach().flatten() for p in s.parameters()]), "statistics": torch.cat([v for n, v in state.items() if "running" in n]),
+        "parameters": torch.cat([p.detach().flatten() for p in s.parameters()]), "statistics": torch.cat([v for n, v in state.items() if n.endswith(("_mean", "_var"))]),
         "teacher": torch.cat([v.flatten().float() for v in other.values()]), "teacher gradients": [p.grad for p in t.parameters()],
         "modes": list(zip(before, lesson05.modes(s, t))), "losses": list(losses),
     }
@@ -457,7 +457,7 @@ def _distilled(student, teacher, batches, lr, momentum, T, alpha, mode=""):
         entropies.append(-alpha * T * T * torch.xlogy(p, p).sum(1).mean().item())
     state, other = lesson05.copy_state(s), lesson05.copy_state(t)
     return {
-        "parameters": torch.cat([p.detach().flatten() for p in s.parameters()]), "statistics": torch.cat([v for n, v in state.items() if "running" in n]),
+        "parameters": torch.cat([p.detach().flatten() for p in s.parameters()]), "statistics": torch.cat([v for n, v in state.items() if n.endswith(("_mean", "_var"))]),
         "teacher": torch.cat([v.flatten().float() for v in other.values()]), "teacher gradients": [None for _ in t.parameters()],
         "modes": [(b, b) for b in [True, False] + [True] * (len(s) - 1 + 1 + len(t))],
     }, losses, entropies

@@ -301,7 +301,7 @@ def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
 # NBVAL_IGNORE_OUTPUT
 @probe
 def quantized(name, state, batches):
-    """The bytes of the network's file, and of the one that quantize_onnx makes of it; or the names of what is there."""
+    """The bytes of the network's file and of the one that quantize_onnx makes of it, and the names of what is there."""
     import os
     import tempfile
 
@@ -312,7 +312,7 @@ def quantized(name, state, batches):
         lesson09.write_onnx(model.eval(), path_in)
         quantize_onnx(path_in, path_out, batches)
         made = [lesson09.read_bytes(path) for path in (path_in, path_out) if os.path.exists(path)]
-        return made if len(made) == 2 else os.listdir(folder)
+        return {"files": made, "names": os.listdir(folder)}
 
 @probe
 def read_file(blob, x):
@@ -332,9 +332,9 @@ def judge_int8(name, batches, x, y):
     """A shipped model, quantized with these batches, on other images."""
     model = models.load(name)
     made = lesson09.called(quantized, name, dict(model.state_dict()), batches)
-    said = {"files": made}
-    if all(type(blob) is bytes for blob in made):
-        before, after = made
+    said = {"files": made["names"]}
+    if [type(blob) for blob in made["files"]] == [bytes, bytes]:
+        before, after = made["files"]
         said = fresh(read_file)(after, x)
         said["ratio"] = len(after) / len(before)
     lesson09.check_int8(said, model, batches[0][0], f"int8 {name}")
@@ -588,7 +588,7 @@ def holding(clients, requests):
                 others.set()
     kept = []
     stats = percentiles_under_load(call, clients, requests)
-    return {"stats": stats, "calls": sorted(seen), "in time": kept == [True]}
+    return {"stats": stats, "calls": sorted(seen), "in time": kept}
 
 lesson09.check_meeting(meeting, 4, 12)
 lesson09.check_holding(holding, 3, 10)
@@ -761,7 +761,7 @@ def batches_of(waves, max_batch, max_wait_ms, bad, slow_s, every_s=0.0):
         except TimeoutError:
             return "no answer"
         except Exception as error:
-            return f"{type(error).__name__}: {error}"
+            return repr(error)
 
     async def everything():
         batcher = MicroBatcher(run, max_batch, max_wait_ms)
@@ -870,11 +870,7 @@ def create_app(predict, max_chars: int = 2000):
 @probe
 def conversation(requests, max_chars):
     """The replies of an app, one request after the other. Its model fails on texts with "boom"."""
-    def predict(texts):
-        if any("boom" in t for t in texts):
-            raise RuntimeError("cannot open /srv/secret/weights.bin")
-        return [("positive" if "good" in t else "negative", len(t) / 1000) for t in texts]
-
+    predict = lesson09.judge_words
     app = create_app(predict) if max_chars is None else create_app(predict, max_chars)
     return lesson09.talk(app, requests)
 
@@ -898,7 +894,7 @@ def health_meanwhile(texts):
         in_time.append(answered.wait(2.0))
         return [("positive", 0.5) for _ in texts]
     status = lesson09.talk_meanwhile(create_app(predict), texts[0], started, answered)
-    return {"status": status, "in time": all(in_time) and bool(in_time)}
+    return {"status": status, "in time": in_time}
 
 lesson09.check_meanwhile(health_meanwhile, "good")
 ### BEGIN HIDDEN TESTS

@@ -348,7 +348,7 @@ def check_linear(
 ):
     """A QuantizedLinear: `by` "row" holds each row's error against the bound, `by` "channel" each output channel's."""
     out = len(weight)
-    require(got["module"], f"{what}: QuantizedLinear.from_float should return an nn.Module, yours a {got['type']}")
+    require(got["state"] is not None, f"{what}: QuantizedLinear.from_float should return an nn.Module, yours does not")
     want = nn.functional.linear(x.double(), weight.double(), None if bias is None else bias.double()).float()
     y, q = got["y"], 2 ** (bits - 1) - 1
     require(

@@ -691,7 +691,7 @@ def kept(spec: list, state: dict, training: bool) -> dict:
         "modes": [training for _ in net.modules()],
         "momentum": [m.momentum for m in flat(net) if isinstance(m, nn.BatchNorm2d)],
         "parameters": [p.detach().clone() for p in net.parameters()],
-        "gradients": [False for _ in net.parameters()],
+        "gradients": [None for _ in net.parameters()],
     }
 
 
