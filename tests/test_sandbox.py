@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import test_split
 
-from autograder.box import sandbox, wire, worker
+from autograder.box import cgroup, sandbox, wire, worker
 from autograder.box.sandbox import (
     PYTHON,
     ROOT,
@@ -316,6 +316,90 @@ def test_a_swarm_that_eats_memory_together_is_ended():
         run = test_split.grade(patient, double=swarm)
     assert test_split.points(run) == {"double": 0, "total": 3, "pack": 5}
     assert "took more than 1500 MB" in " ".join(run.flags)
+
+
+def test_what_is_taken_and_given_back_at_once_is_seen_by_the_kernel(monkeypatch):
+    """Between two looks at the processes: here no look is taken at all."""
+    if not in_a_group("pass", 50)[0]:
+        pytest.skip("this machine lets us have no control group")
+    monkeypatch.setattr(sandbox, "takes_more", lambda pids, limit_mb: False)
+    burst = (
+        "import os, time\ndef double(x):\n    for _ in range(8):\n        if os.fork() == 0:\n"
+        "            b = b'x' * (300 << 20)\n            time.sleep(1)\n            os._exit(0)\n    for _ in range(8):\n        os.wait()\n    os._exit(1)"
+    )
+    with test_split.limited(memory_mb=1500) as patient:
+        run = test_split.grade(patient, double=burst)
+    assert test_split.points(run) == {"double": 0, "total": 3, "pack": 5}
+    assert "took more than 1500 MB" in " ".join(run.flags)
+
+
+def in_a_group(code: str, memory_mb: int) -> tuple[bool, int, bool]:
+    """Whether there was a group, how a program that begins in it ended, and whether the kernel ended it."""
+    program = [sys.executable, "-c", f"input()\n{code}"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, text=True) as process:
+        group = cgroup.memory_group(process.pid, memory_mb)
+        process.communicate("\n")
+    if group is None:
+        return False, process.returncode, False
+    full = group.was_full()
+    group.remove()
+    assert not group.folder.exists()
+    return True, process.returncode, full
+
+
+def test_a_control_group_counts_files_in_memory_too(tmp_path):
+    made, code, full = in_a_group("import os; os.write(os.memfd_create('x'), bytes(20 << 20))", 100)
+    assert (code, full) == (0, False)
+    made, code, full = in_a_group(
+        "import os; [os.write(os.memfd_create('x'), bytes(20 << 20)) for _ in range(10)]", 100
+    )
+    assert (code, full) == ((-9, True) if made else (0, False))
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "wanted"),
+    [
+        ("0::/user/a.scope\n", ["cgroup.controllers"], ["user/a.scope", "user", ""]),
+        ("0::/\n", ["cgroup.controllers"], [""]),
+        ("4:memory:/job/1\n1:cpu:/\n0::/\n", [], ["memory/job/1", "memory", "unified"]),
+        ("4:cpu,memory:/\n", [], ["memory"]),
+        ("1:cpu:/\n", [], []),
+    ],
+)
+def test_where_a_control_group_may_be_made(tmp_path, own, files, wanted):
+    for name in files:
+        (tmp_path / name).touch()
+    assert [*cgroup.places(own, tmp_path)] == [tmp_path / place for place in wanted]
+
+
+@pytest.mark.parametrize(
+    ("files", "written"),
+    [
+        (
+            ["memory.max", "memory.swap.max", "memory.oom.group"],
+            {"memory.max": "5", "memory.swap.max": "0", "memory.oom.group": "1"},
+        ),
+        (["memory.max"], {"memory.max": "5"}),
+        (["memory.limit_in_bytes"], {"memory.limit_in_bytes": "5"}),
+        (["cgroup.procs"], None),
+    ],
+)
+def test_the_limit_of_a_control_group_in_both_versions(tmp_path, files, written):
+    for name in files:
+        (tmp_path / name).touch()
+    if written is None:
+        with pytest.raises(OSError, match=r"memory\.limit_in_bytes"):
+            cgroup.limit(tmp_path, 5)
+    else:
+        cgroup.limit(tmp_path, 5)
+        assert {name: (tmp_path / name).read_text() for name in files} == written
+
+
+def test_groups_of_graders_that_are_gone_are_swept(tmp_path):
+    for name in ("bonsai-999999999-3", f"bonsai-{os.getpid()}-4", "other"):
+        (tmp_path / name).mkdir()
+    cgroup.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"bonsai-{os.getpid()}-4", "other"]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="all other tests have run as an ordinary user")

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.box import wire
+from autograder.box.cgroup import MemoryGroup, memory_group
 from autograder.box.worker import BORROW, FAILED, LENT, START
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +79,7 @@ class Worker:
         self._number = 0
         self._group = False
         self._client: subprocess.Popen | None = None
+        self._memory: MemoryGroup | None = memory_group(self.pid, memory_mb) if memory_mb else None
         self.cpu_s = 0.0  # what it had used when it was ended
         self.waited_s = 0.0  # without using any processor time, while a reply was expected
         os.set_blocking(channel.reader, False)
@@ -128,6 +130,8 @@ class Worker:
             reason = Gone("ended", "ended its process")
         except Gone as error:
             reason = error
+        if self._was_full():
+            reason = self._too_much()
         self.kill()
         raise reason
 
@@ -171,8 +175,14 @@ class Worker:
                 raise Gone("cpu", f"used {used - start:.1f} s of processor time and had not returned")
             if waited >= seconds:
                 raise Gone("idle", f"waited for {waited:.1f} s without doing anything")
-            if self.memory_mb and takes_more(members, self.memory_mb):
-                raise Gone("memory", f"took more than {self.memory_mb} MB of memory")
+            if self.memory_mb and (self._was_full() or takes_more(members, self.memory_mb)):
+                raise self._too_much()
+
+    def _was_full(self) -> bool:
+        return self._memory is not None and self._memory.was_full()
+
+    def _too_much(self) -> Gone:
+        return Gone("memory", f"took more than {self.memory_mb} MB of memory")
 
     def cpu(self) -> float:
         """Seconds of processor time that it and what it started have used so far."""
@@ -219,6 +229,8 @@ class Worker:
         select.select([self.pidfd], [], [], 10)
         if self._client is not None:
             self._client.wait(10)
+        if self._memory is not None:
+            self._memory.remove()
         for fd in {self.pidfd, self.channel.reader, self.channel.writer}:
             os.close(fd)
         self.pidfd = -1
