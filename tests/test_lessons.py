@@ -100,7 +100,8 @@ def without_demonstrations(notebook: nbformat.NotebookNode) -> nbformat.Notebook
 
 def honest_submissions(source: Path) -> dict[str, tuple[nbformat.NotebookNode, set[str]]]:
     """The rows of tests/answers, the k-th of every exercise together in one notebook, with the tests that concern them:
-    the other exercises are the solution's, and their tests, the measured ones above all, would say nothing new."""
+    the other exercises are the solution's, and their tests, the measured ones above all, would say nothing new. Where a
+    row brings another exercise along (`compress` with its own `decompress`), that other one is not looked at."""
     rows = jupytext.reads(
         (ROOT / "tests" / "answers" / source.name).read_text(encoding="utf-8"), fmt="py:percent"
     ).cells
@@ -114,6 +115,9 @@ def honest_submissions(source: Path) -> dict[str, tuple[nbformat.NotebookNode, s
     made = {}
     for student, given in columns.items():
         notebook = without_demonstrations(teacher_notebook(source))
+        for name, text in list(given.items()):
+            for other in set(re.findall(r"^def (\w+)", text, re.M)) - {name}:
+                given.pop(other, None)
         tests = {f"test_{name}" for name in given}
         kept = [c for c in notebook.cells if not name_of(c).startswith("test_") or name_of(c) in tests]
         for cell in kept:

@@ -150,9 +150,12 @@ def int8_share(model: Any) -> float:
 
 
 def in_turns(
-    calls: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+    calls: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.thread_time
 ) -> dict[str, list[float]]:
-    """Seconds of each call, all in turns, each once untimed; process time by default."""
+    """Seconds of each call, all in turns, each once untimed; by default of processor time of this thread.
+
+    The clock of the whole process moves with the scheduler's ticks alone where a limit of processor time is set (Linux).
+    """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number, (name, call) in itertools.product(range(rounds + 1), calls.items()):
         began = clock()
@@ -163,9 +166,9 @@ def in_turns(
 
 
 def race(
-    files: dict[str, bytes], x: Tensor, rounds: int = 25, clock: Callable[[], float] = time.process_time
+    files: dict[str, bytes], x: Tensor, rounds: int = 25, clock: Callable[[], float] = time.thread_time
 ) -> dict[str, list[float]]:
-    """Seconds of each call of each file, taken in turns in one process with one thread; process time by default.
+    """Seconds of each call of each file, taken in turns in one process with one thread; processor time by default.
 
     Each file is called once untimed.
     """
