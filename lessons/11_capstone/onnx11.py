@@ -158,7 +158,7 @@ def in_turns(
 ) -> dict[str, list[float]]:
     """Seconds of each call, all in turns, each once untimed; by default of processor time of this thread.
 
-    The clock of the whole process moves with the scheduler's ticks alone where a limit of processor time is set (Linux).
+    Where a limit of processor time is set, the clock of the whole process moves with the ticks of Linux alone.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number, (name, call) in itertools.product(range(rounds + 1), calls.items()):
