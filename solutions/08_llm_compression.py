@@ -1310,7 +1310,7 @@ print("4 bits in groups of 64, one sequence of 8,192 tokens:")
 print(f"  on two cards of 24 GB: {whole['total']:.1f} of 48 GB")
 here = int(80 * (24 - whole["kv_cache"]) / whole["weights"])  # layers, all of about the same size
 left = whole["weights"] * (80 - here) / 80
-print(f"  on one: {here} of 80 layers beside the cache; {left:.1f} GB are read from outside each time,")
+print(f"  on one: {here} of 80 layers beside the cache; {left:.1f} GB a token come from outside,")
 print(f"  by 16 lanes of PCIe 4.0 (32 GB a second) for at most {32 / left:.1f} tokens a second")
 
 # %% [markdown]
@@ -1465,7 +1465,7 @@ lesson08.print_prompt(recorded["prompt"])
 
 # %% [markdown]
 # Eight bits choose another token now and then, and after the first one the answers go their own
-# ways without one being worse. Four bits choose differently many times more often; rounded to
+# ways, neither clearly the better. Four bits choose differently many times more often; rounded to
 # nearest, the model only repeats the question. At three and two the sentences fall apart. Nobody
 # multiplies: the second half of the prompt is beyond a model of this size at any number of bits.
 # A single prompt proves little: with a model of your own run twenty, and read the answers without
