@@ -300,17 +300,18 @@ def part_speed() -> dict:
     """SmolLM2 by the kernels that run here, in turns: CPU seconds to read a prompt and to write, on one thread."""
     smol = Smol()
     prompt = smol.texts["novel"][:1, :READ]
-    models_, made = {}, {}
+    built: dict[str, torch.nn.Module] = {}
+    made: dict[str, dict] = {}
     for name, (bits, make) in lesson08.KERNELS.items():
         began = time.process_time()
         with lesson08.quiet():
-            models_[name] = lesson08.with_layers(smol.model, make)
+            built[name] = lesson08.with_layers(smol.model, make)
         made[name] = {"bits": bits, "quantize_cpu_seconds": round(time.process_time() - began, 1)}
         made[name] |= {"bytes_a_token": lesson08.bytes_read(smol.model, bits)}
-    seconds: dict[str, dict[str, list[float]]] = {name: {"prefill": [], "decode": []} for name in models_}
+    seconds: dict[str, dict[str, list[float]]] = {name: {"prefill": [], "decode": []} for name in built}
     for number in range(ROUNDS + 1):  # the first warms up
-        for name, model in models_.items():
-            cache: list[list[Tensor]] = [[] for _ in model.layers]
+        for name, model in built.items():
+            cache: list[list[Tensor]] = [[] for _ in smol.model.layers]
             with lesson08.quiet():
                 began = time.process_time()
                 logits = model(prompt, cache)

@@ -1361,7 +1361,7 @@ pictures08.draw_roofline(limits)
 
 # %% [markdown]
 # *Picture: a roofline on logarithmic axes: reachable GFLOP/s over operations per byte, a slope
-# and then a flat roof; the measured layer at 1 token lies low on the slope, at 128 tokens near
+# and then a flat roof; the measured layer at 1 token lies near the slope, at 128 tokens near
 # the roof; a dotted line shows where the slope moves when a weight takes 4 bits.*
 #
 # At one token the layer runs at the speed of memory, and weights of a quarter of the bytes could

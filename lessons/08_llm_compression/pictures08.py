@@ -215,7 +215,8 @@ def draw_smollm2(made: dict) -> Figure:
     for kind, colour, marker in zip(made["questions"], plot.PALETTE, plot.MARKERS, strict=False):
         share = [100 * made["ability"][name][kind] / made["questions"][kind] for name in order]
         axes[1].plot(range(len(order)), share, color=colour, marker=marker, label=kind)
-    axes[1].axhline(25, color=plot.BLACK, ls=":", label="guessing")
-    axes[1].set(xticks=range(len(order)), xticklabels=[labels[n] for n in order], ylabel="answered (%)", ylim=(0, 105))
-    axes[1].legend(frameon=False)
+    axes[1].axhline(25, color=plot.BLACK, ls=":", label="guessing among four")
+    axes[1].set(xticks=range(len(order)), xticklabels=[labels[n] for n in order], ylabel="answered (%)", ylim=(-3, 140))
+    axes[1].set(yticks=range(0, 101, 20))
+    axes[1].legend(frameon=False, ncols=2, loc="upper right")
     return fig
