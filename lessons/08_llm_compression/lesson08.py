@@ -8,8 +8,9 @@ import copy
 import io
 import json
 import math
+import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -84,6 +85,22 @@ def quantized(model: nn.Module, change: Callable[[str, Tensor], Tensor]) -> nn.M
     for name, layer in linears(made).items():
         layer.weight.copy_(change(name, layer.weight))
     return made
+
+
+@torch.no_grad()
+def with_layers(model: nn.Module, make: Callable[[nn.Linear], nn.Module]) -> nn.Module:
+    """A copy with `make(layer)` in the place of each linear layer; the rest is shared."""
+    layers = linears(model)
+    made = copy.deepcopy(model, {id(t): t for t in model.parameters()})
+    for name, layer in layers.items():
+        made.set_submodule(name, make(layer))
+    return made
+
+
+def bytes_read(model: nn.Module, bits: float) -> int:
+    """Bytes of the weights that one token needs: linear layers at `bits` bits, float32 for the output layer."""
+    inside = sum(m.weight.numel() for m in linears(model).values())
+    return round(inside * bits / 8) + 4 * (sum(p.numel() for p in model.parameters()) - inside)
 
 
 def scaled(rtn: Callable, w: Tensor, scale: Tensor, bits: int, group: int) -> Tensor:
@@ -204,6 +221,33 @@ def roofline() -> dict:
     }
 
 
+def print_speed(made: dict) -> None:
+    """The recorded speeds of SmolLM2 by kernel."""
+    print(
+        f"processor: {made['cpu']}, one thread, a copy moves {made['copy_gb_s']} GB/s; "
+        f"{made['rounds']} rounds in turns, {made['prompt_tokens']} tokens read, {made['written_tokens']} written; "
+        "median (least to largest)"
+    )
+    print("kernel             bits  MB a token  quantize   tokens a second: decode    prefill  decode / FP32")
+    for name, row in made["formats"].items():
+        decode, prefill = row["decode"], row["prefill"]
+        print(
+            f"{name:17} {row['bits']:5} {row['bytes_a_token'] / 1e6:11.0f} {row['quantize_cpu_seconds']:7.1f} s"
+            f" {decode['tokens_a_second']:11.1f} ({decode['spread'][0]} to {decode['spread'][1]})"
+            f" {prefill['tokens_a_second']:10.0f} {decode['ratio']:7.2f} ({decode['ratio_spread'][0]:.2f} to"
+            f" {decode['ratio_spread'][1]:.2f})"
+        )
+
+
+def print_prompt(made: dict) -> None:
+    """One prompt, and what SmolLM2 wrote at several bits."""
+    print(f"prompt: {made['prompt']}")
+    for name, answer in made["answers"].items():
+        same = f"the float's next token in {answer['same_next_token']} of {made['answer_tokens']} places"
+        told = textwrap.fill(answer["text"], 96, initial_indent="    ", subsequent_indent="    ")
+        print(f"{name.split()[0]}, {answer['bits']} bits: {same}\n{told}")
+
+
 def print_smollm2(made: dict) -> None:
     """The recorded table of SmolLM2."""
     fp32 = made["fp32"]
@@ -226,28 +270,88 @@ def label(table: dict, name: str) -> str:
     return f"{name.split()[0]}, {table[name]['bits']} bits"
 
 
+class InBfloat16(nn.Module):
+    """A layer that computes in bfloat16, between float32 neighbours."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.bfloat16()).float()
+
+
+def _torchao(layer: nn.Linear, config: Any) -> nn.Module:
+    from torchao.quantization import quantize_
+
+    net = nn.Sequential(copy.deepcopy(layer))
+    quantize_(net, config)
+    return net[0]
+
+
+def _torchao_int8(layer: nn.Linear) -> nn.Module:
+    from torchao.quantization import Int8WeightOnlyConfig
+
+    return _torchao(layer, Int8WeightOnlyConfig())
+
+
+def _torchao_int4(layer: nn.Linear) -> nn.Module:
+    from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
+
+    return InBfloat16(_torchao(copy.deepcopy(layer).bfloat16(), PrototypeInt4WeightOnlyConfig(group_size=64)))
+
+
+def _bitsandbytes(layer: nn.Linear, made: nn.Module) -> nn.Module:
+    made.load_state_dict({"weight": layer.weight.detach().clone()})
+    return made.to("cpu").eval().requires_grad_(False)  # codes are made on the way to the device
+
+
+def _bitsandbytes_int8(layer: nn.Linear) -> nn.Module:
+    import bitsandbytes as bnb
+
+    sizes = layer.in_features, layer.out_features
+    return _bitsandbytes(layer, bnb.nn.Linear8bitLt(*sizes, bias=False, has_fp16_weights=False))
+
+
+def _bitsandbytes_nf4(layer: nn.Linear) -> nn.Module:
+    import bitsandbytes as bnb
+
+    return _bitsandbytes(layer, bnb.nn.Linear4bit(layer.in_features, layer.out_features, bias=False, quant_type="nf4"))
+
+
+# name -> bits of a weight, scales included, and a layer without bias by that kernel
+KERNELS: dict[str, tuple[float, Callable[[nn.Linear], nn.Module]]] = {
+    "FP32": (32, lambda layer: layer),
+    "bfloat16": (16, lambda layer: InBfloat16(copy.deepcopy(layer).bfloat16())),
+    "torchao int8": (8, _torchao_int8),
+    "bitsandbytes int8": (8, _bitsandbytes_int8),
+    "torchao int4": (4.5, _torchao_int4),
+    "bitsandbytes NF4": (4.5, _bitsandbytes_nf4),
+}
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings of libraries on their way."""
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def kernel_lines(rounds: int = 7) -> list[str]:
     """How fast weight-only kernels are against FP32, in turns: one layer [2048, 2048] at 1 and at 64 tokens."""
     dense = nn.Linear(2048, 2048, bias=False).requires_grad_(False)
-    layers: dict[str, nn.Module] = {"FP32": dense}
+    layers: dict[str, nn.Module] = {}
     lines = []
-    try:
-        import bitsandbytes as bnb
-
-        layers["bitsandbytes NF4"] = bnb.nn.Linear4bit(2048, 2048, bias=False, quant_type="nf4")
-        layers["bitsandbytes NF4"].load_state_dict({"weight": dense.weight.clone()})
-        layers["bitsandbytes NF4"].to("cpu")
-    except ImportError:
-        lines.append("bitsandbytes is not installed: its NF4 kernel is not measured here")
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        from torchao.quantization import Int8WeightOnlyConfig, quantize_
-
-        layers["torchao int8"] = nn.Sequential(copy.deepcopy(dense))
-        quantize_(layers["torchao int8"], Int8WeightOnlyConfig())
+    for name, (_, make) in KERNELS.items():
+        try:
+            with quiet():
+                layers[name] = make(dense)
+        except ImportError as error:
+            lines.append(f"{name} is not measured here: {error} (bitsandbytes: README, extra llm)")
     for tokens in (1, 64):
         x = torch.randn(tokens, 2048)
-        with torch.no_grad():
+        with torch.no_grad(), quiet():
             calls: dict = {name: lambda m=m, x=x: m(x) for name, m in layers.items()}
             times = measure.latency_ms(calls, rounds)
         for name, (low, mid, high) in measure.speedup(times, "FP32").items():
@@ -280,7 +384,7 @@ def library_lines(layer: nn.Linear, x: Tensor, rtn: Callable) -> list[str]:
         size = codes.numel() + state.absmax.numel() + 4 * state.state2.absmax.numel()
         made["bitsandbytes NF4, scales quantized again"] = (size, bnb.dequantize_4bit(codes, state))
     except ImportError:
-        lines.append("bitsandbytes is not installed (pip install bitsandbytes)")
+        lines.append("bitsandbytes is not installed (README, extra llm)")
     try:
         from gguf import GGMLQuantizationType, quants
 

@@ -170,6 +170,33 @@ def draw_roofline(limits: dict) -> Figure:
     return fig
 
 
+def draw_speed(made: dict) -> Figure:
+    """Recorded tokens a second over bits a weight, and the ratio to FP32 in both phases."""
+    fig, axes = plot.figure(2)
+    formats = made["formats"]
+    for (name, row), marker in zip(formats.items(), plot.MARKERS, strict=False):
+        place = row["bits"], row["decode"]["tokens_a_second"]
+        axes[0].plot(*place, marker, color=plot.BLUE)
+        beside = (6, -2) if row["bits"] >= 8 else (-4, -13)
+        axes[0].annotate(name, place, beside, textcoords="offset points", fontsize=8)
+    bound = sorted((row["bits"], 1e9 * made["copy_gb_s"] / row["bytes_a_token"]) for row in formats.values())
+    axes[0].plot(*zip(*bound, strict=True), ":", color=plot.BLACK, label="the copy's bytes a second / bytes a token")
+    axes[0].set(xlabel="bits a weight", ylabel="tokens a second, decode", xscale="log", yscale="log", xlim=(3.8, 50))
+    axes[0].set(xticks=(4, 8, 16, 32), xticklabels=("4", "8", "16", "32"), ylim=(4, 130))
+    axes[0].set(yticks=(5, 10, 20, 50, 100), yticklabels=("5", "10", "20", "50", "100"))
+    axes[0].minorticks_off()
+    axes[0].legend(frameon=False, loc="upper right")
+    for phase, shift, colour, hatch in (("decode", -0.2, plot.BLUE, ""), ("prefill", 0.2, plot.ORANGE, "//")):
+        places = [i + shift for i in range(len(formats))]
+        heights = [row[phase]["ratio"] for row in formats.values()]
+        axes[1].barh(places, heights, 0.38, color=colour, hatch=hatch, label=phase)
+    axes[1].axvline(1, color=plot.BLACK, ls=":")
+    axes[1].set(yticks=range(len(formats)), yticklabels=formats, xlabel="times as fast as FP32")
+    axes[1].invert_yaxis()
+    axes[1].legend(frameon=False)
+    return fig
+
+
 def draw_smollm2(made: dict) -> Figure:
     """Rise of the perplexity by method, and questions answered over bits."""
     fig, axes = plot.figure(2)
@@ -188,7 +215,8 @@ def draw_smollm2(made: dict) -> Figure:
     for kind, colour, marker in zip(made["questions"], plot.PALETTE, plot.MARKERS, strict=False):
         share = [100 * made["ability"][name][kind] / made["questions"][kind] for name in order]
         axes[1].plot(range(len(order)), share, color=colour, marker=marker, label=kind)
-    axes[1].axhline(25, color=plot.BLACK, ls=":", label="guessing")
-    axes[1].set(xticks=range(len(order)), xticklabels=[labels[n] for n in order], ylabel="answered (%)", ylim=(0, 105))
-    axes[1].legend(frameon=False)
+    axes[1].axhline(25, color=plot.BLACK, ls=":", label="guessing among four")
+    axes[1].set(xticks=range(len(order)), xticklabels=[labels[n] for n in order], ylabel="answered (%)", ylim=(-3, 140))
+    axes[1].set(yticks=range(0, 101, 20))
+    axes[1].legend(frameon=False, ncols=2, loc="upper right")
     return fig

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bonsai import language
 
@@ -113,14 +113,31 @@ def _tokenizer(value: dict) -> language.Tokenizer:
     return language.Tokenizer(list(map(raw, value["tokenizer.ggml.tokens"])), merges, language.ONE_DIGIT)  # type: ignore[arg-type]
 
 
+def chat(tokenizer: language.Tokenizer, prompt: str) -> list[int]:
+    """Token ids of a question to the model, as it was trained to be asked."""
+    start, end = (tokenizer.ids[mark] for mark in (b"<|im_start|>", b"<|im_end|>"))
+    asked = [start, *tokenizer.encode(f"user\n{prompt}"), end, *tokenizer.encode("\n")]
+    return [*asked, start, *tokenizer.encode("assistant\n")]
+
+
+def counts() -> dict[str, int]:
+    """How many questions of each kind there are."""
+    return {kind: len(rows) for kind, rows in QUESTIONS.items()} | {"names, no choices": len(QUESTIONS["facts"])}
+
+
 @torch.no_grad()
 def answers(model: nn.Module, tokenizer: language.Tokenizer) -> dict[str, int]:
-    """How many questions of each kind are answered: the right candidate's first token is the likeliest of the four."""
-    right = {}
+    """How many questions of each kind are answered.
+
+    Of four choices: the right one's first token is the likeliest of the four. Without choices, the facts again: it is
+    the likeliest of the whole vocabulary.
+    """
+    right = dict.fromkeys(counts(), 0)
     for kind, rows in QUESTIONS.items():
-        right[kind] = 0
         for start, *candidates in rows:
             logits = model(torch.tensor([tokenizer.encode(start)]))[0, -1]
-            firsts: Tensor = logits[[tokenizer.encode(c)[0] for c in candidates]]
-            right[kind] += int(firsts.argmax() == 0)
+            firsts = [tokenizer.encode(c)[0] for c in candidates]
+            right[kind] += int(logits[firsts].argmax() == 0)
+            if kind == "facts":
+                right["names, no choices"] += int(logits.argmax() == firsts[0])
     return right
