@@ -468,7 +468,7 @@ class Answer(ast.NodeVisitor, Environment):
     def forbidden(self, name: str) -> bool:
         if name.startswith(("?.", "torch.")) and any(fnmatchcase(name.rpartition(".")[2], m) for m in self.methods):
             return True
-        return any(covers(p, n) for n in (name, canonical(name)) for p in self.patterns)
+        return any(covers(p, n) for n in (name, canonical(name), *borrowed(name)) for p in self.patterns)
 
     def is_parent(self, module: str) -> bool:
         """Whether something forbidden is below the module."""
@@ -609,6 +609,14 @@ def canonical(name: str) -> str:
     for other, same in SAME:
         name = re.sub(other, same, name)
     return name
+
+
+def borrowed(name: str) -> list[str]:
+    """Other names of what is reached through a module of the course: `zlib.crc32` for `bonsai.bundle.zlib.crc32`."""
+    first, *rest = name.split(".")
+    if not re.fullmatch(r"bonsai|[a-z]+\d\d", first):
+        return []
+    return [".".join(rest[i:]) for i in range(len(rest) - 1)]
 
 
 def covers(pattern: str, name: str) -> bool:

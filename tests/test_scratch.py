@@ -57,6 +57,10 @@ CAUGHT = {
         ["import torch.ao.quantization as tq", answer("return tq.QuantStub()(x)")],
         ["torch.ao.quantization.QuantStub"],
     ),
+    "through a module of the course": (
+        ["from bonsai import bundle", answer("return bundle.zlib.compress(x)")],
+        ["bonsai.bundle.zlib.compress"],
+    ),
     "name imported under another": (["from torch import quantize_per_tensor as q", answer("return q(x)")], [Q]),
     "alias bound in a later cell": ([answer("return q(x)"), "q = torch.quantize_per_tensor"], [Q]),
     "star import": (["from torch import *", answer("return quantize_per_tensor(x)")], [Q]),

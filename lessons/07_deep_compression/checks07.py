@@ -18,6 +18,8 @@ CLUSTERING = ["sklearn", "scipy.cluster"]
 COMPRESSORS = [
     *("zlib", "gzip", "bz2", "lzma", "zipfile", "tarfile", "codecs", "compression", "numpy.savez_compressed"),
     *("zstandard", "zstd", "brotli", "lz4", "snappy", "blosc", "constriction", "dahuffman", "huffman", "bitarray"),
+    *("PIL", "imageio", "cv2", "scipy.io", "h5py", "pandas", "pyarrow", "backports.zstd", "cffi"),
+    *("encodings.zlib_codec", "encodings.bz2_codec", "ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll"),
 ]
 PICKLES = ["pickle", "cloudpickle", "dill", "marshal", "joblib", "shelve", "torch.save", "torch.load", "numpy.load"]
 # What lies beside the notebook: the range coder that the text shows, and the oracles below.
@@ -264,6 +266,22 @@ def numbered_by_symbol(lengths: list[int]) -> list[str]:
     return codes
 
 
+def numbered_unsorted(lengths: list[int]) -> list[str]:
+    """Counted on from symbol to symbol, shifted to the left or back where the length changes."""
+    code, before, codes = 0, 0, []
+    for n in lengths:
+        if n:
+            code = code << n - before if n >= before else code >> before - n
+            before = n
+        codes.append(format(code, f"0{n}b") if n else "")
+        code += bool(n)
+    return codes
+
+
+def last_symbol_first(lengths: list[int]) -> list[str]:
+    return place_codes(lengths[::-1])[::-1]
+
+
 def zeros_lost(lengths: list[int]) -> list[str]:
     return [format(int(code, 2), "b") if code else "" for code in place_codes(lengths)]
 
@@ -289,13 +307,14 @@ def zeros_counted(lengths: list[int]) -> list[str]:
     return codes
 
 
-CODE_MISTAKES: dict[str, Callable] = {
+CODE_MISTAKES: dict[str, Callable | tuple] = {
     "The codes are reversed; read in order they are not free of prefixes any more.": reversed_codes,
     "The longest codes come first; in RFC 1951 the shortest have the smallest numbers.": longest_first,
     "Leading zeros are lost; a code of length n has n characters.": zeros_lost,
     "Where codes get longer, the next number is shifted left by one for each bit.": not_shifted,
     "Symbols of length 0 were counted as codes; they take no room.": zeros_counted,
-    "Numbered in the order of the symbols alone; shorter codes come first.": numbered_by_symbol,
+    "Numbered in the order of the symbols alone; shorter codes come first.": (numbered_by_symbol, numbered_unsorted),
+    "Among codes of one length the last symbol comes first; the least symbol does.": last_symbol_first,
 }
 
 
@@ -323,6 +342,12 @@ WRITING_MISTAKES: dict[str, Callable] = {
     ),
     "Each symbol starts a byte of its own; codes stand side by side.": lambda symbols, codes: b"".join(
         bytes_of(codes[s]) for s in symbols
+    ),
+    "The bytes stand in the reverse order; the first symbol's bits are in the first byte.": lambda symbols, codes: (
+        written(symbols, codes)[::-1]
+    ),
+    "A byte of zeros was added to bits that fill their bytes.": lambda symbols, codes: (
+        written(symbols, codes) + bytes(sum(len(codes[s]) for s in symbols) % 8 == 0)
     ),
     "Each code is written backwards.": lambda symbols, codes: bytes_of("".join(codes[s][::-1] for s in symbols)),
 }
@@ -405,6 +430,11 @@ def gaps_filled_too_early(mask: list[bool], bits: int) -> tuple[list[int], list[
     return gaps, real
 
 
+def gaps_from_the_first_place(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
+    """As if something stood at place 0 already: the first run is one too short."""
+    return gaps_by_walking(mask[1:] if mask and not mask[0] else mask, bits)
+
+
 def gaps_with_one_filler(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
     gaps, real, last = [], [], -1
     for place in [i for i, kept in enumerate(mask) if kept]:
@@ -428,6 +458,9 @@ GAP_MISTAKES: dict[str, Callable] = {
     "Nothing follows the last kept weight: no filler for the rest.": gaps_with_tail,
     "A filler sits on a place of its own: it skips 2**bits - 1 places and takes the next.": gaps_without_place,
     "A filler too early: 2**bits - 1 skipped places still fit into one gap.": gaps_filled_too_early,
+    "The first gap counts all places before the first kept weight: what stands before is at -1, not at 0.": (
+        gaps_from_the_first_place
+    ),
     "One filler is not always enough; a long run of pruned weights needs several.": gaps_with_one_filler,
     "A gap is larger than 2**bits - 1; long runs need fillers.": gaps_without_fillers,
 }
@@ -454,6 +487,8 @@ def check_gaps(relative_index: Callable, cases: list[tuple[Tensor, int]]) -> Non
     sentence = ""
     if isinstance(got, tuple) and got[0] == want[0] and got[1] == [not kept for kept in want[1]]:
         sentence = "real is True for kept weights and False for fillers."
+    elif isinstance(got, tuple) and any(isinstance(gap, int) and gap < 0 for gap in got[0]):
+        sentence = "A gap is negative: a filler was set where 2**bits - 1 skipped places still fit into one gap."
     else:
         made = {name: [wrong(m.tolist(), b) for m, b in cases] for name, wrong in GAP_MISTAKES.items()}
         fits = {n: sum(difference(g, w) is None for g, w in zip(answers, m, strict=True)) for n, m in made.items()}

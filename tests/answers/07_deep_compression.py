@@ -880,6 +880,27 @@ def canonical_codes(lengths):
 
     return [canonical_huffman({i: n for i, n in enumerate(lengths)})[0][i].to01() for i in range(len(lengths))]
 
+# %% wrong="canonical_codes" unnamed=True says="the last symbol comes first"
+def canonical_codes(lengths):
+    codes, code, before = [""] * len(lengths), 0, 0
+    for n, s in sorted(((n, s) for s, n in enumerate(lengths) if n), key=lambda pair: (pair[0], -pair[1])):
+        code <<= n - before
+        if code >= 1 << n:
+            raise ValueError
+        codes[s], before, code = f"{code:0{n}b}", n, code + 1
+    return codes
+
+# %% wrong="canonical_codes" unnamed=True says="in the order of the symbols alone"
+def canonical_codes(lengths):
+    codes, code, before = [""] * len(lengths), 0, 0
+    if sum(2.0**-n for n in lengths if n) > 1:
+        raise ValueError
+    for s, n in enumerate(lengths):
+        if n:
+            code = code << n - before if n >= before else code >> before - n
+            codes[s], before, code = f"{code:0{n}b}", n, code + 1
+    return codes
+
 # %% right="encode_symbols"
 def encode_symbols(symbols, codes):  # bit by bit
     out, byte, filled = bytearray(), 0, 0
@@ -1860,3 +1881,91 @@ def decompress(blob, model):
 # %% wrong="relative_index" unnamed=True says="from scratch"
 def relative_index(mask, bits):
     return checks07.gaps_by_walking(mask.tolist(), bits)
+
+# %% wrong="compress" unnamed=True says="from scratch"
+def compress(model):
+    from bonsai import bundle
+
+    return bundle.zlib.compress(b"".join(p.detach().numpy().tobytes() for p in model.parameters()), 9)
+
+# %% wrong="compress" unnamed=True says="from scratch"
+def compress(model):
+    import io
+
+    from PIL import Image
+
+    data = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+    Image.frombytes("L", (len(data), 1), data).save(out := io.BytesIO(), "PNG", optimize=True)
+    return out.getvalue()
+
+# %% wrong="compress" unnamed=True says="from scratch"
+def compress(model):
+    import io
+    import scipy.io as store
+
+    store.savemat(out := io.BytesIO(), {n: p.detach().numpy() for n, p in model.named_parameters()}, do_compression=True)
+    return out.getvalue()
+
+# %% wrong="encode_symbols" unnamed=True says="The bytes stand in the reverse order"
+def encode_symbols(symbols, codes):
+    for s in symbols:
+        if not 0 <= s < len(codes) or not codes[s]:
+            raise ValueError(s)
+    text = "".join(codes[s] for s in symbols)
+    text += "0" * (-len(text) % 8)
+    return int(text or "0", 2).to_bytes(len(text) // 8, "little")
+
+def decode_symbols(blob, codes, n):
+    table, found, word = {code: s for s, code in enumerate(codes) if code}, [], ""
+    for bit in "".join(f"{byte:08b}" for byte in blob):
+        word += bit
+        if len(found) < n and word in table:
+            found, word = [*found, table[word]], ""
+    if len(found) < n:
+        raise ValueError
+    return found
+
+# %% wrong="encode_symbols" unnamed=True says="A byte of zeros was added"
+def encode_symbols(symbols, codes):
+    for s in symbols:
+        if not 0 <= s < len(codes) or not codes[s]:
+            raise ValueError(s)
+    text = "".join(codes[s] for s in symbols)
+    text += "0" * (8 - len(text) % 8)
+    return int(text, 2).to_bytes(len(text) // 8, "big")
+
+def decode_symbols(blob, codes, n):
+    table, found, word = {code: s for s, code in enumerate(codes) if code}, [], ""
+    for bit in "".join(f"{byte:08b}" for byte in blob):
+        word += bit
+        if len(found) < n and word in table:
+            found, word = [*found, table[word]], ""
+    if len(found) < n:
+        raise ValueError
+    return found
+
+# %% wrong="relative_index" unnamed=True says="what stands before is at -1"
+def relative_index(mask, bits):
+    gaps, real, last = [], [], 0
+    for place in mask.nonzero().flatten().tolist():
+        skipped, last = max(place - last - 1, 0), place
+        while skipped > 2**bits - 1:
+            gaps.append(2**bits - 1)
+            real.append(False)
+            skipped -= 2**bits
+        gaps.append(skipped)
+        real.append(True)
+    return gaps, real
+
+# %% wrong="relative_index" unnamed=True says="A gap is negative"
+def relative_index(mask, bits):
+    gaps, real, last = [], [], -1
+    for place in mask.nonzero().flatten().tolist():
+        skipped, last = place - last - 1, place
+        while skipped >= 2**bits - 1:
+            gaps.append(2**bits - 1)
+            real.append(False)
+            skipped -= 2**bits
+        gaps.append(skipped)
+        real.append(True)
+    return gaps, real
