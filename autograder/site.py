@@ -16,7 +16,7 @@ from autograder.source import LESSONS, ROOT, SOLUTIONS
 
 DOCS = ROOT / "docs"
 PICTURE = re.compile(r"^\*Picture: (.+?)\*\s*$", re.M | re.S)
-TITLE = re.compile(r"^# (.+)$", re.M)
+TABLE = "## 2. What each technique gave on this model"  # the heading of lesson 11's decision table
 
 
 def build(target: Path) -> None:
@@ -33,6 +33,7 @@ def build(target: Path) -> None:
     names = [path.stem for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb"))]
     for name in names:
         nbformat.write(page(name), pages / "lessons" / f"{name}.ipynb")
+    nbformat.write(section(page("11_capstone"), TABLE), pages / "decisions.ipynb")
     command = [sys.executable, "-m", "sphinx", "--builder", "html", "--fail-on-warning", "--keep-going", "--quiet"]
     subprocess.run([*command, str(pages), str(target)], check=True)
 
@@ -53,6 +54,26 @@ def page(name: str) -> NotebookNode:
         if alt := picture(released.cells[number + 1 :]):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return released
+
+
+def section(whole: NotebookNode, heading: str) -> NotebookNode:
+    """One section of a page as a page of its own.
+
+    Raises:
+        StopIteration: the page has no such heading.
+    """
+    cells = iter(whole.cells)
+    first = next(cell for cell in cells if f"\n{heading}" in f"\n{cell.source}")
+    first.source = re.sub(r"^##( \d+\.)?", "#", first.source[first.source.index(heading) :])
+    part = nbformat.from_dict(whole | {"cells": [first]})
+    for cell in cells:
+        before, *after = re.split(r"^## ", cell.source, maxsplit=1, flags=re.M)
+        cell.source = before if cell.cell_type == "markdown" else cell.source
+        if cell.source.strip():
+            part.cells.append(cell)
+        if after and cell.cell_type == "markdown":
+            break
+    return part
 
 
 def shown(output: NotebookNode) -> NotebookNode:

@@ -74,6 +74,14 @@ def test_lessons_have_pictures_with_words_and_headings_in_order(built):
         assert sum(len(alt) > 20 for alt in page.alts) >= 3, source.stem
 
 
+def test_the_decision_table_has_a_page_of_its_own(built):
+    text = (built / "decisions.html").read_text(encoding="utf-8")
+    page = Page(built / "decisions.html")
+    assert page.headings[0] == 1 and any(len(alt) > 20 for alt in page.alts)
+    assert "int8, static" in text and "combined: 35 to 50 times" in text and "3. One number" not in text
+    assert "decisions.html" in Page(built / "index.html").links
+
+
 def test_the_site_holds_no_answer_no_hidden_test_and_no_mark_scheme(built):
     pages = [p.read_text(encoding="utf-8") for p in built.rglob("*.html")]
     text = re.sub(r"<[^>]+>", "", "\n".join(pages)).replace("&#39;", "'").replace("&quot;", '"')
