@@ -67,7 +67,7 @@ print(f"validation accuracy {100 * (said == val_y).float().mean():.2f} %")
 lesson11.draw_recall({"resnet8": said}, val_y)
 
 # %% [markdown]
-# *Picture: one bar a class, the share of its images that are recognised. Trouser, bag and the shoes
+# *Picture: one point a class, the share of its images that are recognised. Trouser, bag and the shoes
 # stand near 98 %; shirt is far below the others.*
 #
 # The rules of the three tracks. The **metric** is better when it is lower; a **floor** is a condition
@@ -597,7 +597,7 @@ print(f"validation accuracy {measure.accuracy(small, val_x, val_y):.2f} %")
 lesson11.draw_recall({"resnet8": said, "your file": lesson11.answers_of(small, val_x)}, val_y)
 
 # %% [markdown]
-# *Picture: two bars a class, before and after. Most classes stay near where they were; a few of those
+# *Picture: two points a class, before and after. Most classes stay near where they were; a few of those
 # that were already low move by some points, and not all of them down.*
 #
 # ### What the levels take

@@ -20,13 +20,13 @@ def show_table(table: dict) -> None:
     """All techniques on one model."""
     kernels = "with" if table["int8 kernels"] else "without"
     print(f"{table['images']:,} test images; ONNX Runtime, one thread, a processor {kernels} int8 products")
-    print(f"{'technique':36} {'bytes':>8} {'ratio':>6} {'change':>14} {'speed at 64':>18} {'at 1':>6}   needs")
+    print(f"{'technique':38} {'bytes':>8} {'ratio':>6} {'change':>14} {'speed at 64':>18} {'at 1':>6}   needs")
     whole = table["rows"]["FP32"]["bytes"]
     for name, row in table["rows"].items():
         low, middle, high = row["speed 64"]
         steps = f", {row['steps']} steps" if row["steps"] else ""
         print(
-            f"{name:36} {row['bytes']:8,} {whole / row['bytes']:6.1f} {row['change']:+6.2f} ± {row['error']:.2f} "
+            f"{name:38} {row['bytes']:8,} {whole / row['bytes']:6.1f} {row['change']:+6.2f} ± {row['error']:.2f} "
             f"{middle:6.2f} ({low:.2f}–{high:.2f}) {row['speed 1'][1]:6.2f}   {row['needs'] or '–'}{steps}"
         )
     for name, row in table["rows"].items():

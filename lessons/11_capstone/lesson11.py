@@ -79,14 +79,14 @@ def show_tracks() -> None:
 
 
 def draw_recall(answers: dict[str, Tensor], labels: Tensor) -> Figure:
-    """Recall of each class, one bar a network."""
+    """Recall of each class, one point a network: the axis does not begin at 0."""
     fig, (ax,) = plot.figure(1, width=9, height=3)
-    width = 0.8 / len(answers)
     for i, (name, given) in enumerate(answers.items()):
-        places = [c - 0.4 + width * (i + 0.5) for c in range(10)]
-        ax.bar(places, recall(given, labels), width, label=name, color=plot.PALETTE[i], hatch=("", "//")[i % 2])
+        places = [c + 0.15 * (i - (len(answers) - 1) / 2) for c in range(10)]
+        ax.plot(places, recall(given, labels), plot.MARKERS[i], label=name, color=plot.PALETTE[i])
     ax.set_xticks(range(10), data.CLASSES, rotation=20)
-    ax.set(ylim=(60, 100), ylabel="recall on validation (%)")
+    ax.set(ylabel="recall on validation (%)")
+    ax.grid(axis="y", alpha=0.3)
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
     return fig
 
@@ -106,6 +106,9 @@ def draw_table(table: dict) -> Figure:
         colour, marker = plot.PALETTE[i % 7], plot.MARKERS[(i + i // 7) % 7]
         ax.errorbar(row["bytes"], row["accuracy"], row["error"], color=colour, marker=marker, linestyle="", label=name)
     ax.set_xscale("log")
+    ticks = [20_000, 50_000, 100_000, 200_000, 500_000]
+    ax.set_xticks(ticks, [f"{size:,}" for size in ticks])
+    ax.set_xticks([], minor=True)
     ax.set(xlabel="bytes of the file", ylabel="test accuracy (%)")
     ax.legend(frameon=False, fontsize=8, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return fig
