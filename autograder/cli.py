@@ -107,7 +107,7 @@ def check(
     if path == mine and done.tests:
         progress.record(source.stem, {test.exercise: test.points for test in done.tests})
     for flag in done.flags:
-        out.print("[yellow]note[/yellow]", shown(flag))
+        out.print("[yellow]note[/yellow]", shown(flag), soft_wrap=True)
     score, most = sum(test.points for test in done.tests), sum(test.max_points for test in done.tests)
     out.print(f"{score:g} of {most:g} points in {done.seconds:.0f} s")
     if by_hand := 0 if exercise else sum(points_by_hand(source).values()):

@@ -24,5 +24,5 @@ def shown(said: object, style: str = "") -> Text:
 def fail(sentence: str, code: int = 2) -> typer.Exit:
     """Say one sentence on stderr; raise what this returns."""
     err.print("[red]bonsai:[/red] ", end="")
-    err.print(shown(sentence))
+    err.print(shown(sentence), soft_wrap=True)
     return typer.Exit(code)

@@ -95,7 +95,7 @@ def show(results: list) -> None:
         out.print(shown(f"Exercises: {names}.\nRatio: measured, bytes before / after.\n"))
     for r in results:
         for flag in r.flags:
-            out.print(shown(r.student or r.notebook, "yellow") + shown(f": {flag}"))
+            out.print(shown(r.student or r.notebook, "yellow") + shown(f": {flag}"), soft_wrap=True)
 
 
 @course_app.command("grade", epilog="Example: bonsai course grade 01 --workers 4")
@@ -126,7 +126,7 @@ def course_grade(
             run = CourseRun(course, ledger, lessons or [], force, feedback, sandbox)
             pending = run.pending()
             for sentence in sorted(run.odd):
-                err.print(shown(sentence))
+                err.print(shown(sentence), soft_wrap=True)
             new = run.needs_grading(pending)
             executor: Executor | None = None
             if new:
