@@ -26,6 +26,11 @@ SAME = [
     (r"^torch\.(quantization|nn\.(?:quantized|quantizable|qat|intrinsic))(?=\.|$)", r"torch.ao.\1"),
     (r"^torch\.nn\.modules\.\w+\.(?=[A-Z])", "torch.nn."),
 ]
+# libraries that compress what they are given, though their names do not say so, and ways to the system's own
+HIDDEN_COMPRESSORS = [
+    *("PIL", "imageio", "cv2", "scipy.io", "h5py", "pandas", "pyarrow", "backports.zstd", "cffi"),
+    *("encodings.zlib_codec", "encodings.bz2_codec", "ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll"),
+]
 GETATTR = {"builtins.getattr", "inspect.getattr_static"}
 GETTERS = {"operator.attrgetter", "operator.methodcaller"}
 IMPORTERS = {"importlib.import_module", "importlib.__import__", "builtins.__import__"}

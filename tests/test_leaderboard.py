@@ -65,7 +65,7 @@ def test_the_command(tmp_path, monkeypatch):
     assert hidden.exit_code == 0 and "ada" not in hidden.output
     (tmp_path / "class.json").write_text("[]")
     broken = CliRunner().invoke(app, ["leaderboard", str(tmp_path)])
-    assert broken.exit_code == 2 and "is not what bonsai" in " ".join(broken.output.split())
+    assert broken.exit_code == 2 and "is not what bonsai" in broken.output
 
 
 def test_the_leaderboard_in_the_teachers_report(tmp_path):

@@ -6,6 +6,7 @@ desktop, and with `systemd-run --user --scope`). Source: Linux, admin-guide/cgro
 """
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def memory_group(pid: int, memory_mb: int) -> MemoryGroup | None:
 
     What the process had before does not count, nor what it shares with the parent that it was forked from.
     """
-    for place in places((Path("/proc/self/cgroup")).read_text()):
+    for place in places(Path("/proc/self/cgroup").read_text()):
         folder = place / f"{NAME}-{os.getpid()}-{pid}"
         with contextlib.suppress(OSError):
             sweep(place)
@@ -90,8 +91,9 @@ def limit(folder: Path, most: int) -> None:
                 file.write(str(value))
 
 
+@functools.cache
 def sweep(place: Path) -> None:
-    """Remove groups of graders that are gone."""
+    """Remove groups of graders that are gone; once is enough, a later grader comes after this one."""
     for left in place.glob(f"{NAME}-*-*"):
         if not Path("/proc", left.name.split("-")[1]).exists():
             with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from torch import Tensor
 
 from bonsai import models, plot
+from bonsai.scratch import HIDDEN_COMPRESSORS  # noqa: F401
 from bonsai.testing import difference, name_of, raised, require, show
 
 # Small networks for tests ---------------------------------------------------------------------------------------------

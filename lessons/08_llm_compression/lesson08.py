@@ -281,10 +281,10 @@ class InBfloat16(nn.Module):
         return self.layer(x.bfloat16()).float()
 
 
-def _torchao(layer: nn.Linear, config: Any) -> nn.Module:
+def _torchao(layer: nn.Linear, config: Any, dtype: torch.dtype = torch.float32) -> nn.Module:
     from torchao.quantization import quantize_
 
-    net = nn.Sequential(copy.deepcopy(layer))
+    net = nn.Sequential(copy.deepcopy(layer).to(dtype))
     quantize_(net, config)
     return net[0]
 
@@ -298,7 +298,7 @@ def _torchao_int8(layer: nn.Linear) -> nn.Module:
 def _torchao_int4(layer: nn.Linear) -> nn.Module:
     from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
 
-    return InBfloat16(_torchao(copy.deepcopy(layer).bfloat16(), PrototypeInt4WeightOnlyConfig(group_size=64)))
+    return InBfloat16(_torchao(layer, PrototypeInt4WeightOnlyConfig(group_size=64), torch.bfloat16))
 
 
 def _bitsandbytes(layer: nn.Linear, made: nn.Module) -> nn.Module:
@@ -367,14 +367,11 @@ def library_lines(layer: nn.Linear, x: Tensor, rtn: Callable) -> list[str]:
     w, lines = layer.weight.detach(), []
     h, groups = x.T @ x, -(-w.shape[1] // 64) * len(w)
     made = {"by hand, RTN 4 bits, groups of 64": (w.numel() // 2 + 2 * groups, rtn(w, 4, 64))}
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        from torchao.quantization import IntxWeightOnlyConfig, PerGroup, quantize_
+    with quiet():
+        from torchao.quantization import IntxWeightOnlyConfig, PerGroup
 
-        net = nn.Sequential(copy.deepcopy(layer))
         int4 = torch.int4  # type: ignore[attr-defined]
-        quantize_(net, IntxWeightOnlyConfig(weight_dtype=int4, granularity=PerGroup(64)))
-        t: Any = net[0].weight
+        t: Any = _torchao(layer, IntxWeightOnlyConfig(weight_dtype=int4, granularity=PerGroup(64))).weight
         size = sum(getattr(t, name).nbytes for name in t.__tensor_flatten__()[0])  # unpacked: a byte for a 4-bit code
         made["torchao IntxWeightOnly int4, groups of 64"] = (size, t.dequantize())
     try:
