@@ -4,11 +4,12 @@ Read from the syntax: nothing is imported, nothing is run. The grader and a lear
 """
 
 import ast
+import functools
 import re
 import symtable
 import warnings
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -74,9 +75,10 @@ class Piece:
     changed: set[str] = field(default_factory=set)  # `f.x = …`, `f[0] = …`, `f.append(…)`
 
 
-def statements(source: str) -> Iterator[Piece]:
+@functools.lru_cache(maxsize=1000)
+def statements(source: str) -> tuple[Piece, ...]:
     """The statements at the top of a cell."""
-    text = without_magic(source)
+    text, pieces = without_magic(source), list[Piece]()
     for node in parsed(text):
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         if first != node.lineno:
@@ -85,7 +87,8 @@ def statements(source: str) -> Iterator[Piece]:
             shown = ast.get_source_segment(text, node) or ""
         piece = Piece(shown, global_names(shown))
         note_bindings(node, piece)
-        yield piece
+        pieces.append(piece)
+    return tuple(pieces)
 
 
 def global_names(source: str) -> set[str]:

@@ -4,6 +4,7 @@ The four IDX files lie in `data/FashionMNIST/raw`, where `torchvision.datasets.F
 finds them too. The environment variable `BONSAI_DATA` names another folder.
 """
 
+import functools
 import gzip
 import os
 import zlib
@@ -43,8 +44,8 @@ def load(split: str) -> tuple[Tensor, Tensor]:
     if split not in SPLITS:
         raise ValueError(f"no split {split!r}: choose one of {', '.join(SPLITS)}")
     prefix, start, stop = SPLITS[split]
-    pixels = _read_idx(f"{prefix}-images-idx3-ubyte", dims=3)[start:stop]
-    labels = _read_idx(f"{prefix}-labels-idx1-ubyte", dims=1)[start:stop]
+    pixels = _read_idx(_find(f"{prefix}-images-idx3-ubyte"), dims=3)[start:stop]
+    labels = _read_idx(_find(f"{prefix}-labels-idx1-ubyte"), dims=1)[start:stop]
     images = torch.from_numpy(pixels).unsqueeze(1).float().div_(255).sub_(MEAN).div_(STD)
     return images, torch.from_numpy(labels).long()
 
@@ -73,9 +74,10 @@ def load_snippets(split: str) -> tuple[list[str], Tensor]:
     return [text for _, text in kept], torch.tensor([score > 0 for score, _ in kept]).long()
 
 
-def _read_idx(name: str, dims: int) -> np.ndarray:
-    """One IDX file, plain or gzipped: a magic number, `dims` sizes as big-endian int32, then bytes."""
-    path = _find(name)
+@functools.lru_cache(maxsize=4)
+def _read_idx(path: Path, dims: int) -> np.ndarray:
+    """One IDX file, plain or gzipped: a magic number, `dims` sizes as big-endian int32, then bytes. Kept: to unpack the
+    training images takes longer than most of what is done with them."""
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     header = np.frombuffer(raw, ">i4", count=1 + dims) if len(raw) >= 4 * (1 + dims) else np.zeros(1)
     shape = header[1:]

@@ -7,6 +7,7 @@ its instances. A last part `?` is an attribute whose name is computed.
 
 import ast
 import builtins
+import functools
 import re
 import warnings
 from collections import deque
@@ -60,8 +61,9 @@ def find_shortcuts(cells: list[str], exercise: str, forbidden: list[str], exerci
         return ["an expression nested too deeply to read"]
 
 
+@functools.lru_cache(maxsize=1000)
 def parse(source: str) -> list[ast.stmt]:
-    """The statements of a cell, magics turned into calls; none if it does not parse."""
+    """The statements of a cell, magics turned into calls; none if it does not parse. Each exercise reads them anew."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" is between the learner and Python
@@ -117,6 +119,26 @@ def same_scope(statement: ast.AST) -> Iterator[ast.AST]:
             todo += reversed(list(ast.iter_child_nodes(node)))
 
 
+@functools.lru_cache(maxsize=1000)
+def binding_nodes(cell: str) -> list[tuple[ast.AST, bool]]:
+    """The nodes of a cell that may bind names around its functions, each with whether it is a statement by itself."""
+    return [(node, node is statement) for statement in parse(cell) for node in same_scope(statement)]
+
+
+@functools.lru_cache(maxsize=5000)
+def inner_definitions(definition: ast.AST) -> tuple[list[ast.ClassDef], list[tuple[ast.FunctionDef, set[str]]]]:
+    """The classes in a definition; and its functions that declare names `global`, with these."""
+    classes, declaring = list[ast.ClassDef](), list[tuple[ast.FunctionDef, set[str]]]()
+    for node in ast.walk(definition):
+        if isinstance(node, ast.ClassDef):
+            classes.append(node)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found = {n for s in node.body for g in same_scope(s) if isinstance(g, ast.Global) for n in g.names}
+            if found:
+                declaring.append((node, found))  # type: ignore[arg-type]
+    return classes, declaring
+
+
 class Environment:
     """What the names of a notebook stand for. Cells may run in any order, so every binding of a name counts."""
 
@@ -128,9 +150,8 @@ class Environment:
         self.patches: list[tuple[ast.Attribute, ast.expr, Scope]] = []
         self.memo: dict[tuple[ast.AST, Scope], tuple[str, ...]] = {}
         self.texts: dict[tuple[ast.AST, Scope], str | None] = {}
-        self.parsed: dict[str, list[ast.stmt]] = {}
         for cell in cells:
-            self.collect(parse(cell), self.module)
+            self.note(binding_nodes(cell), self.module)
         for target, value, scope in self.patches:  # torch.round = mine
             for base in self.names(target.value, scope):
                 self.bind(f"{base}.{target.attr}", value, self.module, "also", scope)
@@ -144,7 +165,10 @@ class Environment:
 
     def collect(self, body: Iterable[ast.AST], scope: Scope) -> None:
         """Note what the statements bind in `scope`."""
-        nodes = [(node, node is statement) for statement in body for node in same_scope(statement)]
+        self.note([(node, node is statement) for statement in body for node in same_scope(statement)], scope)
+
+    def note(self, nodes: list[tuple[ast.AST, bool]], scope: Scope) -> None:
+        """Note what nodes bind in `scope`, each given with whether it is a statement by itself."""
         for node, _ in nodes:
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 scope.outside |= set(node.names)
@@ -188,18 +212,16 @@ class Environment:
 
     def look_inside(self, definition: ast.AST) -> None:
         """Note the classes of a definition, and what its functions bind with `global`."""
-        for node in ast.walk(definition):
-            if isinstance(node, ast.ClassDef):
-                self.classes.setdefault(node.name, []).append(node)
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                found = {n for s in node.body for g in same_scope(s) if isinstance(g, ast.Global) for n in g.names}
-                if found:
-                    local = Scope(self.module)
-                    for statement in node.body:
-                        for n in same_scope(statement):
-                            self.collect_one(n, local, "also")
-                    for name in found & set(local.names):
-                        self.module.names.setdefault(name, []).extend(local.names.pop(name))
+        classes, declaring = inner_definitions(definition)
+        for node in classes:
+            self.classes.setdefault(node.name, []).append(node)
+        for function, declared in declaring:
+            local = Scope(self.module)
+            for statement in function.body:
+                for n in same_scope(statement):
+                    self.collect_one(n, local, "also")
+            for name in declared & set(local.names):
+                self.module.names.setdefault(name, []).extend(local.names.pop(name))
 
     def collect_call(self, call: ast.Call) -> None:
         """What a call in a cell may bind: `exec("f = …")`, `%time f = …`, `setattr(C, "f", …)`, `tools.append(…)`."""
@@ -393,9 +415,7 @@ class Environment:
 
     def code(self, source: str) -> list[ast.stmt]:
         """Statements of a constant given to exec or eval; the same objects each time."""
-        if source not in self.parsed:
-            self.parsed[source] = parse(source.strip())
-        return self.parsed[source]
+        return parse(source.strip())
 
     def text(self, node: ast.AST, scope: Scope) -> str | None:
         """The constant string that an expression is, or None."""

@@ -28,6 +28,22 @@ MAKING = ("__init__", "__new__", "__call__")
 WRITTEN_IN_PYTHON = 1 << 9  # a class's flag: it lives on the heap
 
 
+# Of the modules that were there before any learner's code: where a built-in thing is kept (its id -> namespaces), and
+# how many names each namespace has. To look through all of them in each process would copy most of its memory.
+KEEPERS: dict[int, list[dict[str, Any]]] = {}
+SIZES: dict[int, int] = {}
+
+
+def remember_keepers() -> None:
+    """Note where modules keep what is built in: once, in the parent of the processes."""
+    for module in [m for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]:
+        if module.__name__ != "__main__":  # where the learner's code will be
+            SIZES[id(vars(module))] = len(vars(module))
+            for thing in vars(module).values():
+                if callable(thing) and type(thing) is not types.FunctionType:
+                    KEEPERS.setdefault(id(thing), []).append(vars(module))
+
+
 class ShortcutUsed(BaseException):
     """A forbidden function was called; no `except Exception` hides it."""
 
@@ -56,8 +72,10 @@ class Lock:
         self.torch = {c: p for c, p in self.torch.items() if f"torch.{c}" not in sys.modules}
         self.seen: dict[Any, str] = {}  # torch function -> the pattern that forbids it, or ""
         self.undo: list[Callable[[], None]] = []
-        self.found: list[tuple[str, Any]] = []
         self.looked = 0  # at so many modules
+        self.functions: dict[types.FunctionType, str] = {}  # what is written in Python -> what it is called
+        self.builtins: list[tuple[str, Any]] = []
+        self.codes: dict[types.FunctionType, tuple[types.CodeType, types.CodeType]] = {}  # its own, one that refuses
         self.stubs: list[Callable] = []  # what stands for something built in
         self.mode: Any = None
 
@@ -68,8 +86,13 @@ class Lock:
         if self.undo or self.mode:
             return self
         if self.looked != len(sys.modules):
-            self.found, self.looked = list(self.forbidden()), len(sys.modules)
-        self.exchange(tuple((name, thing) for name, thing in self.found if self.disable(name, thing)))
+            self.looked, self.functions, self.builtins = len(sys.modules), {}, []
+            for pattern in self.patterns:
+                for name, thing in forbidden(pattern, self.looked):
+                    self.sort(name, thing)
+        for function, name in self.functions.items():
+            self.empty(name, function)
+        self.exchange()
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]
         self.undo.append(lambda: sys.meta_path.remove(self))  # type: ignore[arg-type]
         if self.torch:
@@ -94,74 +117,51 @@ class Lock:
         if any(covers(p, name) for p in self.patterns) and name.partition(".")[0] not in sys.stdlib_module_names:
             self.refuse(name)
 
-    def forbidden(self) -> Iterator[tuple[str, Any]]:
-        """The functions and classes that the patterns forbid, of the modules that are imported."""
-        tops = {p.partition(".")[0] for p in self.patterns}
-        modules = [(n, m) for n, m in list(sys.modules.items()) if n.partition(".")[0] in tops]
-        for name, module in modules:
-            for pattern in self.patterns if isinstance(module, types.ModuleType) else ():
-                if covers(pattern, name):
-                    yield from self.own(name, module)
-                elif pattern.startswith(f"{name}.") and pattern.count(".") - name.count(".") <= 2:
-                    yield from self.below(name, module, pattern.removeprefix(f"{name}.").split("."))
-
-    def own(self, name: str, module: types.ModuleType) -> Iterator[tuple[str, Any]]:
-        """What a forbidden module defines itself."""
-        for key, thing in list(vars(module).items()):
-            if key.startswith("__"):  # how a module answers for itself
-                continue
-            home = getattr(thing, "__module__", None)
-            if callable(thing) and isinstance(home, str) and (home == name or home.strip("_") == name):
-                yield f"{name}.{key}", thing
-
-    def below(self, name: str, thing: Any, parts: list[str]) -> Iterator[tuple[str, Any]]:
-        """What is under a pattern's parts in a module."""
-        first, *rest = parts
-        for key, value in list(vars(thing).items()) if hasattr(thing, "__dict__") else []:
-            if fnmatchcase(key, first):
-                if not rest and callable(value):
-                    yield f"{name}.{key}", value
-                elif rest and isinstance(value, type):
-                    yield from self.below(f"{name}.{key}", value, rest)
-
-    def disable(self, name: str, thing: Any) -> bool:
-        """Put something out of order; whether it is built in, and has to be exchanged for something else."""
+    def sort(self, name: str, thing: Any) -> None:
+        """Something forbidden among the functions whose code can be changed, or what has to be exchanged."""
+        if type(thing) is functools._lru_cache_wrapper:
+            thing = thing.__wrapped__
         if type(thing) is types.FunctionType:
-            self.empty(name, thing)
+            self.functions.setdefault(thing, name)
         elif issubclass(type(thing), type) and thing.__flags__ & WRITTEN_IN_PYTHON:
             for key, function in list(vars(thing).items()) if not issubclass(thing, type) else ():
                 if not key.startswith("_") or key in MAKING:  # the others are called where nobody means to
                     function = getattr(function, "__func__", function)
                     if type(function) is types.FunctionType and function.__module__ == thing.__module__:
-                        self.empty(name, function)  # and not, say, Enum.__new__, which all enumerations share
+                        self.functions.setdefault(function, name)  # not, say, Enum.__new__, which all share
         else:
             home = str(getattr(thing, "__module__", "")).partition(".")[0]
-            return home != "torch" and not (
-                home == "numpy" and issubclass(type(thing), type)
-            )  # np.double is np.float64
-        return False
+            number = home == "numpy" and issubclass(type(thing), type)  # np.double is np.float64
+            kernel = type(thing).__module__.startswith("triton.")  # runs on a GPU, and there is none
+            if home != "torch" and not number and not kernel:
+                self.builtins.append((name, thing))
 
     def empty(self, name: str, function: types.FunctionType) -> None:
         """Give a Python function code that refuses."""
         code = function.__code__
-        if code.co_consts and callable(code.co_consts[-1]) and code.co_filename == STUB.co_filename:
-            return  # two patterns meant it
+        if function not in self.codes or self.codes[function][0] is not code:
 
-        def refuse() -> NoReturn:
-            self.refuse(name)
+            def refuse() -> NoReturn:
+                self.refuse(name)
 
-        consts = tuple(refuse if c == "REFUSE" else c for c in STUB.co_consts)
-        function.__code__ = STUB.replace(co_consts=consts, co_freevars=code.co_freevars)
-        self.undo.append(lambda: setattr(function, "__code__", code))
+            consts = tuple(refuse if c == "REFUSE" else c for c in STUB.co_consts)
+            self.codes[function] = code, STUB.replace(co_consts=consts, co_freevars=code.co_freevars)
+        function.__code__ = self.codes[function][1]
+        self.undo.append(functools.partial(setattr, function, "__code__", code))
 
-    def exchange(self, builtin: tuple[tuple[str, Any], ...]) -> None:
+    def exchange(self) -> None:
         """Put a function that refuses wherever something built in is kept: modules, and what the learner's code made.
 
-        What was there when the process began is frozen, and no referrer; modules are looked through for that.
+        What was there when the process began is frozen, and no referrer; where its modules keep something is known, and
+        those that came or grew since are looked through.
         """
-        instead = {id(thing): self.refusing(name) for name, thing in builtin}
-        homes = [vars(m) for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
-        for home in [*homes, *gc.get_referrers(*(thing for _, thing in builtin))] if builtin else []:
+        if not self.builtins:
+            return
+        instead = {id(thing): self.refusing(name) for name, thing in self.builtins}
+        homes = [home for thing in instead for home in KEEPERS.get(thing, ())]
+        every = [vars(m) for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
+        homes += [home for home in every if SIZES.get(id(home)) != len(home)]
+        for home in [*homes, *gc.get_referrers(*(thing for _, thing in self.builtins))]:
             if type(home) is types.CellType:
                 items: list[tuple[Any, Any]] = [(None, home.cell_contents)]
             elif type(home) in (dict, list):
@@ -210,6 +210,46 @@ def watching(lock: Lock) -> Any:
             return function(*args, **(kwargs or {}))
 
     return Watch()
+
+
+@functools.lru_cache(maxsize=100)
+def forbidden(pattern: str, looked: int) -> tuple[tuple[str, Any], ...]:
+    """The functions and classes that a pattern forbids, of the modules that are imported, which are `looked`."""
+    found = list[tuple[str, Any]]()
+    for name, module in modules_below(pattern.partition(".")[0], looked):
+        if covers(pattern, name):
+            found += own(name, module)
+        elif pattern.startswith(f"{name}.") and pattern.count(".") - name.count(".") <= 2:
+            found += below(name, module, pattern.removeprefix(f"{name}.").split("."))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=100)
+def modules_below(top: str, looked: int) -> list[tuple[str, types.ModuleType]]:
+    """The imported modules, which are `looked`, of a package."""
+    named = [(n, m) for n, m in list(sys.modules.items()) if n == top or n.startswith(f"{top}.")]
+    return [(n, m) for n, m in named if isinstance(m, types.ModuleType)]
+
+
+def own(name: str, module: types.ModuleType) -> Iterator[tuple[str, Any]]:
+    """What a forbidden module defines itself."""
+    for key, thing in list(vars(module).items()):
+        if key.startswith("__"):  # how a module answers for itself
+            continue
+        home = getattr(thing, "__module__", None)
+        if callable(thing) and isinstance(home, str) and (home == name or home.strip("_") == name):
+            yield f"{name}.{key}", thing
+
+
+def below(name: str, thing: Any, parts: list[str]) -> Iterator[tuple[str, Any]]:
+    """What is under a pattern's parts in a module."""
+    first, *rest = parts
+    for key, value in list(vars(thing).items()) if hasattr(thing, "__dict__") else []:
+        if fnmatchcase(key, first):
+            if not rest and callable(value):
+                yield f"{name}.{key}", value
+            elif rest and isinstance(value, type):
+                yield from below(f"{name}.{key}", value, rest)
 
 
 def covers(pattern: str, name: str) -> bool:

@@ -5,6 +5,7 @@ parent lives in one box, and each child that it forks closes itself into a box o
 """
 
 import contextlib
+import json
 import math
 import os
 import select
@@ -17,7 +18,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any
 
 from autograder.box import wire
 from autograder.box.cgroup import MemoryGroup, memory_group
-from autograder.box.worker import BORROW, FAILED, LENT, START
+from autograder.box.worker import BORROW, FAILED, FORK, LEARN, LENT, START
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = os.path.abspath(sys.executable)  # not resolved: the link is what finds the virtual environment
@@ -352,6 +353,7 @@ class ForkServer:
         ours.settimeout(START_S)
         self.control = ours
         self._ready = False
+        self.learned: set[str] = set()
 
     @property
     def alive(self) -> bool:
@@ -390,7 +392,7 @@ class ForkServer:
         ours.settimeout(START_S)
         try:
             with theirs:
-                socket.send_fds(self.control, [b"F"], [theirs.fileno()])
+                socket.send_fds(self.control, [FORK], [theirs.fileno()])
             message, fds, _, _ = socket.recv_fds(ours, 300, 1)
         except OSError as error:
             raise SandboxMissing(f"the sandbox's parent process does not answer ({error})") from None
@@ -400,6 +402,18 @@ class ForkServer:
         worker = Worker(wire.Channel(fd, fd), fds[0], memory_mb if self.watch else 0)
         worker._group = self.group
         return worker
+
+    def learn(self, texts: Iterable[str]) -> None:
+        """Have the parent read the teacher's texts, once for all its children."""
+        new = [text for text in texts if text not in self.learned]
+        if not new or self.control is None:
+            return
+        self.learned.update(new)
+        with tempfile.TemporaryFile() as file:
+            file.write(json.dumps(new).encode())
+            file.seek(0)
+            with contextlib.suppress(OSError):  # it is gone: `spawn` says so
+                socket.send_fds(self.control, [LEARN], [file.fileno()])
 
     def stop(self) -> None:
         if self.control is not None:

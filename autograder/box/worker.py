@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from autograder.box import wire
-from autograder.box.lock import Lock, ShortcutUsed
+from autograder.box.lock import Lock, ShortcutUsed, remember_keepers
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
 START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED, REPLACE, KEEP = range(1, 10)
@@ -46,6 +46,7 @@ MESSAGE = 2000  # characters of an error that are passed on
 LINES = 3  # places in the learner's code that led to it, the innermost last
 LABELS: dict[str, str] = {}  # file name that Python gave a cell -> what a reader calls the cell
 NOT_SHOWN = "(an error that cannot be shown)"
+FORK, LEARN = b"F", b"L"  # what a parent is asked for
 WIRE_FD = 200  # out of the way of code that closes or reuses low descriptors
 SLOW_IMPORTS = ("torchao.quantization",)  # libraries of the lessons that take a second or more
 NAMESPACES = {
@@ -95,17 +96,25 @@ def become_nobody() -> None:
 
 def warm_up(lean: bool = False) -> None:
     """Import what lessons import; make the shell. One thread, no data."""
-    import bonsai.testing
+    import bonsai.testing  # noqa: F401
 
-    toolkit = [] if lean else [f"bonsai.{module.name}" for module in pkgutil.iter_modules(bonsai.__path__)]
-    toolkit += [] if lean else ["matplotlib.font_manager", "matplotlib.pyplot", *SLOW_IMPORTS]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in toolkit:
-            with contextlib.suppress(ImportError):  # an optional part of the toolkit
-                importlib.import_module(name)
+    if not lean:
+        import_toolkit(*SLOW_IMPORTS)
     know_the_processor()
     make_shell()
+    remember_keepers()
+
+
+def import_toolkit(*more: str) -> None:
+    """Import all of `bonsai`, what draws, and `more`."""
+    import bonsai
+
+    toolkit = [f"bonsai.{module.name}" for module in pkgutil.iter_modules(bonsai.__path__)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in (*toolkit, "matplotlib.font_manager", "matplotlib.pyplot", *more):
+            with contextlib.suppress(ImportError):  # an optional part of the toolkit
+                importlib.import_module(name)
 
 
 def know_the_processor() -> None:
@@ -115,8 +124,17 @@ def know_the_processor() -> None:
     torch.zeros(64).half().float()  # asks
 
 
-def serve(control: socket.socket, child: Callable[[wire.Channel], NoReturn], enclosed: bool) -> NoReturn:
-    """Fork a child for each socket that arrives, until the grader goes away."""
+def serve(
+    control: socket.socket,
+    child: Callable[[wire.Channel], NoReturn],
+    enclosed: bool,
+    learn: Callable[[str], object] = lambda text: None,
+) -> NoReturn:
+    """Fork a child for each socket that arrives, until the grader goes away.
+
+    Args:
+        learn: is given each text that comes in a file instead, so that all later children have read it.
+    """
     import gc
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
@@ -127,6 +145,12 @@ def serve(control: socket.socket, child: Callable[[wire.Channel], NoReturn], enc
         message, fds, _, _ = socket.recv_fds(control, 1, 1)
         if not message:
             os._exit(0)
+        if message == LEARN:
+            with os.fdopen(fds[0], "rb") as file:
+                for text in json.load(file):
+                    learn(text)
+            gc.freeze()
+            continue
         if os.fork() == 0:
             control.close()
             try:
@@ -378,7 +402,8 @@ class Session:
         own: dict[int, Callable[..., dict]] = {CELL: self.run_cell, DEFINE: self.define, LEAVE_OUT: self.leave_out}
         own |= {SEED: self.seed, REPLACE: self.replace, KEEP: self.keep}
         if kind in own:
-            self.hold(())
+            if kind != SEED:  # between two calls of one exercise
+                self.hold(())
             return json.dumps(own[kind](*request), default=str).encode()
         try:
             value = self.call(kind, *request)
@@ -508,7 +533,9 @@ class Session:
 
     def hold(self, forbidden: tuple[str, ...]) -> None:
         """Put what is forbidden out of order, and all else in order; between calls of one exercise nothing changes."""
-        wanted = self.locks.setdefault(forbidden, Lock(list(forbidden))) if forbidden else None
+        if forbidden and forbidden not in self.locks:
+            self.locks[forbidden] = Lock(list(forbidden))
+        wanted = self.locks[forbidden] if forbidden else None
         if self.lock is not None and self.lock is not wanted:
             self.lock.__exit__()
         self.lock = wanted

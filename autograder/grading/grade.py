@@ -1,6 +1,7 @@
 """Grades notebooks through nbgrader and reports what came out as plain data."""
 
 import contextlib
+import functools
 import itertools
 import os
 import re
@@ -349,13 +350,18 @@ def is_marked(cell: nbformat.NotebookNode) -> bool:
     return isinstance(cell.metadata.get("nbgrader"), dict)
 
 
-def ids_of(source: Path) -> set[str]:
+def ids_of(source: Path) -> frozenset[str]:
     """The names of a lesson's exercises, tests and questions; none if its source is being worked on."""
+    return _ids_of(source, source.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100)
+def _ids_of(source: Path, changed: int) -> frozenset[str]:
     try:
         cells = teacher_notebook(source).cells
     except SourceError:
-        return set()
-    return {c.metadata.nbgrader.grade_id for c in cells if is_marked(c)} - {"setup"}
+        return frozenset()
+    return frozenset(c.metadata.nbgrader.grade_id for c in cells if is_marked(c)) - {"setup"}
 
 
 def find_or_none(lesson: str) -> Path | None:
