@@ -14,6 +14,7 @@ answers, not against attacks: it lies in the process of the learner, who may bre
 
 import functools
 import gc
+import itertools
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -72,6 +73,7 @@ class Lock:
         self.torch = {c: p for c, p in self.torch.items() if f"torch.{c}" not in sys.modules}
         self.seen: dict[Any, str] = {}  # torch function -> the pattern that forbids it, or ""
         self.undo: list[Callable[[], None]] = []
+        self.tops = {p.partition(".")[0] for p in self.patterns}
         self.looked = 0  # at so many modules
         self.functions: dict[types.FunctionType, str] = {}  # what is written in Python -> what it is called
         self.builtins: list[tuple[str, Any]] = []
@@ -85,13 +87,12 @@ class Lock:
         self.used = ""
         if self.undo or self.mode:
             return self
-        if self.looked != len(sys.modules):
-            self.looked, self.functions, self.builtins = len(sys.modules), {}, []
-            for pattern in self.patterns:
-                for name, thing in forbidden(pattern, self.looked):
-                    self.sort(name, thing)
+        if any(name.partition(".")[0] in self.tops for name in imported_since(self.looked)):
+            self.look()
+        self.looked = len(sys.modules)
         for function, name in self.functions.items():
-            self.empty(name, function)
+            function.__code__ = self.refusing_code(name, function)
+            self.undo.append(functools.partial(setattr, function, "__code__", self.codes[function][0]))
         self.exchange()
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]
         self.undo.append(lambda: sys.meta_path.remove(self))  # type: ignore[arg-type]
@@ -117,6 +118,15 @@ class Lock:
         if any(covers(p, name) for p in self.patterns) and name.partition(".")[0] not in sys.stdlib_module_names:
             self.refuse(name)
 
+    def look(self) -> None:
+        """Find what is forbidden in the modules that are imported now."""
+        self.looked, self.functions, self.builtins = len(sys.modules), {}, []
+        for pattern in self.patterns:
+            for name, thing in forbidden(pattern, self.looked):
+                self.sort(name, thing)
+        for function, name in self.functions.items():
+            self.refusing_code(name, function)
+
     def sort(self, name: str, thing: Any) -> None:
         """Something forbidden among the functions whose code can be changed, or what has to be exchanged."""
         if type(thing) is functools._lru_cache_wrapper:
@@ -136,8 +146,8 @@ class Lock:
             if home != "torch" and not number and not kernel:
                 self.builtins.append((name, thing))
 
-    def empty(self, name: str, function: types.FunctionType) -> None:
-        """Give a Python function code that refuses."""
+    def refusing_code(self, name: str, function: types.FunctionType) -> types.CodeType:
+        """What stands for a Python function's own code; both are kept."""
         code = function.__code__
         if function not in self.codes or self.codes[function][0] is not code:
 
@@ -146,8 +156,7 @@ class Lock:
 
             consts = tuple(refuse if c == "REFUSE" else c for c in STUB.co_consts)
             self.codes[function] = code, STUB.replace(co_consts=consts, co_freevars=code.co_freevars)
-        function.__code__ = self.codes[function][1]
-        self.undo.append(functools.partial(setattr, function, "__code__", code))
+        return self.codes[function][1]
 
     def exchange(self) -> None:
         """Put a function that refuses wherever something built in is kept: modules, and what the learner's code made.
@@ -210,6 +219,11 @@ def watching(lock: Lock) -> Any:
             return function(*args, **(kwargs or {}))
 
     return Watch()
+
+
+def imported_since(count: int) -> list[str]:
+    """Names of the modules that came after the first so many, the last one first."""
+    return list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - count)))
 
 
 @functools.lru_cache(maxsize=100)

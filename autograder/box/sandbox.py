@@ -404,7 +404,7 @@ class ForkServer:
         return worker
 
     def learn(self, texts: Iterable[str]) -> None:
-        """Have the parent read the teacher's texts, once for all its children."""
+        """Have the parent take in texts, once for all its children."""
         new = [text for text in texts if text not in self.learned]
         if not new or self.control is None:
             return
@@ -456,6 +456,9 @@ class Container:
         worker = Worker(wire.Channel(fd, fd), os.pidfd_open(process.pid), end=[self.tool, "kill", name])
         worker._client = process
         return worker
+
+    def learn(self, texts: Iterable[str]) -> None:
+        pass
 
     def stop(self) -> None:
         pass

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from autograder.box import wire
-from autograder.box.lock import Lock, ShortcutUsed, remember_keepers
+from autograder.box.lock import Lock, ShortcutUsed, imported_since, remember_keepers
 
 # Requests to a child, and its replies. The grader's own processes use the same numbers.
 START, CELL, DEFINE, LEAVE_OUT, CALL, PROBE, SEED, REPLACE, KEEP = range(1, 10)
@@ -42,6 +42,11 @@ BORROW, LENT = 66, 67
 NOBODY = 65534
 # modules beside the course's own whose contents are put back before a probe runs
 PRISTINE = ("builtins", "copy", "math", "numpy", "torch", "torch.nn", "torch.nn.functional")
+# Made in the parent, before any learner's code: what pristine modules hold, how many modules there were,
+# and locks.
+HELD: list[tuple[Any, dict[str, Any]]] = []
+KNOWN = 0
+PREPARED: dict[tuple[str, ...], Lock] = {}
 MESSAGE = 2000  # characters of an error that are passed on
 LINES = 3  # places in the learner's code that led to it, the innermost last
 LABELS: dict[str, str] = {}  # file name that Python gave a cell -> what a reader calls the cell
@@ -76,7 +81,7 @@ def main() -> None:
         learner(wire.Channel(os.dup(0), os.dup(1)))
     control = socket.socket(fileno=os.dup(0))
     warm_up(lean)
-    serve(control, learner, enclosed=mode == "enclosed")
+    serve(control, learner, enclosed=mode == "enclosed", learn=learn)
 
 
 # The warm parent -----------------------------------------------------------------------------------------------------
@@ -103,6 +108,33 @@ def warm_up(lean: bool = False) -> None:
     know_the_processor()
     make_shell()
     remember_keepers()
+    HELD[:] = pristine(list(sys.modules))
+    global KNOWN
+    KNOWN = len(sys.modules)
+
+
+def learn(text: str) -> None:
+    """Look now, once for all children, for what a test puts out of order: its patterns, as JSON."""
+    patterns = tuple(json.loads(text))
+    PREPARED[patterns] = Lock(list(patterns))
+    PREPARED[patterns].look()
+
+
+def pristine(names: list[str], folder: str = "") -> list[tuple[Any, dict[str, Any]]]:
+    """Of these modules, the course's own and those in `PRISTINE`, with their classes: each with what it holds.
+
+    Args:
+        folder: of the lesson's own modules, if there are any.
+    """
+    held: list[tuple[Any, dict[str, Any]]] = []
+    for name in names:
+        module = sys.modules[name]
+        own = name.split(".")[0] == "bonsai" or (folder and str(getattr(module, "__file__", "")).startswith(folder))
+        if own or name in PRISTINE:
+            held.append((module, dict(vars(module))))
+            classes = [v for v in vars(module).values() if isinstance(v, type)] if own else []
+            held += [(c, dict(vars(c))) for c in classes if c.__module__ == name]
+    return held
 
 
 def import_toolkit(*more: str) -> None:
@@ -392,7 +424,7 @@ class Session:
         self.shell = make_shell()
         self.borrow: Callable[[str, tuple, dict], Any]
         self.builtins = frozenset(vars(builtins))
-        self.locks: dict[tuple[str, ...], Lock] = {}
+        self.locks = dict(PREPARED)
         self.lock: Lock | None = None  # that holds
         self.kept: dict[str, Any] = {}  # names of the set-up cells as they were before anything of the learner's ran
         self.inside: list[tuple[Any, dict[str, Any]]] = []  # modules and classes, and what they held then
@@ -428,13 +460,7 @@ class Session:
             with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
                 exec(compile(self.shell.transform_cell(source), "<set-up>", "exec"), namespace)
         self.kept = {name: value for name, value in namespace.items() if not name.startswith("__")}
-        for module in list(sys.modules.values()):
-            name = str(getattr(module, "__name__", ""))
-            own = str(getattr(module, "__file__", "")).startswith(os.getcwd()) or name.split(".")[0] == "bonsai"
-            if own or name in PRISTINE:
-                self.inside.append((module, dict(vars(module))))
-                classes = [v for v in vars(module).values() if isinstance(v, type)] if own else []
-                self.inside += [(c, dict(vars(c))) for c in classes if c.__module__ == name]
+        self.inside = [*HELD, *pristine(imported_since(KNOWN), os.getcwd())]
         return {}
 
     def restore(self) -> None:

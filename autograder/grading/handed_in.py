@@ -298,8 +298,8 @@ def upgraded(content: dict) -> nbformat.NotebookNode:
         raise Unreadable(f"The notebook has {len(notebook.cells)} cells; more than {MAX_CELLS} are not read.")
     made = nbformat.v4.new_notebook()
     for cell in notebook.cells:
-        make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-        new = make.get(cell.cell_type, nbformat.v4.new_raw_cell)(cell.get("source", ""), metadata=cell.metadata)
+        kind = cell.cell_type if cell.cell_type in ("code", "markdown") else "raw"
+        new = bare_cell(kind, cell.get("source", ""), cell.metadata)
         count = cell.get("execution_count")
         if cell.cell_type == "code" and type(count) is int and count >= 0:
             new.execution_count = count
@@ -318,6 +318,12 @@ def upgraded(content: dict) -> nbformat.NotebookNode:
         made.metadata["bonsai_run"] = {}  # the grader says that it was there
     nbformat.validate(made)
     return made
+
+
+def bare_cell(kind: str, source: str, metadata: dict) -> nbformat.NotebookNode:
+    """A cell as nbformat 4.5 makes it, without an id; nbformat's own functions validate each one by itself."""
+    code: dict[str, Any] = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    return nbformat.from_dict({"cell_type": kind, "source": source, "metadata": metadata, **code})
 
 
 def bounded(work: Callable[[], bytes], seconds: int, memory_mb: int) -> bytes | None:

@@ -23,7 +23,6 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import (
     AssignLatePenalties,
-    CheckCellMetadata,
     ClearHiddenTests,
     ClearOutput,
     DeduplicateIds,
@@ -36,7 +35,7 @@ from nbgrader.preprocessors import (
 from traitlets import Bool, Dict, Enum, List
 
 from autograder.box.sandbox import Limits, SandboxMissing
-from autograder.grading.handed_in import bounded, files_of
+from autograder.grading.handed_in import bare_cell, bounded, files_of
 from autograder.grading.pages import (
     FeedbackExporter,
     Formulas,
@@ -369,13 +368,12 @@ def teacher_cells(resources: Any) -> dict[str, NotebookNode]:
         }
         for source in notebook.source_cells:
             name = source.name
-            make = nbformat.v4.new_code_cell if source.cell_type == "code" else nbformat.v4.new_markdown_cell
-            cells[name] = make(source.source or "")
             meta = {"grade_id": name, "locked": bool(source.locked), "checksum": source.checksum, "schema_version": 3}
             meta |= {kind: name in of_kind for kind, of_kind in kinds.items()} | {"cell_type": source.cell_type}
             if name in points:
                 meta["points"] = points[name]
-            cells[name].metadata["nbgrader"] = NotebookNode(meta)
+            cells[name] = bare_cell(source.cell_type, source.source or "", {"nbgrader": meta})
+            cells[name].id = f"teachers-{len(cells)}"
     return cells
 
 
@@ -440,10 +438,12 @@ def configure(c: Any, sandbox: str = "bubblewrap") -> None:
     """Plug everything into nbgrader's configuration object."""
     c.SplitExecute.sandbox = sandbox
     c.SanitizeHTML.enabled = c.CleanForReaders.enabled = True
-    restore = [DropDuplicates, ClearOutput, OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
-    run = [SplitExecute, LimitOutput, SaveStructuredGrades, AssignLatePenalties, CheckCellMetadata, CleanForReaders]
+    # nbgrader's CheckCellMetadata is in neither list: every cell has the teacher's own metadata, or none
+    restore = [DropDuplicates, ClearOutput, OverwriteKernelspec, OverwriteCells]
+    run = [SplitExecute, LimitOutput, SaveStructuredGrades, AssignLatePenalties, CleanForReaders]
     c.Autograde.sanitize_preprocessors, c.Autograde.autograde_preprocessors = restore, run
     c.Autograde.exporter_class = ProvenExporter
+    c.Exporter.optimistic_validation = True  # once after all steps, and not after each
     c.GenerateFeedback.preprocessors = [GradesAndWaits, HideHiddenTests, ResultsFirst, CSSHTMLHeaderPreprocessor]
     c.GenerateFeedback.exporter_class = FeedbackExporter
     c.HTMLExporter.preprocessors = [Formulas]  # feedback and the formgrader's pages

@@ -171,6 +171,7 @@ class Grader:
                 return grading.run()
             finally:
                 grading.close()
+                self._box.learn(json.dumps(patterns) for patterns in sorted(grading.locked))
                 if not self.warm:
                     self.close()
 
@@ -233,6 +234,7 @@ class _Grading:
         self.references: dict[str, str] = {}
         self.lent: dict[str, _Cell] = {}  # what stands for an answer that is wrong: name -> that answer
         self.r: Worker | None = None
+        self.locked = set[tuple[str, ...]]()  # what has been out of order during calls
 
     # The notebook ------------------------------------------------------------------------------------------------
 
@@ -720,7 +722,8 @@ class _Grading:
 
     def _ask(self, cell: _Cell, body: bytes) -> tuple[int, bytes, Gone | None]:
         """Pass one question on to A, or to a new A', and its answer back. While A' lives, A is stopped."""
-        name, kind, code, inner = wire.decode(body)
+        name, kind, code, locked, inner = wire.decode(body)
+        self.locked |= {locked} if locked else set()
         fresh = code is not None
         try:
             lend = self._lend if self.lent else None

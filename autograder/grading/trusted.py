@@ -308,13 +308,14 @@ class Bench:
         """`fresh`: the learner's code for a process of its own."""
 
         def ask(*args: Any, **kwargs: Any) -> Any:
+            locked = self._locked(name, kind)
             try:
-                request = (source, name, args, kwargs, self._locked(name, kind))
+                request = (source, name, args, kwargs, locked)
                 body = wire.encode(request, strict=True, limit=wire.MAX_BYTES - 1024)
             except (TypeError, ValueError) as error:
                 raise TypeError(f"the test cannot send this to {name}: {error}") from None
             try:
-                return self._ask(name, kind, fresh, body)
+                return self._ask(name, kind, fresh, locked, body)
             except Exception as error:
                 if kind == CALL:
                     error.learner_call = self.testing.call_as_code(name, args, kwargs)  # type: ignore[attr-defined]
@@ -333,8 +334,8 @@ class Bench:
         every = dict.fromkeys(pattern for patterns in self.forbidden.values() for pattern in patterns)
         return tuple(pattern for pattern in every if pattern.partition(".")[0] not in own)
 
-    def _ask(self, name: str, kind: int, fresh: str | None, body: bytes) -> Any:
-        self.channel.send(ASK, 0, wire.encode((name, kind, fresh, body), limit=2 * wire.MAX_BYTES))
+    def _ask(self, name: str, kind: int, fresh: str | None, locked: tuple[str, ...], body: bytes) -> Any:
+        self.channel.send(ASK, 0, wire.encode((name, kind, fresh, locked, body), limit=2 * wire.MAX_BYTES))
         answer, _, body = self.channel.receive(2 * wire.MAX_BYTES)
         if answer == LOST:
             raise AnswerLost(str(body, "utf-8"))
