@@ -2,6 +2,7 @@
 """nbgrader with the split grader in it: points, feedback, and what a submission's metadata and text can do."""
 
 import os
+import time
 from dataclasses import asdict
 
 import nbformat
@@ -14,7 +15,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
-from autograder.grading import preprocessors
+from autograder.grading import pages, preprocessors
 from autograder.grading.handed_in import files_of
 from autograder.grading.pages import Formulas, is_harmless, with_mathml
 from autograder.grading.preprocessors import configure, fenced, harmless_markdown, without_hidden
@@ -152,6 +153,21 @@ def test_a_feedback_page_needs_no_network_and_runs_nothing(course):
     policy = soup.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
     assert "default-src 'none'" in policy
     assert soup.math and soup.math.find("mo").get_text() == "<" and "$a" not in soup.get_text()
+
+
+def test_a_page_that_takes_too_long_to_make_has_the_results_alone(course, monkeypatch):
+    def change(notebook, by_name):
+        notebook.cells.append(nbformat.v4.new_code_cell("# a very long cell\n" + "x = f(1, [2, 'three'])\n" * 60_000))
+
+    monkeypatch.setattr(pages, "PAGE_S", 2)
+    before = time.process_time()
+    points, graded, page = hand_in(course, "lea", change)
+    soup = BeautifulSoup(page, "html.parser")
+    assert points == FULL and "x = f(1" in graded.cells[-1].source
+    assert "x = f(1" not in page and pages.NOT_SHOWN in soup.get_text()
+    assert "double : 4 of 4" in [li.get_text(" ", strip=True) for li in soup.find(id="toc").find_all("li")]
+    assert "✓" in soup.table.get_text() and not soup.find_all("script")
+    assert time.process_time() - before < 10  # of our own process: the page took more
 
 
 def test_the_formgraders_page_has_formulas_without_a_network(course):

@@ -482,7 +482,7 @@ CELLS = {  # name -> a cell of the learner's, a word of the flag
     "200 MB of output": ("for _ in range(200):\n    print('x' * 10**6)", "printed more"),
     "200 MB past Python": ("import os\nfor _ in range(200):\n    try: os.write(1, b'x' * 10**6)\n    except OSError: pass", "printed more"),
     "endless print": ("while True: print('x' * 1000)", "had not returned"),
-    "thread that ends everything later": ("import threading, time, os\nthreading.Thread(target=lambda: (time.sleep(0.5), os._exit(0)), daemon=True).start()", ""),
+    "thread that ends everything later": ("import threading, time, os\nthreading.Thread(target=lambda: (time.sleep(1), os._exit(0)), daemon=True).start()", ""),
     "daemon child": ("import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(1000)\n    os._exit(0)", ""),
     "fork that goes on": ("import os\nos.fork()", ""),
     "forged reply": ("import os, struct\nfor fd in range(3, 512):\n    try: os.write(fd, struct.pack('!BQI', 64, 2, 2) + b'{}')\n    except OSError: pass", "protocol"),

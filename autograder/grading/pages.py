@@ -16,6 +16,8 @@ from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import GetGrades
 
+from autograder.grading.handed_in import bounded
+
 # Harmless text -------------------------------------------------------------------------------------------------------
 
 TAGS = frozenset(
@@ -37,6 +39,8 @@ RASTER = ("image/png", "image/jpeg", "image/gif")
 PICTURE_BYTES = 4 << 20  # of a text cell's pictures, in base64
 HIDDEN = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # and what turns text round
 SCHEMES = ("", "http", "https", "mailto")
+PAGE_S, PAGE_MB = 30, 1024  # for making a page
+NOT_SHOWN = "The notebook is not shown: it takes too long to make a page of it."
 RESERVED = ("test_", "cell-id=")  # what the ids of a page's own cells begin with
 
 
@@ -269,6 +273,12 @@ class FeedbackExporter(HTMLExporter):
     POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'"
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> Any:
+        """The page, made in a process with limits; one with the results alone, if that takes too much."""
+        made = bounded(lambda: self._page(nb, resources, **kw).encode(), PAGE_S, PAGE_MB)
+        page = made.decode() if made is not None else self._page(results_alone(nb), resources, **kw)
+        return page, self._init_resources(resources)
+
+    def _page(self, nb: NotebookNode, resources: Any, **kw: Any) -> str:
         page, resources = super().from_notebook_node(nb, resources, **kw)
         page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.S | re.I)
         policy = f'<meta http-equiv="Content-Security-Policy" content="{self.POLICY}">'
@@ -276,7 +286,19 @@ class FeedbackExporter(HTMLExporter):
         head, end, rest = page.partition("</ol>")
         head = re.sub(r'<a href="#([^"]+)">[^<]*</a> \(Score: [^)]*\)', lambda m: entries.get(m[1], m[0]), head)
         page = HIDDEN.sub(lambda c: ascii(c[0])[1:-1], head + end + rest)
-        return page.replace("<head>", f"<head>\n{policy}", 1), resources
+        return page.replace("<head>", f"<head>\n{policy}", 1)
+
+
+def results_alone(nb: NotebookNode) -> NotebookNode:
+    """A graded notebook without anything that its learner wrote."""
+    kept = nbformat.from_dict({**nb, "cells": [c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id")]})
+    for cell in kept.cells:
+        cell.source = ""
+        cell.pop("attachments", None)
+        if "outputs" in cell:
+            cell.outputs = []
+    kept.metadata["bonsai_flags"] = [*nb.metadata.get("bonsai_flags", []), NOT_SHOWN]
+    return kept
 
 
 def entry(cell: NotebookNode) -> str:
