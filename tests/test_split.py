@@ -482,7 +482,7 @@ CELLS = {  # name -> a cell of the learner's, a word of the flag
     "200 MB of output": ("for _ in range(200):\n    print('x' * 10**6)", "printed more"),
     "200 MB past Python": ("import os\nfor _ in range(200):\n    try: os.write(1, b'x' * 10**6)\n    except OSError: pass", "printed more"),
     "endless print": ("while True: print('x' * 1000)", "had not returned"),
-    "thread that ends everything later": ("import threading, time, os\nthreading.Thread(target=lambda: (time.sleep(1), os._exit(0)), daemon=True).start()", ""),
+    "thread that ends everything later": ("import threading, time, os\nwait = SOON - time.time()\nif wait > 0:\n    threading.Thread(target=lambda: (time.sleep(wait), os._exit(0)), daemon=True).start()", ""),
     "daemon child": ("import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(1000)\n    os._exit(0)", ""),
     "fork that goes on": ("import os\nos.fork()", ""),
     "forged reply": ("import os, struct\nfor fd in range(3, 512):\n    try: os.write(fd, struct.pack('!BQI', 64, 2, 2) + b'{}')\n    except OSError: pass", "protocol"),
@@ -497,7 +497,7 @@ CELLS = {  # name -> a cell of the learner's, a word of the flag
 def test_a_hostile_cell_leaves_the_exercises_alone(grader, name):
     source, flag = CELLS[name]
     began = time.monotonic()
-    run = grade(grader, before=[source])
+    run = grade(grader, before=[source.replace("SOON", repr(time.time() + 0.25))])
     assert time.monotonic() - began < 30
     assert run.flags and flag in " ".join(run.flags)
     assert len(json.dumps(run.notebook)) < 1_000_000
