@@ -103,6 +103,7 @@ def test_flags_reach_the_log_the_formgrader_and_the_feedback(course, caplog):
         by_name["test_double"].source += "\nprint('mine')"
 
     root, _ = course
+    hand_in(course, "gus")
     _points, graded, page = hand_in(course, "fay", change, double="def double(x):\n    import socket\n    return 2 * x")
     flags = graded.metadata.bonsai_flags
     assert any("'test_double' was changed" in flag for flag in flags) and len(flags) >= 2
@@ -112,7 +113,7 @@ def test_flags_reach_the_log_the_formgrader_and_the_feedback(course, caplog):
         assert notebook.flagged
         comment = gradebook.find_comment("double", "small", "small", "fay").comment
         assert all(flag in comment for flag in flags)
-        assert not gradebook.find_submission_notebook("small", "small", "ada").flagged
+        assert not gradebook.find_submission_notebook("small", "small", "gus").flagged
     said = "\n".join(record.getMessage() for record in caplog.records)
     assert all(flag in said for flag in flags)
     assert "checksum" not in said and "not recognized" not in said
