@@ -198,6 +198,12 @@ class ProvenExporter(NotebookExporter):
                 self.log.error("Nothing was graded: %s", error)
                 raise SystemExit(2) from error
 
+    def _preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        self.optimistic_validation = bool(
+            self._preprocessors
+        )  # once after all steps, not after each; with none it fails
+        return super()._preprocess(nb, resources)
+
 
 class SaveStructuredGrades(SaveAutoGrades):
     """A test's points come from what the test process said. No output means nothing, and no result means 0 points."""
@@ -443,7 +449,6 @@ def configure(c: Any, sandbox: str = "bubblewrap") -> None:
     run = [SplitExecute, LimitOutput, SaveStructuredGrades, AssignLatePenalties, CleanForReaders]
     c.Autograde.sanitize_preprocessors, c.Autograde.autograde_preprocessors = restore, run
     c.Autograde.exporter_class = ProvenExporter
-    c.Exporter.optimistic_validation = True  # once after all steps, and not after each
     c.GenerateFeedback.preprocessors = [GradesAndWaits, HideHiddenTests, ResultsFirst, CSSHTMLHeaderPreprocessor]
     c.GenerateFeedback.exporter_class = FeedbackExporter
     c.HTMLExporter.preprocessors = [Formulas]  # feedback and the formgrader's pages
