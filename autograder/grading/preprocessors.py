@@ -201,7 +201,7 @@ class ProvenExporter(NotebookExporter):
     def _preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         self.optimistic_validation = bool(
             self._preprocessors
-        )  # once after all steps, not after each; with none it fails
+        )  # one for all steps; it fails with none
         return super()._preprocess(nb, resources)
 
 
