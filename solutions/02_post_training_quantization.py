@@ -525,7 +525,7 @@ def kl_range(x: torch.Tensor, bits: int = 8, bins: int = 2048) -> float:
 
 # %% test="kl_range" points=5
 from_scratch(kl_range, FORBIDDEN)
-_dropped = "The outliers were dropped from P: all later counts join its last bin."
+_dropped = "The outliers were dropped from P, or are in Q as well: all later counts join the last bin of P, and Q is made without them."
 _zeros = "The zeros were counted: only non-zero values enter the histogram."
 _empty = "Q fills empty bins: a part's sum is shared by those of its bins that hold something in P; the others stay 0."
 _signed = "The magnitudes count: negative values were left out."

@@ -199,9 +199,7 @@ class ProvenExporter(NotebookExporter):
                 raise SystemExit(2) from error
 
     def _preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        self.optimistic_validation = bool(
-            self._preprocessors
-        )  # one for all steps; it fails with none
+        self.optimistic_validation = bool(self._preprocessors)  # one for all steps; it fails with none
         return super()._preprocess(nb, resources)
 
 

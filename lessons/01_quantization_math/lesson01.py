@@ -158,6 +158,18 @@ def _rounded_twice(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax) -> Ten
     return (((high + ((1 << shift) >> 1)) >> shift) + out_zp).clamp(qmin, qmax)
 
 
+def _at_ends(got, want, args) -> bool:
+    """Whether codes are wrong in no other places than where the right ones are qmin or qmax, and too far out there, or
+    an end moved by the zero point."""
+    out_zp, qmin, qmax = args[6:]
+    if not isinstance(got, Tensor) or got.shape != want.shape:
+        return False
+    mine, right = got.long()[got != want], want.long()[got != want]
+    moved = (mine == right + out_zp) if out_zp else torch.zeros_like(mine, dtype=torch.bool)
+    beyond = ((right == qmax) & (mine > qmax)) | ((right == qmin) & (mine < qmin))
+    return bool((((right == qmin) | (right == qmax)) & (moved | beyond)).all())
+
+
 def _on_grid(value, width, steps) -> bool:
     """Whether a value is 1 to `steps` times the width."""
     return abs(value / width - round(float(value / width))) < 1e-3 and 0.5 < value / width < steps + 0.5
@@ -272,6 +284,19 @@ SYMPTOMS: dict[str, dict] = {
         ),
         "The multipliers ran along the wrong axis; they belong to the last, the channels.": lambda got, want, *args: (
             stumbled(got) and isinstance(args[4], Tensor) and len(args[4]) > 1
+        ),
+        "The codes were not clamped to qmin and qmax at the end.": lambda got, want, *args: (
+            isinstance(got, Tensor)
+            and bool(((got > args[8]) | (got < args[7])).any())
+            and bool(_at_ends(got, want, args))
+        ),
+        "The zero point of the output was added after the clamp: add it first, so that the ends are qmin and qmax.": (
+            lambda got, want, *args: _at_ends(got, want, args)
+        ),
+        "w_q was not transposed: it is `[out, in]`, a row for each output.": lambda got, want, *args: (
+            isinstance(got, Tensor)
+            and args[1].shape[0] == args[1].shape[1] > 1
+            and bool((got.long() - _rounded_twice(args[0], args[1].T, *args[2:])).abs().max() <= 1)
         ),
         "The sum overflowed a narrow type such as int8: widen the codes before you subtract and multiply.": (
             lambda got, want, *args: args[0].dtype in (torch.int8, torch.uint8)

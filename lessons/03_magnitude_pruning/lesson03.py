@@ -682,6 +682,12 @@ SYMPTOMS: dict[str, dict] = {
         "initial_state was changed, or the model shares its tensors; copy values, do not hand them over.": (
             lambda got, want, kind, state, initial, masks: difference(got[2], initial) is not None
         ),
+        "The masks were applied the wrong way round: True keeps a weight.": (
+            lambda got, want, kind, state, initial, masks: (
+                _pruned(want[0], {n: ~m for n, m in masks.items()})
+                and not _pruned(got[0], {n: ~m for n, m in masks.items()})
+            )
+        ),
         "The masks were not applied after rewinding.": lambda got, want, kind, state, initial, masks: _pruned(
             got[0], masks
         ),

@@ -515,6 +515,10 @@ SYMPTOMS: dict[str, dict] = {
                 and (_failed(got) or got["settings"]["groups"] != want["settings"]["groups"])
             )
         ),
+        "Nothing was removed: the new layer has as many channels as the old one.": lambda got, want, options, *_: (
+            got["settings"] != want["settings"]
+            and all(got["settings"][side] == options[side] for side in ("in_channels", "out_channels"))
+        ),
         "The bias was lost: it loses the same entries as the outputs.": lambda got, want, *_: (
             _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
         ),

@@ -2003,7 +2003,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
 
-# %% wrong="integer_linear" unnamed=True says="expected"
+# %% wrong="integer_linear" unnamed=True says="after the clamp"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
     if bias_q is not None:
@@ -2013,7 +2013,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total)).clamp(qmin, qmax) + out_zp
 
 
-# %% wrong="integer_linear" unnamed=True says="expected"
+# %% wrong="integer_linear" unnamed=True says="not clamped"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
     if bias_q is not None:
@@ -2031,7 +2031,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
 
-# %% wrong="integer_linear" unnamed=True says="expected"
+# %% wrong="integer_linear" unnamed=True says="not transposed"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long()  # not transposed
     if bias_q is not None:

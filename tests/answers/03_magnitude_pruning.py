@@ -1242,7 +1242,7 @@ def rewind(model, initial_state, masks):
         setattr(model.get_submodule(owner), attribute, nn.Parameter(value))
 
 
-# %% wrong="rewind" unnamed=True says="expected"
+# %% wrong="rewind" unnamed=True says="wrong way round"
 def rewind(model, initial_state, masks):
     model.load_state_dict(initial_state)
     with torch.no_grad():

@@ -352,7 +352,7 @@ def shrink_conv(conv, keep_out=None, keep_in=None):
     return new
 
 
-# %% wrong="shrink_conv" unnamed=True says="expected"
+# %% wrong="shrink_conv" unnamed=True says="Nothing was removed"
 def shrink_conv(conv, keep_out=None, keep_in=None):
     with torch.no_grad():
         for c in range(conv.out_channels):
