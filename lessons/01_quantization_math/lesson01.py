@@ -296,7 +296,7 @@ SYMPTOMS: dict[str, dict] = {
         "w_q was not transposed: it is `[out, in]`, a row for each output.": lambda got, want, *args: (
             isinstance(got, Tensor)
             and args[1].shape[0] == args[1].shape[1] > 1
-            and bool((got.long() - _rounded_twice(args[0], args[1].T, *args[2:])).abs().max() <= 1)
+            and torch.equal(got.long(), _rounded_twice(args[0], args[1].T, *args[2:]))
         ),
         "The sum overflowed a narrow type such as int8: widen the codes before you subtract and multiply.": (
             lambda got, want, *args: args[0].dtype in (torch.int8, torch.uint8)
