@@ -760,7 +760,7 @@ _scores = {"0": _t([1.0, 5, 2, 8, 4, 7, 3, 6]), "2": _t([8.0, 7, 6, 5, 4, 3, 2, 
 _order = [3, 5, 7, 1, 4, 6, 2, 0]
 _top = lambda k: {"0": _t(sorted(_order[:k])), "2": torch.arange(k)}
 _params, _input, _least, _smaller = (
-    "These channels fit a budget of parameters; count the multiply-accumulates of the pruned chain.",
+    "These channels fit a budget of parameters, or the ratio itself; count the multiply-accumulates of the pruned chain.",
     "The input side of the next layer was forgotten: its inputs shrink as well, which leaves room for more channels.",
     "These are the least important channels.", "A larger keep-fraction fits, too: the largest is asked for.",
 )

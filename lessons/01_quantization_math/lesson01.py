@@ -263,7 +263,7 @@ SYMPTOMS: dict[str, dict] = {
         "This is the largest value; a smaller threshold has less error here.": lambda got, want, x, bits, steps=100: (
             _close(got, x.abs().max()) and want > 1.5 * x.abs().max() / steps
         ),
-        "The grid is off by one: thresholds are max|x| * i / steps for i = 1 to steps, both included.": (
+        "Not on the grid, or the grid is off by one: thresholds are max|x| * i / steps for i = 1 to steps.": (
             lambda got, want, x, bits, steps=100: (
                 abs(i := got / x.abs().max() * steps) < 0.5
                 or abs(i - round(float(i))) > 1e-3
