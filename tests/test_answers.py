@@ -6,6 +6,9 @@
                                                                     each find it alone and say so
     # %% wrong="affine_qparams" unnamed=True says="expected"        any other mistake: the whole test cell finds it
     # %% right="affine_qparams"                                     another correct answer: the test cell accepts it
+
+No wrong answer gets the sentence of another named mistake of its exercise, unless its row says that it holds there, too:
+`also="no int|not clamped"`.
 """
 
 import ast
@@ -49,6 +52,7 @@ class Row:
     says: str
     source: str
     id: str
+    also: tuple[str, ...] = ()
 
 
 class Lesson:
@@ -134,6 +138,7 @@ def rows(path: Path) -> Iterator[Row]:
     for cell in jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells:
         if cell.cell_type != "code":
             continue
+        also = tuple(str(cell.metadata.pop("also", "")).split("|"))
         markers = set(cell.metadata) & {"wrong", "right", "unnamed", "says"}
         verdict = "right" if "right" in markers else "wrong"
         if markers not in ({"right"}, {"wrong", "says"}, {"wrong", "unnamed", "says"}):
@@ -142,7 +147,7 @@ def rows(path: Path) -> Iterator[Row]:
         kind = "right" if verdict == "right" else "unnamed" if cell.metadata.get("unnamed") else "named"
         count[exercise + verdict] += 1
         label = f"{path.stem[:2]}-{exercise}-{verdict}-{count[exercise + verdict]}"
-        yield Row(path.stem, exercise, kind, str(cell.metadata.get("says", "")), cell.source, label)
+        yield Row(path.stem, exercise, kind, str(cell.metadata.get("says", "")), cell.source, label, also)
 
 
 LESSON = {path.stem: Lesson(path.stem) for path in sorted(ANSWERS.glob("[0-9][0-9]_*.py"))}
@@ -171,26 +176,37 @@ def explain(error: Exception | None) -> str:
     return "".join(traceback.format_exception(error)) if error else "nothing was raised"
 
 
-def assert_tells(error: Exception | None, says: str) -> None:
-    """A failed check that names the mistake; or an exception of the answer itself, if its text does."""
+def crossings(row: Row, message: str) -> list[str]:
+    """What names other mistakes of the exercise, and stands in the message that an answer gets."""
+    others = {r.says for r in ROWS if (r.lesson, r.exercise, r.kind) == (row.lesson, row.exercise, "named")}
+    told = message.partition("\n  expected")[0].lower()  # what follows are values
+    found = [says for says in others if says.lower() in told and len(says) > len("expected")]
+    known = (row.says.lower(), *(says.lower() for says in row.also))
+    return sorted(says for says in found if not any(k and (says.lower() in k or k in says.lower()) for k in known))
+
+
+def assert_tells(error: Exception | None, row: Row) -> None:
+    """A failed check that names the mistake and no other; or an exception of the answer itself, if its text does."""
+    says = row.says
     assert error is not None, f"the tests accept this answer; expected a message with {says!r}"
     frames = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
     assert isinstance(error, CheckFailed) or (says and "<answer>" in frames), explain(error)
     message = str(error) if isinstance(error, CheckFailed) else f"{type(error).__name__}: {error}"
     assert says.lower() in message.lower(), message
     assert len(message) <= LONGEST_MESSAGE, message
+    assert not (others := crossings(row, message)), f"names {others}, another mistake: {message}"
 
 
 @pytest.mark.parametrize("row", of_kind("named"))
 def test_named_mistake(row):
     lesson = LESSON[row.lesson]
-    assert_tells(lesson.fails(row.exercise, row.source, hidden=False), row.says)
-    assert_tells(lesson.fails(row.exercise, row.source, visible=False), row.says)
+    assert_tells(lesson.fails(row.exercise, row.source, hidden=False), row)
+    assert_tells(lesson.fails(row.exercise, row.source, visible=False), row)
 
 
 @pytest.mark.parametrize("row", of_kind("unnamed"))
 def test_unnamed_mistake(row):
-    assert_tells(LESSON[row.lesson].fails(row.exercise, row.source), row.says)
+    assert_tells(LESSON[row.lesson].fails(row.exercise, row.source), row)
 
 
 @pytest.mark.parametrize("row", of_kind("right"))
