@@ -202,7 +202,8 @@ for spread, bits in ((0.02, 2), (0.2, 3), (3.0, 4)):
     for init in ("linear", "random", "density"):
         for again in ("", ", again"):
             what = f"clouds of spread {spread}, {bits} bits, {init}{again}"
-            checks07.check_codebook(kmeans_codebook(values, bits, init), values, bits, what)
+            found = kmeans_codebook(values, bits, init)
+            checks07.check_codebook(found, values, bits, what, init=init)
 strange = {
     "one value": torch.tensor([-3.0]),
     "three equal values": torch.full((3,), 0.7),
@@ -214,7 +215,7 @@ strange = {
 for what, values in strange.items():
     for init in ("linear", "random", "density"):
         label = f"{what}, {init}"
-        checks07.check_codebook(kmeans_codebook(values, 3, init), values, 3, label)
+        checks07.check_codebook(kmeans_codebook(values, 3, init), values, 3, label, init=init)
 skewed = torch.tensor([-8.0, -7.6, -7.5, 7.9, 8.0])
 expected = [-7.7, -8 + 16 / 3, -8 + 32 / 3, 7.95]
 checks07.check_codebook(kmeans_codebook(skewed, 2), skewed, 2, "two other empty clusters", expected)
@@ -462,6 +463,7 @@ check(
     [([2, 1, 1, 0],), ([5, 5],), ([0, 0, 7],), ([1] * 8,), ([],), ([0, 0],), ([9, 1],)],
     [1.5, 1.0, 0.0, 3.0, 0.0, 0.0, 0.4689955936],
     mistakes=checks07.ENTROPY_MISTAKES,
+    symptoms=checks07.ENTROPY_SYMPTOMS,
     tol=1e-9,
 )
 check_inputs(inputs_after, entropy_bits, [3, 0, 1])
@@ -646,7 +648,13 @@ from_scratch(canonical_codes, checks07.FORBIDDEN)
 cases = [[2, 1, 0, 2], [3, 3, 3, 3, 3, 2, 4, 4], [1], [0, 1, 0], [], [0, 0], [1, 3, 3, 3, 3]]
 cases += [[2, 2, 2], [4, 1, 3, 4], [3, 0, 1, 0, 3, 2]]
 cases = [(lengths,) for lengths in cases]
-check(canonical_codes, cases, checks07.place_codes, mistakes=checks07.CODE_MISTAKES)
+check(
+    canonical_codes,
+    cases,
+    checks07.place_codes,
+    mistakes=checks07.CODE_MISTAKES,
+    symptoms=checks07.CODE_SYMPTOMS,
+)
 check_errors(ValueError, canonical_codes, ([1, 1, 1],), ([2, 2, 1, 3],), ([0, 1, 2, 2, 5],))
 check_inputs(inputs_after, canonical_codes, [3, 0, 1, 3])
 ### BEGIN HIDDEN TESTS
@@ -654,7 +662,13 @@ cases = [checks07.lengths_for(counts) for counts in checks07.random_counts(75, 2
 cases += [[40, 1, 39], [20] * 5, [8] * 256, [0] * 7, [2, 0, 0, 3, 3, 2], [5, 4, 3, 2, 1]]
 cases += [[1, 2, 3, 4, 5, 0, 5]]
 cases = [(lengths,) for lengths in cases]
-check(canonical_codes, cases, checks07.place_codes, mistakes=checks07.CODE_MISTAKES)
+check(
+    canonical_codes,
+    cases,
+    checks07.place_codes,
+    mistakes=checks07.CODE_MISTAKES,
+    symptoms=checks07.CODE_SYMPTOMS,
+)
 check_errors(ValueError, canonical_codes, ([2] * 5,), ([1, 1, 20],), ([1, 2, 3, 3, 3],))
 check_errors(ValueError, canonical_codes, ([7] * 129,), ([3, 1, 2, 0, 3, 3],))
 ### END HIDDEN TESTS
@@ -1038,7 +1052,7 @@ def file_of(kind, state):
 @probe
 def read_back(blob, kind):
     """What decompress makes of a network with other numbers."""
-    network = checks07.network(kind)
+    network = checks07.unread(kind)
     decompress(blob, network)
     return {name: t.detach().clone() for name, t in network.state_dict().items()}
 
@@ -1052,8 +1066,9 @@ rows = [("linear", 0.4, 3), ("no bias", 0.2, 7), ("convolutions", 0.5, 15)]
 rows += [("wide", 0.05, 4), ("one weight", 1.0, 1)]
 states = [(kind, checks07.clustered(kind, 1, *how)) for kind, *how in rows]
 blobs = [checks07.check_bytes(file_of(*pair), pair[0]) for pair in states]
-for (kind, state), blob in reversed(list(zip(states, blobs))):
-    checks07.check_state(fresh(read_back)(blob, kind), state, kind)
+for how, (kind, state), blob in reversed(list(zip(rows, states, blobs))):
+    what = checks07.described(*how)
+    checks07.check_state(checks07.read(fresh(read_back), blob, kind, what), state, what)
 print(f"✓ compress and decompress: {len(blobs)} small networks")
 kind, state = states[0]
 expect(left_by_compress(kind, state), state, "compress leaves the model as it is")
@@ -1065,15 +1080,18 @@ for name, prefix in (("lenet_300_100", ""), ("lenet_5", "lenet_5_")):
     state = checks07.disguised(name, lesson07.shipped(name, "clustered").state_dict(), seed=1)
     blob, reader = checks07.check_bytes(file_of(name, state), name), fresh(read_back)
     sizes = len(blob), reader.code_bytes
-    found = checks07.measure_file(name, sizes, reader(blob, name), state, some)
+    back = checks07.read(reader, blob, name, name)
+    found = checks07.measure_file(name, sizes, back, state, some)
     record(**{f"{prefix}{what}": value for what, value in found.items()})
 ### BEGIN HIDDEN TESTS
 rows = [("linear", 0.0, 3), ("linear", 1.0, 2), ("no bias", 1.0, 200), ("convolutions", 0.04, 1)]
 rows += [("wide", 1.0, 255), ("wide", 0.003, 2), ("one weight", 0.0, 1), ("wide", 0.3, 64)]
 states = [(kind, checks07.clustered(kind, 2, *how)) for kind, *how in rows]
 blobs = [checks07.check_bytes(file_of(*pair), pair[0]) for pair in states]
-for (kind, state), blob in list(zip(states, blobs))[::-1] + list(zip(states, blobs))[:1]:
-    checks07.check_state(fresh(read_back)(blob, kind), state, kind)
+triples = list(zip(rows, states, blobs))
+for how, (kind, state), blob in triples[::-1] + triples[:1]:
+    what = checks07.described(*how)
+    checks07.check_state(checks07.read(fresh(read_back), blob, kind, what), state, what)
 kind, state = states[3]
 expect(left_by_compress(kind, state), state, "compress leaves the model as it is")
 # measured again, in another disguise, on images that nobody has seen: test images, mirrored
@@ -1082,7 +1100,8 @@ for name, prefix in (("lenet_300_100", ""), ("lenet_5", "lenet_5_")):
     state = checks07.disguised(name, lesson07.shipped(name, "clustered").state_dict(), seed=2)
     blob, reader = checks07.check_bytes(file_of(name, state), name), fresh(read_back)
     sizes = len(blob), reader.code_bytes
-    found = checks07.measure_file(name, sizes, reader(blob, name), state, unseen)
+    back = checks07.read(reader, blob, name, name)
+    found = checks07.measure_file(name, sizes, back, state, unseen)
     record(**{f"held_back_{prefix}{what}": value for what, value in found.items()})
 ### END HIDDEN TESTS
 

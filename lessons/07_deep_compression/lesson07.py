@@ -100,8 +100,8 @@ def draw_waterfall(stages: dict[str, dict[str, int]], ideal: dict[str, dict[str,
             left.annotate(text, (place, size), (0, 7 if up else -15), textcoords="offset points", ha="center")
     left.set(yscale="log", ylabel="bytes of the file", xlabel="stage", xlim=(-0.5, len(sizes) - 0.5))
     left.set_xticks(range(len(sizes)), list(sizes))
-    sizes = [size for one in stages.values() for size in one.values()]
-    left.set_ylim(min(sizes) / 2, 2 * max(sizes))
+    every = [size for one in stages.values() for size in one.values()]
+    left.set_ylim(min(every) / 2, 2 * max(every))
     left.legend(frameon=False)
     below = [0.0] * len(ideal)
     for number, part in enumerate(next(iter(ideal.values()))):
