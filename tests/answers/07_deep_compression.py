@@ -833,7 +833,7 @@ def canonical_codes(lengths):
         codes[s], before, code = f"{code:0{n}b}", n, code + 1
     return codes
 
-# %% wrong="canonical_codes" unnamed=True says="expected"
+# %% wrong="canonical_codes" unnamed=True says="need not use up all codes"
 def canonical_codes(lengths):  # asks for a full code
     if any(lengths) and sum(2.0**-n for n in lengths if n) != 1:
         raise ValueError
@@ -2032,12 +2032,6 @@ def entropy_bits(counts):
     p = [c / sum(counts) for c in counts]
     return sum(q * math.log2(1 / q) for q in p if q > 0) + 0.0
 
-# %% wrong="canonical_codes" unnamed=True says="need not use up all codes"
-def canonical_codes(lengths):
-    if any(lengths) and sum(2.0**-n for n in lengths if n) != 1:
-        raise ValueError("not full")
-    return checks07.lengths_for([]) or [""] * len(lengths)
-
 # %% wrong="encode_symbols" unnamed=True says="Leading zeros of bytes are lost"
 def encode_symbols(symbols, codes):
     for s in symbols:
@@ -2074,26 +2068,57 @@ def decompress(blob, model):  # gives a new parameter to a name, and not to the 
         at += 4 * p.numel()
         p = nn.Parameter(torch.from_numpy(np.frombuffer(blob, np.float32, p.numel(), at - 4 * p.numel()).copy()))
 
-# %% wrong="compress" unnamed=True says="linear (0.0% kept, 3 values): decompress raised IndexError"
+# %% wrong="compress" unnamed=True says="convolutions (50.0% kept, 15 values): decompress raised IndexError"
 def compress(model):
     out = b""
     for p in model.parameters():
         w = p.detach().flatten()
-        places = w.nonzero().flatten().int() if p.dim() > 1 else torch.arange(len(w), dtype=torch.int32)
-        book, index = w[places.long()].unique(return_inverse=True)
-        book, index = (book, index) if len(places) else (torch.zeros(0), torch.zeros(0))
-        out += len(book).to_bytes(2, "big") + len(places).to_bytes(4, "big") + book.numpy().tobytes()
-        out += places.numpy().tobytes() + index.to(torch.int16).numpy().tobytes()
+        if p.dim() > 1:
+            book, index = w.unique(return_inverse=True)
+            out += bytes([len(book)]) + book.numpy().tobytes() + index.to(torch.uint8).numpy().tobytes()
+        else:
+            out += w.numpy().tobytes()
     return out
 
-def decompress(blob, model):  # an empty list becomes a float tensor, which is no index
+
+def decompress(blob, model):  # room for eight values
     at = 0
     for p in model.parameters():
-        k, n = int.from_bytes(blob[at : at + 2], "big"), int.from_bytes(blob[at + 2 : at + 6], "big")
-        book = torch.tensor(np.frombuffer(blob, np.float32, k, at + 6))
-        places = torch.tensor(np.frombuffer(blob, np.int32, n, at + 6 + 4 * k).tolist())
-        index = torch.tensor(np.frombuffer(blob, np.int16, n, at + 6 + 4 * k + 4 * n).tolist())
-        at += 6 + 4 * k + 6 * n
-        flat = torch.zeros(p.numel())
-        flat[places] = book[index]
+        n = p.numel()
+        if p.dim() > 1:
+            table, k = torch.zeros(8), blob[at]
+            for i in range(k):
+                table[i] = float(np.frombuffer(blob, np.float32, k, at + 1)[i])
+            flat = table[torch.from_numpy(np.frombuffer(blob, np.uint8, n, at + 1 + 4 * k).astype(np.int64))]
+            at += 1 + 4 * k + n
+        else:
+            flat = torch.from_numpy(np.frombuffer(blob, np.float32, n, at).copy())
+            at += 4 * n
         p.data = flat.reshape(p.shape)
+
+# %% wrong="compress" unnamed=True says="from scratch, without matplotlib.pyplot.imsave"
+def compress(model):
+    import io
+
+    data = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+    plt.imsave(out := io.BytesIO(), np.frombuffer(data, np.uint8)[None], cmap="gray", vmin=0, vmax=255)
+    return out.getvalue()
+
+# %% wrong="compress" unnamed=True says="from scratch, without _pickle.dumps"
+def compress(model):  # the module below the one that has the name
+    import _pickle
+
+    return _pickle.dumps({n: p.detach().to_sparse() for n, p in model.named_parameters()})
+
+# %% wrong="compress" unnamed=True says="expected a file at least 80 times smaller"
+def compress(model):  # one huge int holds all bytes: that is no code
+    data = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+    number = int.from_bytes(data, "big")
+    return len(data).to_bytes(4, "big") + number.to_bytes(len(data), "big").lstrip(b"\0")
+
+
+def decompress(blob, model):
+    data, at = blob[4:].rjust(int.from_bytes(blob[:4], "big"), b"\0"), 0
+    for p in model.parameters():
+        p.data = torch.from_numpy(np.frombuffer(data, np.float32, p.numel(), at).copy()).reshape(p.shape)
+        at += 4 * p.numel()
