@@ -29,7 +29,8 @@ PICKLES += ["numpy.lib.format"]
 # What lies beside the notebook: the range coder that the text shows, and the oracles below.
 BESIDE = [f"lesson07.{name}" for name in ("RangeCoder", "walk", "range_file", "range_read")]
 BESIDE += [f"checks07.{name}" for name in ("sum_of_clusters", "entropy_by_logs", "place_codes", "bytes_of", "written")]
-BESIDE += ["checks07.gaps_by_walking"]
+BESIDE += ["checks07.gaps_by_walking", "checks07.read_without_leading_zeros", "checks07.gaps_of_distances"]
+BESIDE += ["checks07.rounds"]
 FORBIDDEN = [*CLUSTERING, *COMPRESSORS, *BESIDE]
 
 
@@ -413,15 +414,15 @@ def too_few(got: Any, want: list[int], blob: bytes, codes: list[str], n: int) ->
 
 def read_without_leading_zeros(blob: bytes, codes: list[str], n: int) -> list[int]:
     """As many of the n symbols as there are when each byte is written with as few digits as it needs."""
-    symbol_of = {code: symbol for symbol, code in enumerate(codes) if code}
-    symbols: list[int] = []
-    code = ""
-    for bit in "".join(f"{byte:b}" for byte in blob):
-        code += bit
-        if len(symbols) < n and code in symbol_of:
-            symbols.append(symbol_of[code])
-            code = ""
-    return symbols
+    known = {c: s for s, c in enumerate(codes) if c}
+    found: list[int] = []
+    word = ""
+    for digit in "".join(f"{byte:b}" for byte in blob):
+        word += digit
+        if word in known and len(found) < n:
+            found.append(known[word])
+            word = ""
+    return found
 
 
 def loses_leading_zeros(got: Any, want: list[int], blob: bytes, codes: list[str], n: int) -> bool:
