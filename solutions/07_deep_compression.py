@@ -1254,7 +1254,7 @@ print(f"n · 32 bits over kept · (value + place) bits: {estimate:.1f}")
 # settings of LeNet-300-100 were being found, test images had been looked at, so its drop is a
 # little flattering; LeNet-5's settings came from validation images.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 test_x, test_y = data.load("test")
 read_back, reader_bytes = {}, fresh(decompress).code_bytes
 for name, title in names.items():
