@@ -329,9 +329,11 @@ def require_short(name: str, code: str, limit: int) -> None:
         CheckFailed: with both numbers.
     """
     if (size := bundle.size(code)) > limit:
+        parts = [(bundle.size(p.text), ", ".join(sorted(p.bound))) for p in bundle.statements(code) if p.bound]
+        longest = ", ".join(f"{names} {length:,}" for length, names in sorted(parts, reverse=True)[:3])
         raise CheckFailed(
             f"a fresh process takes at most {limit:,} bytes of your code, and {name} with all that it uses has "
-            f"{size:,}: what it needs to know belongs into the file, not into the code"
+            f"{size:,}: what it needs to know belongs into the file, not into the code\n  longest: {longest:.200}"
         )
 
 

@@ -36,8 +36,14 @@ def learner_lines(error: BaseException) -> list[str]:
     tests = {f.filename for f in traceback.extract_stack(sys._getframe()) if f.name == "<module>"}
     frames = traceback.extract_tb(error.__traceback__)
     tests |= {f.filename for f in frames if f.name == "<module>"}
-    own = [f for f in frames if NOTEBOOK.search(f.filename) and f.filename not in tests]
+    own = once([f for f in frames if NOTEBOOK.search(f.filename) and f.filename not in tests])
     return [f"  line {f.lineno} of its cell, in {f.name}: {(f.line or '').strip()}"[:300] for f in own[-3:]]
+
+
+def once(frames: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    """Frames without those that stand on the line of the frame before: of a comprehension, or of a recursion."""
+    places = [(f.filename, f.lineno) for f in frames]
+    return [f for i, f in enumerate(frames) if i == 0 or places[i] != places[i - 1]]
 
 
 def is_stub(error: BaseException) -> bool:

@@ -135,6 +135,16 @@ def printed(cell):
 # Honest work ---------------------------------------------------------------------------------------------------------
 
 
+def test_an_error_is_told_though_codecs_are_out_of_order(grader):
+    """Its lines are read from files, and Python reads files with codecs."""
+    test = 'from_scratch(total, ["codecs", "numpy.savez_compressed"])\ntotal([1])'
+    cells = notebook(total="def total(xs):\n    return [torch.zeros(x + 1) + torch.zeros(3) for x in xs]")
+    next(c for c in cells.cells if c.metadata.nbgrader.grade_id == "test_total").source = test
+    run = grader.run(cells, None, TEACHER | {"test_total": test})
+    assert "must match the size" in message(run, "total") and "ended its process" not in " ".join(run.flags)
+    assert message(run, "total").count("line 2 of the answer") == 1
+
+
 def test_right_answers_get_all_points_twice_the_same(grader):
     first, second = grade(grader), grade(grader)
     for run in (first, second):

@@ -440,6 +440,7 @@ class Session:
         try:
             value = self.call(kind, *request)
         except BaseException as error:
+            self.hold(())  # its lines are read from files, for which Python needs what may be out of order: codecs
             return wire.encode(("error", describe(error)))
         try:
             return wire.encode(("value", value))
@@ -622,13 +623,15 @@ def where(function: str, line: int, cell: str, code: str) -> str:
 
 def describe(error: BaseException) -> dict:
     """An exception as plain data, with the lines of the learner's own code that led to it."""
+    from bonsai.wording import once
+
     bases = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins"]
     message = text_of(error)
     plain = all(type(a) in (str, int, float, bool, type(None)) for a in error.args) and len(error.args) < 5
     args = error.args if plain and len(str(error.args)) < MESSAGE else (message[:MESSAGE],)
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename != __file__ and not f.filename.startswith(("<frozen", "<probe>"))]
-    inside = [f for f in own if f.filename in LABELS]
+    inside = once([f for f in own if f.filename in LABELS])
     lines = [where(f.name, f.lineno or 0, LABELS[f.filename], f.line or "")[:300] for f in inside[-LINES:]]
     if isinstance(error, SyntaxError) and not lines:
         lines = [f"  line {error.lineno}: {(error.text or '').strip()}"[:300]]

@@ -12,20 +12,25 @@ from torch import Tensor
 
 from bonsai import measure, models
 from bonsai.scratch import HIDDEN_COMPRESSORS
-from bonsai.testing import difference, require, show
+from bonsai.testing import difference, fail, require, show
+from bonsai.wording import call_as_code, raised
 
 # Libraries that would do an exercise of this lesson. Everything else in torch, numpy and scipy is allowed.
 CLUSTERING = ["sklearn", "scipy.cluster"]
 COMPRESSORS = [
     *("zlib", "gzip", "bz2", "lzma", "zipfile", "tarfile", "codecs", "compression", "numpy.savez_compressed"),
     *("zstandard", "zstd", "brotli", "lz4", "snappy", "blosc", "constriction", "dahuffman", "huffman", "bitarray"),
+    *("matplotlib.image.imsave", "matplotlib.pyplot.imsave", "xmlrpc.client.gzip_encode"),
     *HIDDEN_COMPRESSORS,
 ]
 PICKLES = ["pickle", "cloudpickle", "dill", "marshal", "joblib", "shelve", "torch.save", "torch.load", "numpy.load"]
+PICKLES += ["_pickle", "multiprocessing.reduction", "torch.serialization", "torch.jit.save", "torch.package"]
+PICKLES += ["numpy.lib.format"]
 # What lies beside the notebook: the range coder that the text shows, and the oracles below.
 BESIDE = [f"lesson07.{name}" for name in ("RangeCoder", "walk", "range_file", "range_read")]
 BESIDE += [f"checks07.{name}" for name in ("sum_of_clusters", "entropy_by_logs", "place_codes", "bytes_of", "written")]
-BESIDE += ["checks07.gaps_by_walking"]
+BESIDE += ["checks07.gaps_by_walking", "checks07.read_without_leading_zeros", "checks07.gaps_of_distances"]
+BESIDE += ["checks07.rounds"]
 FORBIDDEN = [*CLUSTERING, *COMPRESSORS, *BESIDE]
 
 
@@ -39,7 +44,9 @@ def clouds(seed: int, sizes: tuple[int, ...], spread: float = 0.05) -> Tensor:
     return torch.cat(groups)[torch.randperm(sum(sizes), generator=rng)]
 
 
-def check_codebook(answer: Any, values: Tensor, bits: int, what: str, codebook: list[float] | None = None) -> None:
+def check_codebook(
+    answer: Any, values: Tensor, bits: int, what: str, codebook: list[float] | None = None, init: str = "linear"
+) -> None:
     """Whether (codebook, indices) is what k-means ends with; `codebook` is the one that the linear start leads to."""
     k, exact = 2**bits, values.double()
     pair = isinstance(answer, (tuple, list)) and len(answer) == 2 and all(isinstance(t, Tensor) for t in answer)
@@ -61,7 +68,7 @@ def check_codebook(answer: Any, values: Tensor, bits: int, what: str, codebook: 
     tiny = 1e-5 * max(1e-30, float(exact.abs().max()))
     book, indices = book.double(), indices.long()
     _check_nearest(book, indices, exact, tiny, what)
-    _check_means(book, indices, exact, tiny, what)
+    _check_means(book, indices, exact, tiny, what, init)
     if codebook is not None:
         want = torch.tensor(codebook, dtype=torch.float64)
         found = difference(book, want, torch.full_like(want, max(tiny, 1e-4)))
@@ -84,24 +91,50 @@ def _check_nearest(book: Tensor, indices: Tensor, values: Tensor, tiny: float, w
         )
 
 
-def _check_means(book: Tensor, indices: Tensor, values: Tensor, tiny: float, what: str) -> None:
+def _check_means(book: Tensor, indices: Tensor, values: Tensor, tiny: float, what: str, init: str) -> None:
     for entry in range(len(book)):
         members = values[indices == entry]
         if len(members) and abs(members.mean() - book[entry]) > 10 * tiny:
             middle = (
                 abs(members.median() - book[entry]) <= 10 * tiny or abs(members.quantile(0.5) - book[entry]) <= tiny
             )
-            cause = "it is their median" if middle and len(members) > 2 else "go on until nothing moves"
+            cause = "it is their median" if middle and len(members) > 2 else ""
+            if not cause and init == "linear":
+                cause = _where_it_comes_from(book, values, 10 * tiny)
             require(
                 False,
-                f"{what}: entry {entry} is not the mean of its {len(members)} values; {cause}\n"
+                f"{what}: entry {entry} is not the mean of its {len(members)} values{'; ' * bool(cause)}{cause}\n"
                 f"  expected {show(members.mean().item())}\n  yours    {show(book[entry].item())}",
             )
 
 
+def _where_it_comes_from(book: Tensor, values: Tensor, tiny: float) -> str:
+    """What a codebook that is not at rest agrees with: a round of the linear start, or the end with other borders."""
+    start = torch.linspace(float(values.min()), float(values.max()), len(book), dtype=torch.float64)
+    for number, moved in enumerate(rounds(start, values, lambda c: (c[1:] + c[:-1]) / 2)):
+        if difference(book, moved, torch.full_like(moved, tiny)) is None:
+            return f"it is there after round {number}; go on until nothing moves"
+    for borders in (lambda c: c[1:], lambda c: c[:-1]):
+        *_, end = rounds(start, values, borders)
+        if difference(book, end, torch.full_like(end, tiny)) is None:
+            return "the border between two entries lies half way between them, not at an entry"
+    return ""
+
+
+def rounds(book: Tensor, values: Tensor, borders: Callable) -> list[Tensor]:
+    """The codebook at the start and after each of a hundred rounds of Lloyd's algorithm with these borders."""
+    books = [book]
+    for _ in range(100):
+        indices = torch.bucketize(values, borders(books[-1]).contiguous())
+        count = indices.bincount(minlength=len(book))
+        total = torch.zeros_like(book).index_add_(0, indices, values)
+        books.append(torch.where(count > 0, total / count.clamp(min=1), books[-1]))
+    return books
+
+
 def check_spread(answer: Any, values: Tensor, bits: int, init: str) -> None:
     """A start among the values themselves leaves few entries empty, also when one value lies far outside."""
-    check_codebook(answer, values, bits, f'init="{init}"')
+    check_codebook(answer, values, bits, f'init="{init}"', init=init)
     used = int((answer[1].long().bincount(minlength=2**bits) > 0).sum())
     require(
         used >= 2**bits // 2,
@@ -174,6 +207,15 @@ ENTROPY_MISTAKES: dict[str, Callable] = {
 }
 
 
+def divides_by_nothing(got: Any, want: float, counts: list[int]) -> bool:
+    return isinstance(got, ZeroDivisionError) and sum(counts) == 0
+
+
+ENTROPY_SYMPTOMS: dict[str, Callable] = {
+    "Nothing at all, and zeros alone, have entropy 0; look for that before dividing.": divides_by_nothing
+}
+
+
 def fibonacci(n: int) -> list[int]:
     """Counts whose optimal tree is as deep as a tree can be."""
     counts = [1, 1]
@@ -197,13 +239,13 @@ def random_counts(seed: int, rounds: int) -> list[list[int]]:
 def check_lengths(huffman_lengths: Callable, cases: list[list[int]]) -> None:
     """Whether lengths make an optimal prefix code; which of several equally good ones is free."""
     for counts in cases:
-        what = f"huffman_lengths({show(counts, 60)})"
+        what = call_as_code("huffman_lengths", (counts,)) or f"huffman_lengths of {len(counts)} counts"
         lengths = huffman_lengths(list(counts))
         form = isinstance(lengths, (list, tuple)) and len(lengths) == len(counts)
-        require(form, f"{what}: expected a list of {len(counts)} ints, yours {show(lengths)}")
+        require(form, f"{what}: expected a list of {len(counts)} ints, yours {lengths!s:.100}")
         whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in lengths)
-        require(whole, f"{what}: lengths are Python ints from 0, yours {show(lengths)}")
-        yours = f"\n  yours {show(list(lengths))}"
+        require(whole, f"{what}: lengths are Python ints from 0, yours {lengths!s:.100}")
+        yours = f"\n  yours {list(lengths)!s:.100}"
         used = [(c, n) for c, n in zip(counts, lengths, strict=True) if c > 0]
         coded = [n for c, n in zip(counts, lengths, strict=True) if c == 0 and n]
         require(not coded, f"{what}: a symbol that never occurs gets a code; its length is 0{yours}")
@@ -318,6 +360,15 @@ CODE_MISTAKES: dict[str, Callable | tuple] = {
 }
 
 
+def asks_for_a_full_code(got: Any, want: list[str], lengths: list[int]) -> bool:
+    return isinstance(got, ValueError) and sum(Fraction(1, 2**n) for n in lengths if n) < 1
+
+
+CODE_SYMPTOMS: dict[str, Callable] = {
+    "Lengths need not use up all codes: only a sum of 2**-length above 1 is an error.": asks_for_a_full_code
+}
+
+
 def bytes_of(bits: str, low_first: bool = False, front: bool = False, ones: bool = False) -> bytes:
     """A text of 0 and 1 as bytes, high bit first, zeros at the end; or with one of the mistakes."""
     missing = -len(bits) % 8
@@ -361,7 +412,25 @@ def too_few(got: Any, want: list[int], blob: bytes, codes: list[str], n: int) ->
     return len(got) < n and list(got) == want[: len(got)]
 
 
+def read_without_leading_zeros(blob: bytes, codes: list[str], n: int) -> list[int]:
+    """As many of the n symbols as there are when each byte is written with as few digits as it needs."""
+    known = {c: s for s, c in enumerate(codes) if c}
+    found: list[int] = []
+    word = ""
+    for digit in "".join(f"{byte:b}" for byte in blob):
+        word += digit
+        if word in known and len(found) < n:
+            found.append(known[word])
+            word = ""
+    return found
+
+
+def loses_leading_zeros(got: Any, want: list[int], blob: bytes, codes: list[str], n: int) -> bool:
+    return list(got) == read_without_leading_zeros(blob, codes, n) != want
+
+
 READING_MISTAKES: dict[str, Callable] = {
+    "Leading zeros of bytes are lost; each byte has eight bits.": loses_leading_zeros,
     "The zeros that fill the last byte were read as symbols; stop after n.": too_many,
     "It stops too early; n symbols are in the bytes.": too_few,
 }
@@ -448,13 +517,26 @@ def gaps_with_one_filler(mask: list[bool], bits: int) -> tuple[list[int], list[b
     return gaps, real
 
 
+def gaps_of_distances(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
+    """Distances to the entry before, from 1, in place of the places skipped; fillers are made of these."""
+    gaps, real, last = [], [], -1
+    for place in [i for i, kept in enumerate(mask) if kept]:
+        fillers, rest = divmod(place - last, 2**bits)
+        gaps += [2**bits - 1] * fillers + [rest]
+        real += [False] * fillers + [True]
+        last = place
+    return gaps, real
+
+
 def gaps_without_fillers(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
     places = [i for i, kept in enumerate(mask) if kept]
     return [b - a - 1 for a, b in pairwise([-1, *places])], [True] * len(places)
 
 
-GAP_MISTAKES: dict[str, Callable] = {
-    "These are distances from 1; a gap counts the places skipped, so a neighbour has gap 0.": gaps_from_one,
+GAP_MISTAKES: dict[str, Callable | tuple] = {
+    "These are distances from 1; a gap counts the places skipped, so a neighbour has gap 0.": (
+        *(gaps_from_one, gaps_of_distances),
+    ),
     "Nothing follows the last kept weight: no filler for the rest.": gaps_with_tail,
     "A filler sits on a place of its own: it skips 2**bits - 1 places and takes the next.": gaps_without_place,
     "A filler too early: 2**bits - 1 skipped places still fit into one gap.": gaps_filled_too_early,
@@ -475,7 +557,7 @@ def plain_gaps(answer: Any) -> Any:
 
 
 def check_gaps(relative_index: Callable, cases: list[tuple[Tensor, int]]) -> None:
-    """Compare with the walk; name the mistake that gives the same answer in most cases."""
+    """Compare with the walk; name the mistake that gives the same answers wherever this one is wrong."""
     answers = [plain_gaps(relative_index(mask.clone(), bits)) for mask, bits in cases]
     wants = [gaps_by_walking(mask.tolist(), bits) for mask, bits in cases]
     first = next((i for i, want in enumerate(wants) if difference(answers[i], want)), None)
@@ -490,12 +572,19 @@ def check_gaps(relative_index: Callable, cases: list[tuple[Tensor, int]]) -> Non
     elif isinstance(got, tuple) and any(isinstance(gap, int) and gap < 0 for gap in got[0]):
         sentence = "A gap is negative: a filler was set where 2**bits - 1 skipped places still fit into one gap."
     else:
-        made = {name: [wrong(m.tolist(), b) for m, b in cases] for name, wrong in GAP_MISTAKES.items()}
-        fits = {n: sum(difference(g, w) is None for g, w in zip(answers, m, strict=True)) for n, m in made.items()}
-        fits = {n: count for n, count in fits.items() if difference(got, made[n][first]) is None}
-        sentence = max(fits, key=lambda n: fits[n], default="")
-    shown = f"\n  expected {show(want, 120)}\n  yours    {show(got, 120)}"
+        sentence = gap_mistake(cases, answers)
+    shown = f"\n  expected {want!s:.120}\n  yours    {got!s:.120}"
     require(False, f"relative_index({text}, {bits}): {sentence}{shown}")
+
+
+def gap_mistake(cases: list[tuple[Tensor, int]], answers: list[Any]) -> str:
+    """The mistake that gives all answers; else "", since a sentence has to agree with each of them."""
+    for sentence, ways in GAP_MISTAKES.items():
+        for wrong in ways if isinstance(ways, tuple) else (ways,):
+            made = (wrong(mask.tolist(), bits) for mask, bits in cases)
+            if all(difference(answer, gaps) is None for answer, gaps in zip(answers, made, strict=True)):
+                return sentence
+    return ""
 
 
 LEAST_RATIO = {"lenet_300_100": (80, 70), "lenet_5": (55, 50)}  # of the file, and of file and reader together
@@ -542,6 +631,32 @@ def state_after(kind: str, state: dict[str, Tensor]) -> nn.Module:
     return model
 
 
+def other_numbers(shape: torch.Size) -> Tensor:
+    """What a parameter of this shape holds before `decompress` fills it."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(7))
+
+
+def unread(kind: str) -> nn.Module:
+    """The network with numbers that have nothing to do with any file."""
+    model = network(kind)
+    model.load_state_dict({name: other_numbers(t.shape) for name, t in model.state_dict().items()})
+    return model
+
+
+def read(reader: Callable, blob: bytes, kind: str, what: str) -> Any:
+    """What the reader makes of a file; an error in it is said together with the network that it was reading."""
+    try:
+        return reader(blob, kind)
+    except Exception as error:
+        if isinstance(error, (NotImplementedError, AssertionError)):
+            raise
+        fail(f"{what}: decompress {raised(error)}", cause=error)
+
+
+def described(kind: str, density: float, values: int) -> str:
+    return f"{kind} ({density:.1%} kept, {values} value{'s' * (values > 1)})"
+
+
 def check_state(back: Any, state: dict[str, Tensor], what: str) -> None:
     """Whether decoded values are those of the model: weights exactly, biases up to float16."""
     require(isinstance(back, dict) and set(back) == set(state), f"{what}: the decoded model has other parameters")
@@ -552,18 +667,23 @@ def check_state(back: Any, state: dict[str, Tensor], what: str) -> None:
         if want.dim() == 1:
             limit = 2.0**-11 * want.double().abs() + 2.0**-24  # half a step of float16
             found = difference(got, want, limit)
-            require(found is None, f"{what}: {name} is not the bias in float16\n{found}")
-            continue
-        found, moved = difference(got, want), ""
-        if found is None:
-            continue
-        if torch.equal(got.flatten().sort().values, want.flatten().sort().values):
-            moved = "the right values at wrong places; do fillers take a place, and is the order that of flatten()? "
-        elif torch.equal(got, want.half().float()):
-            moved = "the codebook was rounded to float16; weights come back exactly. "
-        elif not (got[want == 0] == 0).all() and torch.equal(got[want != 0], want[want != 0]):
-            moved = "pruned weights are not 0: write them, too, not only the kept ones. "
-        require(False, f"{what}: {name}: {moved}\n{found}")
+            cause = "is not the bias in float16"
+        else:
+            found, cause = difference(got, want), what_moved(got, want)
+        if found is not None and torch.equal(got, other_numbers(want.shape)):
+            cause = "still has the numbers from before; write into the parameter itself, p.copy_(…)"
+        require(found is None, f"{what}: {name}{' ' * bool(cause)}{cause}\n{found}")
+
+
+def what_moved(got: Tensor, want: Tensor) -> str:
+    """In which way weights are not the ones that were written."""
+    if torch.equal(got.flatten().sort().values, want.flatten().sort().values):
+        return "has the right values at wrong places; do fillers take a place, and is the order that of flatten()?"
+    if torch.equal(got, want.half().float()):
+        return "has values rounded to float16, perhaps the codebook; weights come back exactly"
+    if torch.equal(got[want != 0], want[want != 0]):
+        return "is right where weights are kept, but pruned weights are not 0: write them, too"
+    return ""
 
 
 def check_bytes(blob: Any, what: str) -> bytes:
@@ -571,8 +691,11 @@ def check_bytes(blob: Any, what: str) -> bytes:
     return blob
 
 
-def entropy_bound_bytes(state: dict[str, Tensor]) -> float:
-    """Entropy of kept values and of the masks, each weight tensor by itself, and 2 bytes for each bias."""
+def ideal_bytes(state: dict[str, Tensor]) -> float:
+    """Entropy of kept values and of the masks, each weight tensor by itself, and 2 bytes for each bias.
+
+    No bound for files: a code that sees more than one place at a time, as gaps do, may need less.
+    """
     bits = 0.0
     for t in state.values():
         if t.dim() == 1:
@@ -624,8 +747,8 @@ def measure_file(
         require(
             ratio >= least,
             f"{name}: expected {what} at least {least} times smaller, yours is {ratio:.1f} times smaller\n"
-            f"  your file {sizes[0]:,} bytes, its packed reader {sizes[1]:,}; the entropies of values and mask ask for "
-            f"{entropy_bound_bytes(state):,.0f} bytes",
+            f"  your file {sizes[0]:,} bytes, its packed reader {sizes[1]:,}; for comparison: {ideal_bytes(state):,.0f}"
+            " bytes in ideal codes that know all counts, of values and of a mask place by place; gaps may need less",
         )
     before, after = (measure.accuracy(model, *data) for model in (dense, small))
     require(before - after <= 1, f"{name}: expected accuracy within 1 point of {before:.2f} %, yours {after:.2f} %")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import math
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from bonsai import models, plot
 
 DATA = models.CHECKPOINTS.parent
+logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)  # torchao, imported, warns of its own code
 
 # What was made once ---------------------------------------------------------------------------------------------------
 
@@ -79,45 +81,55 @@ def draw_lengths(codes: dict[str, tuple[list[int], list[int]]]) -> Figure:
 
 
 def draw_gaps(bits: list[int], sizes: dict[str, list[float]]) -> Figure:
+    """Bytes for gaps and values over the bits of a gap, for each way to write them."""
     fig, (ax,) = plot.figure(1, 6.4, 3.4)
-    plot.lines(ax, bits, sizes, "bits of a gap", "bytes for the positions")
+    plot.lines(ax, bits, sizes, "bits of a gap", "bytes for gaps and values")
     ax.set_ylim(0, 2 * min(sizes["fixed width"]))
     return fig
 
 
-def draw_waterfall(stages: dict[str, dict[str, int]], bounds: dict[str, dict[str, float]]) -> Figure:
-    """Bytes after each stage, and what the last file consists of."""
+def draw_waterfall(stages: dict[str, dict[str, int]], ideal: dict[str, dict[str, float]]) -> Figure:
+    """Bytes after each stage, and the shares of what an ideal code would write."""
     fig, (left, right) = plot.figure(2, 5.6, 3.6)
     for number, (title, sizes) in enumerate(stages.items()):
-        places = [i + 0.4 * number for i in range(len(sizes))]
-        bars = left.bar(places, list(sizes.values()), 0.38, color=plot.PALETTE[number], label=title)
-        left.bar_label(bars, [f"{size / 1000:.0f}k" for size in sizes.values()], fontsize=8)
-    left.set(yscale="log", ylabel="bytes of the file", xlabel="stage")
-    left.set_xticks([i + 0.2 for i in range(len(sizes))], list(sizes))
+        values = list(sizes.values())
+        left.plot(values, plot.MARKERS[number], color=plot.PALETTE[number], label=title)
+        for place, size in enumerate(values):
+            up = size == max(other[list(sizes)[place]] for other in stages.values())
+            text = f"{size / 1000:,.0f}k"
+            left.annotate(text, (place, size), (0, 7 if up else -15), textcoords="offset points", ha="center")
+    left.set(yscale="log", ylabel="bytes of the file", xlabel="stage", xlim=(-0.5, len(sizes) - 0.5))
+    left.set_xticks(range(len(sizes)), list(sizes))
+    every = [size for one in stages.values() for size in one.values()]
+    left.set_ylim(min(every) / 2, 2 * max(every))
     left.legend(frameon=False)
-    below = [0.0] * len(bounds)
-    for number, part in enumerate(next(iter(bounds.values()))):
-        shares = [100 * bound[part] / sum(bound.values()) for bound in bounds.values()]
-        right.barh(list(bounds), shares, 0.5, left=below, color=plot.PALETTE[number + 1], label=part)
+    below = [0.0] * len(ideal)
+    for number, part in enumerate(next(iter(ideal.values()))):
+        shares = [100 * parts[part] / sum(parts.values()) for parts in ideal.values()]
+        right.barh(list(ideal), shares, 0.5, left=below, color=plot.PALETTE[number + 1], label=part)
         below = [a + b for a, b in zip(below, shares, strict=True)]
-    right.set(xlabel="share of the entropy bound, %", ylim=(-0.6, 2.2))
+    right.set(xlabel="share of the ideal size, %", ylim=(-0.6, 2.2))
     right.legend(frameon=False, ncols=4, fontsize=8, loc="upper center")
     return fig
 
 
-def draw_order(rows: list[dict]) -> Figure:
-    """Accuracy of each seed for each order, one picture for each setting."""
+def draw_order(rows: list[dict], least: float = 80) -> Figure:
+    """Accuracy of each seed for each order, one picture for each setting; what lies below `least` is said in words."""
     settings = sorted({(row["sparsity"], row["bits"]) for row in rows})
     fig, axes = plot.figure(len(settings), 5.6, 2.8)
     for ax, (sparsity, bits) in zip(axes, settings, strict=True):
         chosen = [row for row in rows if (row["sparsity"], row["bits"]) == (sparsity, bits)][::-1]
         for y, row in enumerate(chosen):
             found = list(row["accuracy"].values())
+            mean = sum(found) / len(found)
+            if max(found) < least:
+                ax.text(least + 0.1, y, f"◂ mean {mean:.1f} %", color=plot.RED, va="center")
+                continue
             ax.plot(found, [y] * len(found), "o", color=plot.BLUE, alpha=0.6)
-            ax.plot(sum(found) / len(found), y, "|", color=plot.RED, markersize=18)
+            ax.plot(mean, y, "|", color=plot.RED, markersize=18)
         ax.set_yticks(range(len(chosen)), [row["order"] for row in chosen] if ax is axes[0] else [""] * len(chosen))
         ax.set(xlabel="validation accuracy, %", title=f"{100 * sparsity:.0f} % pruned, {bits} bits")
-        ax.set_ylim(-0.5, len(chosen) - 0.5)
+        ax.set(xlim=(least, 90), ylim=(-0.5, len(chosen) - 0.5))
     return fig
 
 
@@ -138,7 +150,7 @@ def draw_trade(sparsity: str, bits: int) -> Figure:
     here = next(r for r in rows if r["bits"] == bits and abs(r["sparsity"] - share) < 1e-9)
     ax.plot(here["bytes"], here["accuracy"], "o", markersize=14, fillstyle="none", color=plot.BLACK)
     ax.axhline(dense - 1, color="0.6", linestyle="--", linewidth=0.8)
-    ax.annotate("1 point below dense", (ax.get_xlim()[1], dense - 1), ha="right", va="bottom", fontsize=8, color="0.4")
+    ax.annotate("1 point below dense", (min(r["bytes"] for r in rows), dense - 1), va="bottom", fontsize=8, color="0.4")
     ratio = (models.CHECKPOINTS / "lenet_300_100.safetensors").stat().st_size / here["bytes"]
     text = (
         f"{sparsity} pruned, {bits} bits: {here['bytes']:,} bytes, {ratio:.0f} times smaller, {here['accuracy']:.2f} %"

@@ -833,7 +833,7 @@ def canonical_codes(lengths):
         codes[s], before, code = f"{code:0{n}b}", n, code + 1
     return codes
 
-# %% wrong="canonical_codes" unnamed=True says="expected"
+# %% wrong="canonical_codes" unnamed=True says="need not use up all codes"
 def canonical_codes(lengths):  # asks for a full code
     if any(lengths) and sum(2.0**-n for n in lengths if n) != 1:
         raise ValueError
@@ -1969,3 +1969,156 @@ def relative_index(mask, bits):
         gaps.append(skipped)
         real.append(True)
     return gaps, real
+
+# %% wrong="kmeans_codebook" says="half way between them, not at an entry"
+def kmeans_codebook(values, bits, init="linear"):  # each entry takes what lies between it and the entry below
+    if init not in ("linear", "random", "density"):
+        raise ValueError(init)
+    k, ordered = 2**bits, values.double().sort().values
+    book = torch.linspace(ordered[0].item(), ordered[-1].item(), k, dtype=torch.float64)
+    if init == "random":
+        book = ordered[torch.randint(len(ordered), (k,))].sort().values
+    if init == "density":
+        book = ordered[torch.linspace(0, len(ordered) - 1, k).round().long()]
+    for _ in range(100):
+        indices = torch.bucketize(values.double().contiguous(), book).clamp(max=k - 1)
+        count = indices.bincount(minlength=k)
+        total = torch.zeros(k, dtype=torch.float64).index_add_(0, indices, values.double())
+        book = torch.where(count > 0, total / count.clamp(min=1), book)
+    book = book.float()
+    return book, torch.bucketize(values.contiguous(), (book[1:] + book[:-1]) / 2)
+
+# %% right="kmeans_codebook"
+def kmeans_codebook(values, bits, init="linear"):  # random without drawing a value again, as far as there are enough
+    if init not in ("linear", "random", "density"):
+        raise ValueError(init)
+    k, ordered = 2**bits, values.double().sort().values
+    book = torch.linspace(ordered[0].item(), ordered[-1].item(), k, dtype=torch.float64)
+    if init == "random":
+        drawn = torch.cat([torch.randperm(len(ordered)) for _ in range(-(-k // len(ordered)))])
+        book = ordered[drawn[:k]].sort().values
+    if init == "density":
+        book = ordered[torch.linspace(0, len(ordered) - 1, k).round().long()]
+    for _ in range(100):
+        indices = torch.bucketize(values.double().contiguous(), (book[1:] + book[:-1]) / 2)
+        count = indices.bincount(minlength=k)
+        total = torch.zeros(k, dtype=torch.float64).index_add_(0, indices, values.double())
+        book = torch.where(count > 0, total / count.clamp(min=1), book)
+    book = book.float()
+    return book, torch.bucketize(values.contiguous(), (book[1:] + book[:-1]) / 2)
+
+# %% wrong="relative_index" says="These are distances from 1"
+def relative_index(mask, bits):  # fillers and gaps both from the distance
+    gaps, real, last = [], [], -1
+    for place in mask.nonzero().flatten().tolist():
+        fillers, rest = divmod(place - last, 2**bits)
+        gaps += [2**bits - 1] * fillers + [rest]
+        real += [False] * fillers + [True]
+        last = place
+    return gaps, real
+
+# %% wrong="relative_index" unnamed=True says="2): \n  expected ([3, 0], [False, True])\n  yours    ([3, 1], [False, True])"
+def relative_index(mask, bits):  # distances, and right fillers: two things at once, so no sentence
+    gaps, real, last = [], [], -1
+    for place in mask.nonzero().flatten().tolist():
+        fillers, rest = divmod(place - last - 1, 2**bits)
+        gaps += [2**bits - 1] * fillers + [rest + 1]
+        real += [False] * fillers + [True]
+        last = place
+    return gaps, real
+
+# %% wrong="entropy_bits" unnamed=True says="have entropy 0; look for that before dividing"
+def entropy_bits(counts):
+    p = [c / sum(counts) for c in counts]
+    return sum(q * math.log2(1 / q) for q in p if q > 0) + 0.0
+
+# %% wrong="encode_symbols" unnamed=True says="Leading zeros of bytes are lost"
+def encode_symbols(symbols, codes):
+    for s in symbols:
+        if not 0 <= s < len(codes) or not codes[s]:
+            raise ValueError(s)
+    text = "".join(codes[s] for s in symbols)
+    text += "0" * (-len(text) % 8)
+    return int(text or "0", 2).to_bytes(len(text) // 8, "big")
+
+def decode_symbols(blob, codes, n):
+    table, found, word = {code: s for s, code in enumerate(codes) if code}, [], ""
+    for bit in "".join(f"{byte:b}" for byte in blob):
+        word += bit
+        if len(found) < n and word in table:
+            found, word = [*found, table[word]], ""
+    if len(found) < n:
+        raise ValueError
+    return found
+
+# %% wrong="huffman_lengths" unnamed=True says="yours [1, 3, 0, 2]"
+def huffman_lengths(counts):  # lists are shown as lists
+    total = sum(counts)
+    if sum(c > 0 for c in counts) == 1:
+        return [int(c > 0) for c in counts]
+    return [math.ceil(math.log2(total / c)) if c else 0 for c in counts]
+
+# %% wrong="compress" unnamed=True says="still has the numbers from before"
+def compress(model):
+    return b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+
+def decompress(blob, model):  # gives a new parameter to a name, and not to the model
+    at = 0
+    for p in model.parameters():
+        at += 4 * p.numel()
+        p = nn.Parameter(torch.from_numpy(np.frombuffer(blob, np.float32, p.numel(), at - 4 * p.numel()).copy()))
+
+# %% wrong="compress" unnamed=True says="convolutions (50.0% kept, 15 values): decompress raised IndexError"
+def compress(model):
+    out = b""
+    for p in model.parameters():
+        w = p.detach().flatten()
+        if p.dim() > 1:
+            book, index = w.unique(return_inverse=True)
+            out += bytes([len(book)]) + book.numpy().tobytes() + index.to(torch.uint8).numpy().tobytes()
+        else:
+            out += w.numpy().tobytes()
+    return out
+
+
+def decompress(blob, model):  # room for eight values
+    at = 0
+    for p in model.parameters():
+        n = p.numel()
+        if p.dim() > 1:
+            table, k = torch.zeros(8), blob[at]
+            for i in range(k):
+                table[i] = float(np.frombuffer(blob, np.float32, k, at + 1)[i])
+            flat = table[torch.from_numpy(np.frombuffer(blob, np.uint8, n, at + 1 + 4 * k).astype(np.int64))]
+            at += 1 + 4 * k + n
+        else:
+            flat = torch.from_numpy(np.frombuffer(blob, np.float32, n, at).copy())
+            at += 4 * n
+        p.data = flat.reshape(p.shape)
+
+# %% wrong="compress" unnamed=True says="from scratch, without matplotlib.pyplot.imsave"
+def compress(model):
+    import io
+
+    data = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+    plt.imsave(out := io.BytesIO(), np.frombuffer(data, np.uint8)[None], cmap="gray", vmin=0, vmax=255)
+    return out.getvalue()
+
+# %% wrong="compress" unnamed=True says="from scratch, without _pickle.dumps"
+def compress(model):  # the module below the one that has the name
+    import _pickle
+
+    return _pickle.dumps({n: p.detach().to_sparse() for n, p in model.named_parameters()})
+
+# %% wrong="compress" unnamed=True says="expected a file at least 80 times smaller"
+def compress(model):  # one huge int holds all bytes: that is no code
+    data = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+    number = int.from_bytes(data, "big")
+    return len(data).to_bytes(4, "big") + number.to_bytes(len(data), "big").lstrip(b"\0")
+
+
+def decompress(blob, model):
+    data, at = blob[4:].rjust(int.from_bytes(blob[:4], "big"), b"\0"), 0
+    for p in model.parameters():
+        p.data = torch.from_numpy(np.frombuffer(data, np.float32, p.numel(), at).copy()).reshape(p.shape)
+        at += 4 * p.numel()
