@@ -61,6 +61,12 @@ def find_shortcuts(cells: list[str], exercise: str, forbidden: list[str], exerci
         return ["an expression nested too deeply to read"]
 
 
+def own_modules(cells: list[str]) -> list[str]:
+    """The lesson's modules that cells import: what draws, and what the tests know, which no answer may ask."""
+    found = re.findall(r"^\s*(?:from|import)\s+((?:lesson|checks)\d\d)\b", "\n".join(cells), flags=re.M)
+    return list(dict.fromkeys(found))
+
+
 @functools.lru_cache(maxsize=1000)
 def parse(source: str) -> list[ast.stmt]:
     """The statements of a cell, magics turned into calls; none if it does not parse. Each exercise reads them anew."""

@@ -8,7 +8,7 @@ every call of an exercise, in the learner's sandboxed process, and everything el
 import copy
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 import torch
@@ -16,7 +16,7 @@ from IPython import get_ipython
 from torch import Tensor
 
 from bonsai import bundle, kernel
-from bonsai.scratch import find_shortcuts
+from bonsai.scratch import find_shortcuts, own_modules
 from bonsai.settings import usual_settings
 from bonsai.wording import advice, call_as_code, is_stub, name_of, raised  # noqa: F401
 
@@ -337,18 +337,20 @@ def require_short(name: str, code: str, limit: int) -> None:
         )
 
 
-def from_scratch(exercise: Callable, forbidden: list[str]) -> None:
-    """Check that an answer does not call the library function that the exercise is about.
+def from_scratch(exercise: Callable, forbidden: list[str], uses: Collection[str] = ()) -> None:
+    """Check that an answer calls neither the library function that the exercise is about nor the lesson's own modules.
 
     Args:
         exercise: the learner's function or class.
         forbidden: dotted names, see `bonsai.scratch.find_shortcuts`.
+        uses: the lesson's modules that an answer may use.
 
     Raises:
         CheckFailed: naming each shortcut.
     """
     shell = get_ipython()  # the cells run so far; the course's grader looks at the submitted notebook instead
     cells = list(shell.user_ns["In"]) if shell else []
+    forbidden = [*forbidden, *(module for module in own_modules(cells) if module not in uses)]
     report_shortcuts(name_of(exercise), find_shortcuts(cells, name_of(exercise), forbidden))
 
 

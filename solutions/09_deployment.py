@@ -27,14 +27,14 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
-from bonsai.testing import check, check_errors, expect, fresh, probe, record, require
+from bonsai.testing import check, check_errors, expect, fresh, from_scratch, probe, record, require
 import lesson09
 from lesson09 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
 lesson09.be_quiet()  # the exporters and quantizers talk a lot
-# In this lesson calling the library is the exercise: nothing is forbidden.
+# In this lesson calling the library is the exercise: nothing is forbidden but the lesson's own module.
 
 # %% [markdown]
 # ## 1. The patient: a text model
@@ -123,6 +123,7 @@ def export_onnx(model: nn.Module, example: torch.Tensor, path: str) -> None:
     ### END SOLUTION
 
 # %% test="export_onnx" points=4
+from_scratch(export_onnx, [])
 @probe
 def exported(spec, state, training, n, batches):
     """What export_onnx writes for a network, what the file computes, and what is left of the network."""
@@ -193,6 +194,7 @@ def parity(model: nn.Module, session, x: torch.Tensor) -> float:
     ### END SOLUTION
 
 # %% test="parity" points=2
+from_scratch(parity, [])
 @probe
 def parity_of(weight, file_weight, x):
     """parity of a linear layer and an ONNX file of another linear layer."""
@@ -299,6 +301,7 @@ def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
 
 # %% test="quantize_onnx" points=6
 # NBVAL_IGNORE_OUTPUT
+from_scratch(quantize_onnx, [])
 @probe
 def quantized(name, state, batches):
     """The bytes of the network's file and of the one that quantize_onnx makes of it, and the names of what is there."""
@@ -536,6 +539,7 @@ def percentiles_under_load(call, clients: int, requests: int) -> dict:
     ### END SOLUTION
 
 # %% test="percentiles_under_load" points=5
+from_scratch(percentiles_under_load, [])
 @probe
 def meeting(clients, requests):
     """Calls that come back only when all clients are in a call at the same time; which calls there were."""
@@ -647,6 +651,7 @@ def meets_sla(stats: dict, limits: dict) -> list[str]:
     ### END SOLUTION
 
 # %% test="meets_sla" points=2
+from_scratch(meets_sla, [])
 _stats = {"p50_ms": 12.5, "p95_ms": 310.0, "per_second": 72.5, "errors": 0}
 lesson09.check_sla(meets_sla, _stats, {"max_p95_ms": 250.0, "min_per_second": 50.0}, ["max_p95_ms"])
 lesson09.check_sla(meets_sla, _stats, {"max_p95_ms": 310.0, "min_per_second": 72.5, "max_errors": 0}, [])
@@ -738,6 +743,7 @@ class MicroBatcher:
         ### END SOLUTION
 
 # %% test="MicroBatcher" points=6
+from_scratch(MicroBatcher, [])
 @probe
 def batches_of(waves, max_batch, max_wait_ms, bad, slow_s, every_s=0.0):
     """Submit the items of one wave after the other: what came back to each, and which batches `run` saw.
@@ -867,6 +873,7 @@ def create_app(predict, max_chars: int = 2000):
     ### END SOLUTION
 
 # %% test="create_app" points=6
+from_scratch(create_app, [])
 @probe
 def conversation(requests, max_chars):
     """The replies of an app, one request after the other. Its model fails on texts with "boom"."""
@@ -1006,6 +1013,7 @@ def peak_activation_bytes(model: nn.Sequential, input_shape: tuple, bits: int = 
     ### END SOLUTION
 
 # %% test="peak_activation_bytes" points=4
+from_scratch(peak_activation_bytes, [])
 @probe
 def peak_of(spec, input_shape, bits=8):
     return peak_activation_bytes(lesson09.build(spec), tuple(input_shape), bits)
@@ -1098,6 +1106,7 @@ def to_c_array(blob: bytes, name: str) -> str:
 
 # %% test="to_c_array" points=3
 # NBVAL_IGNORE_OUTPUT
+from_scratch(to_c_array, [])
 lesson09.check_c(to_c_array, b"\x00\x01\x7f\x80\xff", "model")
 lesson09.check_c(to_c_array, bytes(range(256)) * 3, "weights_2")
 check_errors(ValueError, to_c_array, (b"", "model"), (b"\x01", "2fast"), (b"\x01", "my model"), (b"\x01", "static"), (b"\x01", ""))

@@ -220,6 +220,7 @@ def hypervolume(points: list, reference: tuple) -> float:
 # %% test="hypervolume" points=4
 # Checked here: three small sets by hand, points that are dominated, equal, or beyond the reference.
 # Hidden tests: random sets, ties, whole numbers, negative numbers, and inputs that must stay.
+from_scratch(hypervolume, [], uses=["lesson11"])
 checks11.check_area(hypervolume, [
     ([(1, 3), (2, 1), (3, 2)], (4, 4)),
     ([(2.0, 2.0), (1.0, 1.0)], (3.0, 4.0)),
@@ -546,11 +547,11 @@ def live_file():
     return compress(models.load("resnet8"), data.load("train"))
 
 blob = live_file()
-from_scratch(decompress, checks11.FILES)
+from_scratch(decompress, checks11.FILES, uses=["lesson11"])
 alone = fresh(decompress, lesson11.CODE_LIMIT, alone=True)
 decoded = checks11.check_decompress(alone, blob, "your file")
 ### BEGIN HIDDEN TESTS
-from_scratch(decompress, checks11.FILES)
+from_scratch(decompress, checks11.FILES, uses=["lesson11"])
 decoded = checks11.check_decompress(fresh(decompress, lesson11.CODE_LIMIT, alone=True), blob, "your file")
 checks11.check_again(decompress, blob, decoded)
 ### END HIDDEN TESTS
@@ -558,6 +559,7 @@ checks11.check_again(decompress, blob, decoded)
 # %% test="compress" points=10
 # Checked here: type, size, the model unchanged, at most 1 point lost on 2,000 validation images.
 # Hidden tests: at most 1 point lost on 5,000 images held back; all points at 70,000 bytes, half at 100,000.
+from_scratch(compress, [], uses=["lesson11"])
 @probe
 def live():
     """compress with its default arguments, and what it leaves of the model."""
@@ -852,14 +854,14 @@ def live_file():
 prepared = checks11.prepared(entry)
 checks11.check_prepared(prepared, "entry")
 prepared = prepared or live_file()
-from_scratch(entry, checks11.FILES)
+from_scratch(entry, checks11.FILES, uses=["lesson11"])
 alone = fresh(decompress, lesson11.CODE_LIMIT, alone=True)
 net = checks11.decoded(alone, prepared, "the entry")
 size = len(prepared) + lesson11.code_bytes(alone.code)
 score = checks11.judge_size(net, size, hidden=False)
 print(f"{size:,} bytes with the decoder: {score:.0f} of 100")
 ### BEGIN HIDDEN TESTS
-from_scratch(entry, checks11.FILES)
+from_scratch(entry, checks11.FILES, uses=["lesson11"])
 score = checks11.judge_size(checks11.decoded(alone, prepared, "the entry"), size, hidden=True)
 award(min(1.0, score / 60), 10)
 ### END HIDDEN TESTS
@@ -952,6 +954,7 @@ def to_int8(model: nn.Sequential, batches: list) -> dict[str, torch.Tensor]:
 # %% test="to_int8" points=8
 # Checked here: two small chains: names, types, ranges over all batches, logits in the integer engine.
 # Hidden tests: other kernels, strides and depths, a batch range that matters, a filter of zeros.
+from_scratch(to_int8, [], uses=["lesson11"])
 @probe
 def chained(spec, state, batches):
     """to_int8 of a chain, and what it leaves of the network."""
@@ -1265,11 +1268,11 @@ def micro() -> bytes:
 # Checked here: names, types, ranges, flash and RAM, the floor on 500 validation images.
 # Hidden tests: the floor on 5,000 images held back; all points from the level pass on.
 chip = checks11.prepared(micro)
-from_scratch(micro, checks11.FILES)
+from_scratch(micro, checks11.FILES, uses=["lesson11"])
 score = checks11.judge_micro(chip, hidden=False)
 print(f"{score:.0f} of 100")
 ### BEGIN HIDDEN TESTS
-from_scratch(micro, checks11.FILES)
+from_scratch(micro, checks11.FILES, uses=["lesson11"])
 award(min(1.0, checks11.judge_micro(chip, hidden=True) / 60), 8)
 ### END HIDDEN TESTS
 
@@ -1354,6 +1357,7 @@ def quantized_onnx(file, images):
 # Checked here: the file's ends, operators and int8 share, 1,600 images, the race against resnet8.
 # Hidden tests: the floor on 5,000 images held back; all points from the level pass on.
 # NBVAL_IGNORE_OUTPUT
+from_scratch(fast_onnx, [], uses=["lesson11"])
 @probe
 def own_file():
     """What fast_onnx makes of the shipped network."""

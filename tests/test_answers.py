@@ -7,7 +7,7 @@
     # %% wrong="affine_qparams" unnamed=True says="expected"        any other mistake: the whole test cell finds it
     # %% right="affine_qparams"                                     another correct answer: the test cell accepts it
 
-No wrong answer gets the sentence of another named mistake of its exercise, unless its row says that it holds there, too:
+No wrong answer gets the sentence of another named mistake of its exercise, unless its row says that it holds there:
 `also="no int|not clamped"`.
 """
 
@@ -21,7 +21,7 @@ import sys
 import traceback
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ import torch
 
 from autograder.source import LESSONS, find_source, teacher_notebook
 from bonsai import data, testing
-from bonsai.scratch import find_shortcuts
+from bonsai.scratch import find_shortcuts, own_modules
 from bonsai.testing import CheckFailed, report_shortcuts
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -81,8 +81,9 @@ class Lesson:
                 RAN.append(self.answers[other])
         RAN.append(answer)
 
-        def from_scratch(learners: Callable, forbidden: list[str]) -> None:
+        def from_scratch(learners: Callable, forbidden: list[str], uses: Collection[str] = ()) -> None:
             name = learners.__name__
+            forbidden = [*forbidden, *(module for module in own_modules([self.setup]) if module not in uses)]
             report_shortcuts(name, find_shortcuts([self.setup, answer], name, forbidden))
 
         names["from_scratch"] = from_scratch

@@ -106,6 +106,25 @@ def test_forbidden_functions_are_out_of_order_while_an_answer_runs(way):
     assert test.points == 0 and "written from scratch, without" in test.message, test.message
 
 
+ORACLES = {
+    "by its name": "    return checks08.slow_outliers(x, threshold)",
+    "by a name that is computed": "    return getattr(checks08, 'slow_' + 'outliers')(x, threshold)",
+    "out of the table of modules": "    import sys\n    return getattr(sys.modules['checks' + '08'], 'slow_' + 'outliers')(x, threshold)",
+    "its code alone": "    import sys, types\n    f = vars(sys.modules['checks' + '08'])['slow_' + 'outliers']\n"
+    "    return types.FunctionType(f.__code__, f.__globals__, 'g', f.__defaults__)(x, threshold)",
+    "by a search": "    found = [v for m in list(globals().values()) if hasattr(m, '__dict__') for k, v in vars(m).items() if k == 'slow_outliers']\n"
+    "    return found[0](x, threshold)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ORACLES)
+def test_what_the_tests_know_is_not_for_answers(way):
+    """The oracles lie in the lesson's own modules, which the probes need."""
+    answer = f"def outlier_channels(x, threshold):\n{ORACLES[way]}"
+    (test,) = run("08", {"outlier_channels"}, (), {"outlier_channels": answer}).tests
+    assert test.points == 0 and "written from scratch, without checks08" in test.message, test.message
+
+
 def test_a_helper_file_is_no_way_round():
     plain, answers = script("c01_helper_file")
     helper = (HOSTILE / "c01_helper.py.txt").read_bytes()

@@ -19,7 +19,7 @@ import symtable
 import sys
 import time
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NoReturn
 
 from autograder.box import wire
@@ -280,16 +280,18 @@ class Bench:
         call.code_bytes = bundle.compressed(code)  # type: ignore[attr-defined]
         return call
 
-    def from_scratch(self, exercise: Callable, forbidden: Iterable[str]) -> None:
-        """Fail if the answer takes a shortcut. Its syntax tree decides that here; and from now on, in this test, what
-        is forbidden is out of order in the learner's process while the exercise or a probe runs.
+    def from_scratch(self, exercise: Callable, forbidden: Iterable[str], uses: Collection[str] = ()) -> None:
+        """Fail if the answer takes a shortcut; see `bonsai.testing.from_scratch`.
+
+        Its syntax tree decides that here; and from now on, in this test, what is forbidden is out of order in the
+        learner's process while the exercise or a probe runs.
 
         Raises:
             CheckFailed: naming the shortcut.
         """
-        from bonsai.scratch import find_shortcuts
+        from bonsai.scratch import find_shortcuts, own_modules
 
-        forbidden = list(forbidden)
+        forbidden = [*forbidden, *(module for module in own_modules(self.ran) if module not in uses)]
         self.forbidden.setdefault(exercise.__name__, []).extend(forbidden)
         found = find_shortcuts(self.cells[: self.above], exercise.__name__, forbidden)
         self.testing.report_shortcuts(exercise.__name__, found)
@@ -328,9 +330,11 @@ class Bench:
     def _locked(self, name: str, kind: int) -> tuple[str, ...]:
         """What is out of order during a call. A probe also runs the course's own code, which reads compressed data and
         measures; there only libraries are."""
+        from bonsai.scratch import own_modules
+
         if kind == CALL:
             return tuple(self.forbidden.get(name, ()))
-        own = {*sys.stdlib_module_names, "bonsai"}
+        own = {*sys.stdlib_module_names, "bonsai", *own_modules(self.ran)}
         every = dict.fromkeys(pattern for patterns in self.forbidden.values() for pattern in patterns)
         return tuple(pattern for pattern in every if pattern.partition(".")[0] not in own)
 

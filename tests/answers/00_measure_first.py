@@ -179,7 +179,7 @@ def size_on_disk(model):
     return 1000 + sum(storages.values())
 
 
-# %% wrong="size_on_disk" unnamed=True says="expected about"
+# %% wrong="size_on_disk" unnamed=True says="expected about" also="4 bytes a parameter"
 def size_on_disk(model):
     import io
 
@@ -398,7 +398,7 @@ def count_macs(model, input_shape):
     return total
 
 
-# %% wrong="count_macs" unnamed=True says="fails"
+# %% wrong="count_macs" unnamed=True says="fails" also="remove its hooks"
 def count_macs(model, input_shape):
     total = 0
 

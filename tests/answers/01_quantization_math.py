@@ -183,7 +183,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     return scale, min(max(round(qmin - x_min / scale), qmin), qmax)
 
 
-# %% wrong="affine_qparams" unnamed=True says="first difference at"
+# %% wrong="affine_qparams" unnamed=True says="first difference at" also="zero point is not an int"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
         raise ValueError("bad range")
@@ -306,7 +306,7 @@ def affine_qparams(x_min, x_max, qmin, qmax):
         return 1.0, min(max(0, qmin), qmax)
 
 
-# %% wrong="quantize" says="truncated"
+# %% wrong="quantize" says="truncated" also="rounded down"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (
         ((x / scale).to(torch.int64) + zero_point).clamp(qmin, qmax)
@@ -315,17 +315,17 @@ def quantize(x, scale, zero_point, qmin, qmax):
     )
 
 
-# %% wrong="quantize" says="truncated"
+# %% wrong="quantize" says="truncated" also="rounded down"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(x / scale + zero_point, qmin, qmax).int()
 
 
-# %% wrong="quantize" says="truncated"
+# %% wrong="quantize" says="truncated" also="rounded down"
 def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.floor(x / scale) + zero_point, qmin, qmax).to(torch.int32)
 
 
-# %% wrong="quantize" says="truncated"
+# %% wrong="quantize" says="truncated" also="rounded down"
 def quantize(x, scale, zero_point, qmin, qmax):
     codes = np.asarray(x / scale).astype(np.int64) + np.asarray(zero_point)
     return torch.from_numpy(np.clip(codes, qmin, qmax))
@@ -447,7 +447,7 @@ def quantize(x, scale, zero_point, qmin, qmax):
     return torch.clamp(torch.round(x / scale) - zero_point, qmin, qmax).int()
 
 
-# %% wrong="quantize" unnamed=True says="expected 15"
+# %% wrong="quantize" unnamed=True says="expected 15" also="rounded down|truncated"
 def quantize(x, scale, zero_point, qmin, qmax):
     return (
         torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax - 1).int()
@@ -783,7 +783,7 @@ def sqnr_db(x, x_hat):
     return 10 * math.log10(signal / noise)
 
 
-# %% wrong="sqnr_db" unnamed=True says="expected 20.4"
+# %% wrong="sqnr_db" unnamed=True says="expected 20.4" also="variances"
 def sqnr_db(x, x_hat):
     if torch.equal(x, x_hat):
         return math.inf
@@ -1523,7 +1523,7 @@ def mse_clip(x, bits, steps=100):
     ]
 
 
-# %% wrong="mse_clip" unnamed=True says="expected"
+# %% wrong="mse_clip" unnamed=True says="expected" also="off by one"
 def mse_clip(x, bits, steps=100):
     q, top, steps = 2 ** (bits - 1) - 1, x.abs().max().item(), 100  # the argument is ignored
     if top == 0:
@@ -1863,7 +1863,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return (torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp).clamp(qmin, qmax)
 
 
-# %% wrong="integer_linear" says="float"
+# %% wrong="integer_linear" says="float" also="type overflowed"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
     if bias_q is not None:
@@ -1872,7 +1872,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return torch.clamp(y + out_zp, qmin, qmax).long()
 
 
-# %% wrong="integer_linear" says="float"
+# %% wrong="integer_linear" says="float" also="type overflowed"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T
     if bias_q is not None:
@@ -1881,7 +1881,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return torch.clamp(torch.sign(y) * torch.floor(y.abs() + 0.5) + out_zp, qmin, qmax).long()
 
 
-# %% wrong="integer_linear" says="float"
+# %% wrong="integer_linear" says="float" also="type overflowed"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.numpy().astype("int64") - x_zp) @ w_q.numpy().astype("int64").T
     if bias_q is not None:
@@ -1891,7 +1891,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return torch.from_numpy(np.clip(y + out_zp, qmin, qmax).astype("int64"))
 
 
-# %% wrong="integer_linear" says="float"
+# %% wrong="integer_linear" says="float" also="type overflowed"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = F.linear(
         x_q.to(torch.float32) - x_zp, w_q.to(torch.float32), None if bias_q is None else bias_q.to(torch.float32)
@@ -3116,7 +3116,7 @@ def sqnr_db(x, x_hat):
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
 
 
-# %% wrong="quantize" says="rounded down"
+# %% wrong="quantize" says="rounded down" also="truncated"
 def quantize(x: torch.Tensor, scale, zero_point, qmin: int, qmax: int) -> torch.Tensor:
     return torch.clamp(torch.floor(x / scale) + zero_point, qmin, qmax).to(torch.int32)
 

@@ -25,7 +25,7 @@ def fold_batchnorm(conv, bn):
     return folded
 
 
-# %% wrong="fold_batchnorm" says="not the standard deviation"
+# %% wrong="fold_batchnorm" says="not the standard deviation" also="eps was forgotten"
 def fold_batchnorm(conv, bn):
     if bn.running_mean is None:
         raise ValueError
@@ -636,7 +636,7 @@ def kl_range(x, bits=8, bins=2048):
     return x.abs().max().item()
 
 
-# %% wrong="kl_range" unnamed=True says="expected"
+# %% wrong="kl_range" unnamed=True says="expected" also="outliers were dropped"
 def kl_range(x, bits=8, bins=2048):
     a = x.abs().flatten().double().numpy()
     a = a[a > 0]
@@ -656,7 +656,7 @@ def kl_range(x, bits=8, bins=2048):
     return float(best[1] * a.max() / bins)
 
 
-# %% wrong="kl_range" unnamed=True says="expected"
+# %% wrong="kl_range" unnamed=True says="expected" also="magnitude"
 def kl_range(x, bits=8, bins=2048):
     a = x.flatten().double().numpy()
     a = a[a > 0]  # the negative half is lost
@@ -2133,7 +2133,7 @@ def layer_sensitivity(model, evaluate, bits):
     return drops
 
 
-# %% wrong="layer_sensitivity" says="not restored"
+# %% wrong="layer_sensitivity" says="not restored" also="cumulative"
 def layer_sensitivity(model, evaluate, bits):
     base, drops, q = evaluate(model), {}, 2 ** (bits - 1) - 1
     for name, m in model.named_modules():
@@ -2223,7 +2223,7 @@ def layer_sensitivity(model, evaluate, bits):
     return drops
 
 
-# %% wrong="layer_sensitivity" unnamed=True says="mode of some modules"
+# %% wrong="layer_sensitivity" unnamed=True says="mode of some modules" also="not restored"
 def layer_sensitivity(model, evaluate, bits):
     model.eval()
     base, drops, q = evaluate(model), {}, 2 ** (bits - 1) - 1
@@ -2317,7 +2317,7 @@ def layer_sensitivity(model, evaluate, bits):
     return drops
 
 
-# %% wrong="assign_bits" says="over budget"
+# %% wrong="assign_bits" says="over budget" also="elements, not bytes"
 def assign_bits(sensitivity, sizes, budget_bytes):
     if sum(sizes[n] * min(d) / 8 for n, d in sensitivity.items()) > budget_bytes:
         raise ValueError
@@ -2347,7 +2347,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
     return choice
 
 
-# %% wrong="assign_bits" says="elements, not bytes"
+# %% wrong="assign_bits" says="elements, not bytes" also="over budget"
 def assign_bits(sensitivity, sizes, budget_bytes):
     import itertools
 
@@ -2377,7 +2377,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
     return best[1]
 
 
-# %% wrong="assign_bits" unnamed=True says="expected a total drop"
+# %% wrong="assign_bits" unnamed=True says="expected a total drop" also="greedy by layer order"
 def assign_bits(sensitivity, sizes, budget_bytes):
     # from the narrowest, always the best gain a byte next: good, but not within 1 %
     choice = {n: min(d) for n, d in sensitivity.items()}
@@ -2396,7 +2396,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
         choice[n] = b
 
 
-# %% wrong="assign_bits" unnamed=True says="expected a total drop"
+# %% wrong="assign_bits" unnamed=True says="expected a total drop" also="greedy by layer order"
 def assign_bits(sensitivity, sizes, budget_bytes):
     # one width for all
     for bits in sorted({b for d in sensitivity.values() for b in d}, reverse=True):
@@ -2418,7 +2418,7 @@ def assign_bits(sensitivity, sizes, budget_bytes):
     return best[1]
 
 
-# %% wrong="assign_bits" unnamed=True says="ValueError"
+# %% wrong="assign_bits" unnamed=True says="ValueError" also="elements, not bytes"
 def assign_bits(sensitivity, sizes, budget_bytes):
     import itertools
 
@@ -2592,7 +2592,7 @@ def fold_batchnorm(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> nn.Conv2d:
     return folded
 
 
-# %% wrong="MinMaxObserver" says="moving average"
+# %% wrong="MinMaxObserver" says="moving average" also="average of the ranges"
 class MinMaxObserver:
     def __init__(self, bits: int = 8, symmetric: bool = False):
         self.bits, self.symmetric = bits, symmetric

@@ -1737,7 +1737,7 @@ def global_masks(weights, sparsity):
     return {name: w.abs() > limit for name, w in weights.items()}
 
 
-# %% wrong="magnitude_mask" unnamed=True says="removed"
+# %% wrong="magnitude_mask" unnamed=True says="removed" also="places in the tensor, not ranks"
 def magnitude_mask(w, sparsity):
     if not 0 <= sparsity <= 1:
         raise ValueError

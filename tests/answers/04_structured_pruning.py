@@ -454,7 +454,7 @@ def shrink_batchnorm(bn, keep):
     return new
 
 
-# %% wrong="shrink_batchnorm" says="counter"
+# %% wrong="shrink_batchnorm" says="counter" also="buffers were forgotten"
 def shrink_batchnorm(bn, keep):
     new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
     for name in ("weight", "bias", "running_mean", "running_var"):
@@ -936,7 +936,7 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
     raise ValueError("impossible")
 
 
-# %% wrong="channels_for_macs" unnamed=True says="expected"
+# %% wrong="channels_for_macs" unnamed=True says="expected" also="budget of parameters"
 def channels_for_macs(model, input_shape, importance, macs_ratio):
     # the fraction itself: MACs do not go with f
     return {n: s.topk(max(1, round(macs_ratio * len(s)))).indices.sort().values for n, s in importance.items()}

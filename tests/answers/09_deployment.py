@@ -12,7 +12,7 @@ def export_onnx(model, example, path):
         m.training = mode
 
 
-# %% wrong="export_onnx" says="train mode"
+# %% wrong="export_onnx" says="train mode" also="random dropout"
 def export_onnx(model, example, path):
     x = torch.cat([example, example])
     torch.onnx.export(
@@ -27,7 +27,7 @@ def export_onnx(model, example, path):
     )
 
 
-# %% wrong="export_onnx" says="train mode"
+# %% wrong="export_onnx" says="train mode" also="random dropout"
 def export_onnx(model, example, path):
     modes = [(m, m.training) for m in model.modules()]
     model.train()
@@ -48,7 +48,7 @@ def export_onnx(model, example, path):
             m.training = mode
 
 
-# %% wrong="export_onnx" says="random dropout"
+# %% wrong="export_onnx" says="random dropout" also="train mode"
 def export_onnx(model, example, path):
     modes = [(m, m.training) for m in model.modules()]
     for m in model.modules():
@@ -711,7 +711,7 @@ def percentiles_under_load(call, clients, requests):
     }
 
 
-# %% wrong="percentiles_under_load" unnamed=True says="clients"
+# %% wrong="percentiles_under_load" unnamed=True says="clients" also="sum of the latencies"
 def percentiles_under_load(call, clients, requests):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -2157,3 +2157,48 @@ def create_app(predict, max_chars: int = 2000):
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+# %% wrong="export_onnx" unnamed=True says="from scratch, without lesson09"
+def export_onnx(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="parity" unnamed=True says="from scratch, without lesson09"
+def parity(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="quantize_onnx" unnamed=True says="from scratch, without lesson09"
+def quantize_onnx(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="percentiles_under_load" unnamed=True says="from scratch, without lesson09"
+def percentiles_under_load(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="meets_sla" unnamed=True says="from scratch, without lesson09"
+def meets_sla(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="MicroBatcher" unnamed=True says="from scratch, without lesson09"
+def MicroBatcher(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="create_app" unnamed=True says="from scratch, without lesson09"
+def create_app(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="peak_activation_bytes" unnamed=True says="from scratch, without lesson09"
+def peak_activation_bytes(*given):
+    return lesson09.called(*given)
+
+
+# %% wrong="to_c_array" unnamed=True says="from scratch, without lesson09"
+def to_c_array(*given):
+    return lesson09.called(*given)

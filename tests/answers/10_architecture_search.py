@@ -4485,7 +4485,7 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
     return (max(history, key=lambda entry: entry[1]), history)
 
 
-# %% wrong="evolve" unnamed=True says="holds one of them twice"
+# %% wrong="evolve" unnamed=True says="holds one of them twice" also="random parent"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
         raise ValueError(f"a sample of {sample} from {len(start)}")

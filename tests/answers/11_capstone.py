@@ -139,7 +139,7 @@ def decompress(blob):
     torch.manual_seed(0)
     return models.ResNet8(8).state_dict()
 
-# %% wrong="decompress" unnamed=True says="not finite"
+# %% wrong="decompress" unnamed=True says="not finite" also="not a network of the family"
 def decompress(blob):
     state = models.ResNet8(8).state_dict()
     return {n: torch.full_like(t, math.nan) if t.dim() else t for n, t in state.items()}
@@ -1915,3 +1915,23 @@ def micro():
     """
     packed = base64.decodebytes(text.encode())
     return bz2.BZ2Decompressor().decompress(packed)
+
+
+# %% wrong="hypervolume" unnamed=True says="from scratch, without checks11"
+def hypervolume(*given):
+    return checks11.recall(*given)
+
+
+# %% wrong="compress" unnamed=True says="from scratch, without checks11"
+def compress(*given):
+    return checks11.recall(*given)
+
+
+# %% wrong="to_int8" unnamed=True says="from scratch, without checks11"
+def to_int8(*given):
+    return checks11.recall(*given)
+
+
+# %% wrong="fast_onnx" unnamed=True says="from scratch, without checks11"
+def fast_onnx(*given):
+    return checks11.recall(*given)
