@@ -94,7 +94,7 @@ def kmeans_codebook(values, bits, init="linear"):
         book = torch.stack([values[idx == j].mean() for j in range(len(book)) if (idx == j).any()])
     return book, (values[:, None] - book).abs().argmin(1)
 
-# %% wrong="kmeans_codebook" says="not bits"
+# %% wrong="kmeans_codebook" says="not bits" also="empty clusters stay in it"
 def kmeans_codebook(values, bits, init="linear"):
     if init not in ("linear", "random", "density"):
         raise ValueError(init)
@@ -104,7 +104,7 @@ def kmeans_codebook(values, bits, init="linear"):
         book = torch.stack([values[idx == j].mean() if (idx == j).any() else book[j] for j in range(len(book))])
     return book, (values[:, None] - book).abs().argmin(1)
 
-# %% wrong="kmeans_codebook" says="empty clusters that stay"
+# %% wrong="kmeans_codebook" says="empty clusters that stay" also="equal steps between min and max"
 def kmeans_codebook(values, bits, init="linear"):
     if init not in ("linear", "random", "density"):
         raise ValueError(init)
@@ -177,7 +177,7 @@ def kmeans_codebook(values, bits, init="linear"):
         book = torch.stack([values[idx == j].mean() if (idx == j).any() else book[j] for j in range(k)])
     return book, (values[:, None] - book).abs().argmin(1)
 
-# %% wrong="kmeans_codebook" says="equal steps between min and max"
+# %% wrong="kmeans_codebook" says="equal steps between min and max" also="empty clusters that stay"
 def kmeans_codebook(values, bits, init="linear"):  # starts in the middles of equal parts
     if init not in ("linear", "random", "density"):
         raise ValueError(init)
@@ -522,7 +522,7 @@ def huffman_lengths(counts):  # a tree of nested tuples
             lengths[node] = depth
     return lengths
 
-# %% wrong="huffman_lengths" says="-log2(p) rounded"
+# %% wrong="huffman_lengths" says="-log2(p) rounded" also="not the cheapest"
 def huffman_lengths(counts):
     total = sum(counts)
     return [max(1, math.ceil(math.log2(total / c))) if c else 0 for c in counts]
@@ -585,7 +585,7 @@ def huffman_lengths(counts):  # the root counts as a bit
         n += 1
     return lengths
 
-# %% wrong="huffman_lengths" unnamed=True says="-log2(p) rounded"
+# %% wrong="huffman_lengths" unnamed=True says="-log2(p) rounded" also="not the cheapest"
 def huffman_lengths(counts):  # rounds -log2(p) to the nearest
     total = sum(counts)
     return [max(1, round(math.log2(total / c))) if c else 0 for c in counts]
@@ -2051,7 +2051,7 @@ def decode_symbols(blob, codes, n):
         raise ValueError
     return found
 
-# %% wrong="huffman_lengths" unnamed=True says="yours [1, 3, 0, 2]"
+# %% wrong="huffman_lengths" unnamed=True says="yours [1, 3, 0, 2]" also="-log2(p) rounded|not the cheapest"
 def huffman_lengths(counts):  # lists are shown as lists
     total = sum(counts)
     if sum(c > 0 for c in counts) == 1:
