@@ -30,7 +30,7 @@ SETUP, TEST, BEGIN, READ, CHOOSE = 32, 33, 34, 35, 36
 RESULT, ASK = 96, 97
 ANSWER, LOST = 98, 99
 
-MEMORY = 3 << 30  # a fork of the parent has 0.74 GB; a test of the lessons needs no more than twice that
+MEMORY = 3 << 30  # a fork of the parent has 0.85 GB; a test of the lessons needs no more than twice that
 OUTPUT_CHARACTERS = 50_000
 # Exceptions that would end a loop of the test in silence, if an answer could raise them here.
 SILENT = (StopIteration, StopAsyncIteration, GeneratorExit)
