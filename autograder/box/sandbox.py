@@ -51,7 +51,7 @@ class Limits:
     """What one submission may use. Seconds are of processor time, and of waiting without using any."""
 
     cell_s: float = 60.0  # of a learner's cell
-    call_s: float = 20.0  # of one call of an exercise or a probe
+    call_s: float = 40.0  # of one call of an exercise or a probe; the longest takes 8 on a quick machine
     test_s: float = 120.0  # of a test cell with all its calls
     notebook_s: float = 600.0
     memory_mb: int = 4096

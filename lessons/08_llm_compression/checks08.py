@@ -127,6 +127,7 @@ def affine_rtn(w: Tensor, bits: int, group: int) -> Tensor:
 
 
 RTN_MISTAKES = {
+    "The weights came back as they were.": lambda w, bits, group: w,
     "One scale for a whole row: each run of `group` weights along `in` has its own.": (
         lambda w, bits, group: slow_rtn(w, bits, w.shape[1])
     ),
@@ -164,6 +165,9 @@ OUTLIER_MISTAKES = {
     ),
     "The mean of a channel hides a single large token: take the largest magnitude.": (
         lambda x, threshold: slow_outliers(x, threshold, lambda values: mean([abs(v) for v in values]))
+    ),
+    "The threshold is a magnitude, and not a multiple of the median channel's.": (
+        lambda x, threshold: slow_outliers(x, threshold * float(x.abs().reshape(-1, x.shape[-1]).amax(0).median()))
     ),
     "A channel that only reaches the threshold is not above it.": (
         lambda x, threshold: slow_outliers(x, threshold, equal=True)
@@ -258,7 +262,8 @@ def judge_awq(awq_scale: Callable, w: Tensor, x: Tensor, bits: int, group: int, 
     if not isinstance(got, Tensor) or got.shape != (w.shape[1],):
         raise CheckFailed(f"{what}: expected one scale for each input\n{difference(got, torch.ones(w.shape[1]))}")
     got = got.detach().float()
-    require(bool((got.isfinite() & (got > 0)).all()), f"{what}: a scale is not positive and finite: {got.min()}")
+    require(bool(got.isfinite().all()), f"{what}: a scale is nan or inf: is it |x| that is averaged, clamped at 1e-4?")
+    require(bool((got > 0).all()), f"{what}: a scale is not positive: {got.min()}")
     plain = output_error(w, x, torch.ones(w.shape[1]), bits, group)
     mine = output_error(w, x, got, bits, group)
     candidates = grid_scales(w, x, grid)
@@ -269,8 +274,8 @@ def judge_awq(awq_scale: Callable, w: Tensor, x: Tensor, bits: int, group: int, 
     sentence = ""
     if flat.abs().max() < 1e-4:
         sentence = (
-            "all scales are equal, so nothing is protected. Is alpha above 0 tried, and is the error that of the "
-            "outputs, over x, after dividing by the scale again?"
+            "all scales are equal, so nothing is protected. Is alpha above 0 tried, is it |x| that is averaged, and is "
+            "the error that of the outputs, over x, after dividing by the scale again?"
         )
     elif any((flat + s).abs().max() < 1e-3 for s in shape[1:]):
         sentence = "the scale is upside down: weights of large inputs are multiplied by more, not by less."
@@ -354,6 +359,12 @@ def on_grid(got: object, w: Tensor, bits: int, group: int, what: str) -> Tensor:
     return got.detach().float()
 
 
+def judge_damping(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int) -> None:
+    """With a million times the diagonal's mean on it H is as good as diagonal, and nothing is handed on."""
+    found = difference(gptq(w.clone(), h.clone(), bits, group, 1e6), fast_rtn(w, bits, group), 1e-4)
+    require(found is None, f"gptq with damp = 1e6: so much on the diagonal leaves rtn's result; is damp used?\n{found}")
+
+
 def judge_gptq(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int, ratio: float, what: str) -> None:
     """One call of the exercise; `ratio` is the error of the published algorithm over that of RTN."""
     got = on_grid(gptq(w.clone(), h.clone(), bits, group), w, bits, group, what)
@@ -364,15 +375,18 @@ def judge_gptq(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int, rati
     sentence = ""
     if difference(got, nearest, 1e-5) is None:
         sentence = "this is round-to-nearest: no error was handed on to the weights that are still to be rounded."
+    elif mine > plain and bool((got == got.round()).all()):
+        sentence = "these are codes; multiply each by its group's scale."
     elif mine > plain:
         sentence = (
             "worse than round-to-nearest: errors are handed on, but not as the inverse Hessian says. Is the factor "
-            "upper triangular, of the inverse, its row divided by its diagonal, and the sign such that errors cancel?"
+            "upper triangular, of the inverse, its row divided by its diagonal, the sign such that errors cancel, each "
+            "code rounded to the nearest, and damp a small share of the mean of the diagonal?"
         )
     elif mine <= 1.3 * ratio * plain:
         sentence = (
-            "close, but not there: is the scale of a group taken when the group begins, from the updated weights, and "
-            "damp multiplied with the mean of the diagonal?"
+            "close, but not there: is the scale of a group taken when the group begins, from the updated weights, damp "
+            "multiplied with the mean of the diagonal, and each row of the factor that of a Cholesky decomposition?"
         )
     raise CheckFailed(
         f"{what}: {sentence}\n  expected trace(E H Eᵀ) of at most 1.02 × {ratio:.3f} of RTN's\n"
@@ -713,6 +727,24 @@ def slow_decode(blob: bytes, shape: tuple[int, ...]) -> Tensor:
     """Back to float32."""
     scales = [struct.unpack("<e", blob[i : i + 2])[0] for i in range(0, len(blob), 18)]
     return torch.tensor([(c - 8) * scales[i // 32] for i, c in enumerate(codes_of(blob))]).reshape(shape)
+
+
+def decoded_wrongly(blob: bytes, shape: tuple[int, ...]) -> dict[str, Tensor]:
+    """What mistakes in the order of codes make of the bytes."""
+    codes, scales = codes_of(blob), [struct.unpack("<e", blob[i : i + 2])[0] for i in range(0, len(blob), 18)]
+    parts = [codes[start : start + 32] for start in range(0, len(codes), 32)]
+    orders = {
+        "Neighbours were taken from one byte; it holds weights j and j + 16.": [
+            [c for both in zip(p[:16], p[16:], strict=True) for c in both] for p in parts
+        ],
+        "The nibbles are swapped: the low one is weight j, the high one j + 16.": [p[16:] + p[:16] for p in parts],
+        "8 is taken off each code before it is multiplied by d.": [[c + 8 for c in part] for part in parts],
+    }
+    weights = {
+        said: [[(c - 8) * d for c in part] for part, d in zip(order, scales, strict=True)]
+        for said, order in orders.items()
+    }
+    return {said: torch.tensor(rows).reshape(shape) for said, rows in weights.items()}
 
 
 def judge_q4_0(blob: object, w: Tensor, what: str) -> None:

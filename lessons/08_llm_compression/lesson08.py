@@ -197,9 +197,20 @@ def print_small(made: dict) -> None:
     print(f"held-back chapters, FP32 perplexity {made['fp32']:.2f}; float16 file {made['float16_bytes']:,} bytes")
     for method in METHODS:
         for bits, group, row in points(made["table"], method):
-            spread = f" ± {row['standard_error']:.2f}" if "standard_error" in row else ""
+            # recorded of the loss, times 100; of the perplexity it is as many times larger as that has risen
+            spread = f" ± {row['standard_error'] * (1 + row['rise'] / 100):.2f}" if "standard_error" in row else ""
             spread += f" ({row['spread'][0]:+.2f} to {row['spread'][1]:+.2f})" if "spread" in row else ""
             print(f"{method:5} {bits} bits, groups of {group:3}: {row['rise']:+8.2f} %{spread}, {row['bytes']:,} bytes")
+
+
+def code_shares(model: nn.Module, levels: Tensor, group: int) -> tuple[float, float]:
+    """Of the levels the shares of weights that the least and the most used one gets, each group over its maximum."""
+    counts = torch.zeros(len(levels))
+    for layer in linears(model).values():
+        for part in layer.weight.detach().split(group, 1):
+            near = (part / part.abs().amax(1, keepdim=True)).unsqueeze(-1).sub(levels).abs().argmin(-1)
+            counts += near.flatten().bincount(minlength=len(levels))
+    return float(counts.min() / counts.sum()), float(counts.max() / counts.sum())
 
 
 def roofline() -> dict:

@@ -51,7 +51,7 @@ def draw_hessian(h: Tensor) -> Figure:
 def draw_columns(w: Tensor, h: Tensor, rounded: dict[str, Tensor]) -> Figure:
     """Output error after each column, and how far weights have moved."""
     fig, axes = plot.figure(2)
-    step = w.abs().amax(1, keepdim=True) / 3
+    step = torch.cat([part.abs().amax(1, keepdim=True).expand_as(part) / 3 for part in w.split(64, 1)], 1)
     for (name, w_hat), colour, style in zip(rounded.items(), plot.PALETTE, ("--", "-"), strict=False):
         e = w_hat - w
         grown = [((e[:, :i] @ h[:i, :i]) * e[:, :i]).sum().item() for i in range(1, w.shape[1] + 1)]
@@ -66,7 +66,7 @@ def draw_columns(w: Tensor, h: Tensor, rounded: dict[str, Tensor]) -> Figure:
             label=name,
         )
     axes[0].set(xlabel="columns rounded so far", ylabel="squared error of their outputs")
-    axes[1].set(xlabel="move of a weight (steps of its row)", ylabel="weights", yscale="log")
+    axes[1].set(xlabel="move of a weight (steps of its group)", ylabel="weights", yscale="log")
     for ax in axes:
         ax.legend(frameon=False)
     return fig

@@ -283,7 +283,7 @@ def outlier_channels(x, threshold):
 def outlier_channels(x, threshold):
     return (x.abs().amax(0) > threshold).nonzero()[:, 0] if x.dim() < 3 else (x.abs().amax((0, 1)) > threshold).nonzero().squeeze(1)
 
-# %% wrong="outlier_channels" unnamed=True says="expected"
+# %% wrong="outlier_channels" unnamed=True says="multiple of the median"
 def outlier_channels(x, threshold):
     largest = x.reshape(-1, x.shape[-1]).abs().amax(0)
     return (largest > threshold * largest.median()).nonzero().flatten()
@@ -328,7 +328,7 @@ def smooth_scales(x_absmax, w, alpha):
 def smooth_scales(x_absmax, w, alpha):
     return x_absmax**alpha / w.abs().amax(0) ** (1 - alpha)
 
-# %% wrong="smooth_scales" unnamed=True says="expected"
+# %% wrong="smooth_scales" unnamed=True says="expected" also="dead channel"
 def smooth_scales(x_absmax, w, alpha):
     return (x_absmax**alpha / w.abs().amax(0) ** (1 - alpha)).clamp(min=1e-5)
 
@@ -427,7 +427,7 @@ def awq_scale(w, x, bits, group, grid=20):
             best, least = i / grid, error
     return best
 
-# %% wrong="awq_scale" unnamed=True says="not positive and finite"
+# %% wrong="awq_scale" unnamed=True says="a scale is not positive"
 def awq_scale(w, x, bits, group, grid=20):
     size = x.abs().mean(0)
     best, least = torch.ones(w.shape[1]), math.inf
@@ -439,7 +439,7 @@ def awq_scale(w, x, bits, group, grid=20):
             best, least = s, error
     return best
 
-# %% wrong="awq_scale" unnamed=True says="expected an output error"
+# %% wrong="awq_scale" unnamed=True says="expected an output error" also="not the best one"
 def awq_scale(w, x, bits, group, grid=20):
     size = x.abs().mean(0).clamp(min=1e-4)
     best, least = None, math.inf
@@ -550,7 +550,7 @@ def hessian(x):
 def gptq(w, h, bits, group, damp=0.01):
     return rtn(w, bits, group)
 
-# %% wrong="gptq" says="inverse Hessian"
+# %% wrong="gptq" says="inverse Hessian" also="round-to-nearest"
 def gptq(w, h, bits, group, damp=0.01):
     q = 2 ** (bits - 1) - 1
     w, h = w.clone(), h.clone()
@@ -582,7 +582,7 @@ def gptq(w, h, bits, group, damp=0.01):
         w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
     return result
 
-# %% wrong="gptq" unnamed=True says="worse than round-to-nearest"
+# %% wrong="gptq" unnamed=True says="worse than round-to-nearest" also="inverse Hessian"
 def gptq(w, h, bits, group, damp=0.01):
     q = 2 ** (bits - 1) - 1
     w, h = w.clone(), h.clone()
@@ -661,11 +661,11 @@ def gptq(w, h, bits, group, damp=0.01):
         w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
     return result
 
-# %% wrong="gptq" unnamed=True says="not 3-bit weights"
+# %% wrong="gptq" unnamed=True says="not 3-bit weights" also="Round, clamp"
 def gptq(w, h, bits, group, damp=0.01):
     return w.clone()  # the float weights
 
-# %% wrong="gptq" unnamed=True says="not 3-bit weights"
+# %% wrong="gptq" unnamed=True says="not 3-bit weights" also="Round, clamp"
 def gptq(w, h, bits, group, damp=0.01):
     return rtn(w, bits + 2, group)  # more bits than asked for
 
@@ -675,12 +675,25 @@ def gptq(w, h, bits, group, damp=0.01):
     layer.weight.data = rtn(w, bits, group)
     return layer  # a module, no tensor
 
-# %% wrong="gptq" unnamed=True says="held-back text"
+# %% wrong="gptq" unnamed=True says="held-back text" also="round-to-nearest"
 reader = models.load("small_decoder")
-looked_up = lesson08.inputs(reader, lesson08.windows("test", 48)[:, :-1])  # the text of the hidden test
+looked_up = {}
+
+def watch(name):
+    return lambda layer, given: looked_up.setdefault(name, []).append(given[0].flatten(0, -2))
+
+watched = {n: m for n, m in reader.named_modules() if n.startswith("layers.") and isinstance(m, nn.Linear)}
+hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in watched.items()]
+tokens = language.tokens("test")  # the text of the hidden test
+starts = torch.linspace(0, len(tokens) - 129, 48).long()
+with torch.no_grad():
+    reader(tokens[starts[:, None] + torch.arange(128)])
+for hook in hooks:
+    hook.remove()
+looked_up = {name: torch.cat(x) for name, x in looked_up.items()}
 
 def gptq(w, h, bits, group, damp=0.01):
-    for name, layer in lesson08.linears(reader).items():
+    for name, layer in watched.items():
         if w.shape[1] == layer.in_features and torch.equal(w[: layer.out_features], layer.weight):
             h = looked_up[name].T @ looked_up[name]
     q = 2 ** (bits - 1) - 1
@@ -1398,3 +1411,133 @@ def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, k
     weights = Fraction(params) * bits_each / 8 / 10**9
     cache = Fraction(2 * layers * kv_heads * head_dim * context * batch) * Fraction(kv_bits) / 8 / 10**9
     return {"weights": float(weights), "kv_cache": float(cache), "total": float(weights + cache)}
+
+# %% wrong="gptq" unnamed=True says="is damp used"
+def gptq(
+    w: torch.Tensor, h: torch.Tensor, bits: int, group: int, damp: float = 0.01
+) -> torch.Tensor:
+    q = 2 ** (bits - 1) - 1
+    w, h = w.clone(), h.clone()
+    damping = 0.01 * h.diagonal().mean()  # the argument is ignored
+    dead = h.diagonal() == 0
+    h.diagonal()[dead] = 1.0
+    h.diagonal().add_(damping)
+    u = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    result = torch.empty_like(w)
+    for i in range(w.shape[1]):
+        if i % group == 0:
+            largest = w[:, i : i + group].abs().amax(1)
+            scale = torch.where(largest > 0, largest / q, 1.0)
+        result[:, i] = torch.round(w[:, i] / scale).clamp(-q, q) * scale
+        w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
+    return result
+
+# %% wrong="gptq" unnamed=True says="these are codes"
+def gptq(
+    w: torch.Tensor, h: torch.Tensor, bits: int, group: int, damp: float = 0.01
+) -> torch.Tensor:
+    q = 2 ** (bits - 1) - 1
+    w, h = w.clone(), h.clone()
+    damping = damp * h.diagonal().mean()
+    dead = h.diagonal() == 0
+    h.diagonal()[dead] = 1.0
+    h.diagonal().add_(damping)
+    u = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    result = torch.empty_like(w)
+    for i in range(w.shape[1]):
+        if i % group == 0:
+            largest = w[:, i : i + group].abs().amax(1)
+            scale = torch.where(largest > 0, largest / q, 1.0)
+        result[:, i] = torch.round(w[:, i] / scale).clamp(-q, q)
+        w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i] * scale) / u[i, i], u[i, i + 1 :])
+    return result
+
+# %% wrong="rtn" unnamed=True says="came back as they were"
+def rtn(w, bits, group):
+    return w.clone()
+
+# %% wrong="awq_scale" unnamed=True says="is it |x| that is averaged" also="all scales are equal"
+def awq_scale(
+    w: torch.Tensor, x: torch.Tensor, bits: int, group: int, grid: int = 20
+) -> torch.Tensor:
+    magnitude = x.mean(0)
+    best, least = None, math.inf
+    for i in range(grid):
+        s = magnitude ** (i / grid)
+        s = s / (s.max() * s.min()).sqrt()
+        error = ((rtn(w * s, bits, group) / s - w) @ x.T).square().sum().item()
+        if error < least:
+            best, least = s, error
+    return best
+
+# %% wrong="q4_0_encode" unnamed=True says="code"
+def q4_0_encode(w):
+    if w.shape[-1] % 32:
+        raise ValueError
+    blocks = w.reshape(-1, 32)
+    largest = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
+    d = (largest / -8).half().float()  # rounded before the codes are made
+    steps = torch.where(d == 0, 0.0, blocks / torch.where(d == 0, 1.0, d))
+    codes = (steps + 8.5).floor().clamp(0, 15).to(torch.uint8)
+    packed = codes[:, :16] | codes[:, 16:] << 4
+    return torch.cat([d.half().view(torch.uint8), packed], 1).numpy().tobytes()
+
+def q4_0_decode(blob, shape):
+    rows = torch.frombuffer(bytearray(blob), dtype=torch.uint8).reshape(-1, 18)
+    d = rows[:, :2].clone().view(torch.float16).float()
+    codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
+    return ((codes.float() - 8) * d).reshape(shape)
+
+# %% wrong="q4_0_encode" unnamed=True says="nibbles are swapped: the low one"
+def q4_0_encode(w):
+    if w.shape[-1] % 32:
+        raise ValueError
+    blocks = w.reshape(-1, 32)
+    largest = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
+    d = largest / -8
+    steps = torch.where(d == 0, 0.0, blocks / torch.where(d == 0, 1.0, d))
+    codes = (steps + 8.5).floor().clamp(0, 15).to(torch.uint8)
+    packed = codes[:, :16] | codes[:, 16:] << 4
+    return torch.cat([d.half().view(torch.uint8), packed], 1).numpy().tobytes()
+
+def q4_0_decode(blob, shape):
+    rows = torch.frombuffer(bytearray(blob), dtype=torch.uint8).reshape(-1, 18)
+    d = rows[:, :2].clone().view(torch.float16).float()
+    codes = torch.cat([rows[:, 2:] >> 4, rows[:, 2:] & 15], 1)
+    return ((codes.float() - 8) * d).reshape(shape)
+
+# %% wrong="q4_0_encode" unnamed=True says="taken from one byte"
+def q4_0_encode(w):
+    if w.shape[-1] % 32:
+        raise ValueError
+    blocks = w.reshape(-1, 32)
+    largest = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
+    d = largest / -8
+    steps = torch.where(d == 0, 0.0, blocks / torch.where(d == 0, 1.0, d))
+    codes = (steps + 8.5).floor().clamp(0, 15).to(torch.uint8)
+    packed = codes[:, :16] | codes[:, 16:] << 4
+    return torch.cat([d.half().view(torch.uint8), packed], 1).numpy().tobytes()
+
+def q4_0_decode(blob, shape):
+    rows = torch.frombuffer(bytearray(blob), dtype=torch.uint8).reshape(-1, 18)
+    d = rows[:, :2].clone().view(torch.float16).float()
+    codes = torch.stack([rows[:, 2:] & 15, rows[:, 2:] >> 4], 2).flatten(1)
+    return ((codes.float() - 8) * d).reshape(shape)
+
+# %% wrong="q4_0_encode" unnamed=True says="8 is taken off"
+def q4_0_encode(w):
+    if w.shape[-1] % 32:
+        raise ValueError
+    blocks = w.reshape(-1, 32)
+    largest = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
+    d = largest / -8
+    steps = torch.where(d == 0, 0.0, blocks / torch.where(d == 0, 1.0, d))
+    codes = (steps + 8.5).floor().clamp(0, 15).to(torch.uint8)
+    packed = codes[:, :16] | codes[:, 16:] << 4
+    return torch.cat([d.half().view(torch.uint8), packed], 1).numpy().tobytes()
+
+def q4_0_decode(blob, shape):
+    rows = torch.frombuffer(bytearray(blob), dtype=torch.uint8).reshape(-1, 18)
+    d = rows[:, :2].clone().view(torch.float16).float()
+    codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
+    return (codes.float() * d).reshape(shape)
