@@ -8,6 +8,9 @@ every call of an exercise, in the learner's sandboxed process, and everything el
 import copy
 import math
 import numbers
+import os
+import sys
+import warnings
 from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
@@ -21,6 +24,15 @@ from bonsai.settings import usual_settings
 from bonsai.wording import advice, call_as_code, is_stub, name_of, raised  # noqa: F401
 
 NOT_WRITTEN = "NotImplementedError: not written yet. Write the answer in place of `raise NotImplementedError()`."
+
+
+def warn_on_stdout(message, category, filename, lineno, file=None, line=None) -> None:
+    """Show a warning as a cell's output: to stock nbgrader anything on stderr is a failed test."""
+    print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stdout)
+
+
+if os.environ.get("NBGRADER_EXECUTION"):  # nbgrader is grading or validating
+    warnings.showwarning = warn_on_stdout
 
 
 class CheckFailed(AssertionError):

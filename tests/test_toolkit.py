@@ -2,8 +2,12 @@
 
 import gzip
 import hashlib
+import os
+import subprocess
+import sys
 import time
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bonsai import bundle, data, measure, models, plot, testing, train, widgets
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_bundled_files_are_the_official_ones():
@@ -207,3 +213,13 @@ def test_fresh_in_the_learners_kernel(monkeypatch):
     assert testing.fresh(long, limit=20_000)() == 1
     monkeypatch.setattr(testing, "get_ipython", lambda: None)
     assert testing.fresh(long).code_bytes == 0
+
+
+def test_a_warning_costs_no_points_under_nbgrader():
+    """What stands on stderr is a failed test to nbgrader, and torch warns of `float(loss)`."""
+    code = "import bonsai.testing, warnings; warnings.warn('of a library')"
+    for execution, shown in (("autograde", "stdout"), ("validate", "stdout"), ("", "stderr")):
+        environment = os.environ | {"NBGRADER_EXECUTION": execution}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT)
+        assert "of a library" in getattr(done, shown) and done.returncode == 0, done
+        assert shown == "stderr" or not done.stderr, done.stderr
