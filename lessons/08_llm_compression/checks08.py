@@ -169,6 +169,9 @@ OUTLIER_MISTAKES = {
     "The threshold is a magnitude, and not a multiple of the median channel's.": (
         lambda x, threshold: slow_outliers(x, threshold * float(x.abs().reshape(-1, x.shape[-1]).amax(0).median()))
     ),
+    "The threshold is a magnitude, and not a multiple of a standard deviation.": (
+        lambda x, threshold: slow_outliers(x, threshold * float(x.std()))
+    ),
     "A channel that only reaches the threshold is not above it.": (
         lambda x, threshold: slow_outliers(x, threshold, equal=True)
     ),

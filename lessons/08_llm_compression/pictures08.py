@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bonsai import plot
 
-CARDS_GB = (8, 16, 24, 80)
+CARDS_GB = (8, 16, 24, 48, 80)
 
 
 def draw_channels(x: Tensor, w: Tensor, recorded: dict) -> Figure:
@@ -146,10 +146,10 @@ def draw_memory(memory_gb: Callable, billions: int, bits: float, context_k: int,
         label=f"KV cache {need['kv_cache']:.1f} GB",
     )
     for size in CARDS_GB:
-        ax.axvline(size, color=plot.BLACK, ls="-" if need["total"] <= size else ":")
+        ax.axvline(size, ymax=0.55, color=plot.BLACK, ls="-" if need["total"] <= size else ":")
         ax.text(size, 0.55, f"{size} GB", ha="center")
     fits = [f"{size} GB" for size in CARDS_GB if need["total"] <= size]
-    verdict = f"{need['total']:.1f} in all, fits into {', '.join(fits) or 'none of the four'}"
+    verdict = f"{need['total']:.1f} in all, fits into {', '.join(fits) or 'none of them'}"
     ax.set(xlabel=f"GB; {verdict} ({layers} layers, 8 heads of 128)", yticks=[], ylim=(-0.5, 1.3))
     ax.legend(frameon=False, ncols=2, loc="upper center")
     return fig
@@ -163,7 +163,11 @@ def draw_roofline(limits: dict) -> Figure:
         ax.plot(x, (x * factor * limits["gb_s"]).clamp(max=limits["gflop_s"]), style, color=plot.BLUE, label=name)
     for (tokens, seconds), marker in zip(limits["layer"].items(), plot.MARKERS, strict=False):
         ax.plot(
-            tokens / 2, 2 * tokens * limits["weights"] / seconds / 1e9, marker, color=plot.RED, label=f"{tokens} tokens"
+            tokens / 2,
+            2 * tokens * limits["weights"] / seconds / 1e9,
+            marker,
+            color=plot.RED,
+            label=f"{tokens} token{'s' * (tokens > 1)}",
         )
     ax.set(xlabel="operations per byte of an FP32 weight", ylabel="GFLOP/s", xscale="log", yscale="log")
     ax.legend(frameon=False)

@@ -1541,3 +1541,17 @@ def q4_0_decode(blob, shape):
     d = rows[:, :2].clone().view(torch.float16).float()
     codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
     return (codes.float() * d).reshape(shape)
+
+# %% wrong="outlier_channels" unnamed=True says="multiple of a standard deviation"
+def outlier_channels(x, threshold):
+    largest = x.abs().flatten(0, -2).amax(0) if x.dim() > 1 else x.abs()
+    return torch.nonzero(largest > threshold * x.std()).flatten()
+
+# %% right="rtn"
+def rtn(w, bits, group):
+    # a scale is never less than 1e-8, as many libraries have it
+    q, parts = 2 ** (bits - 1) - 1, []
+    for part in w.split(group, 1):
+        scale = (part.abs().amax(1, keepdim=True) / q).clamp(min=1e-8)
+        parts.append((part / scale).round().clamp(-q, q) * scale)
+    return torch.cat(parts, 1)
