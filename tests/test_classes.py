@@ -127,6 +127,7 @@ def stopped(number: int, *words: object, when: str, cwd: Path | None = None) -> 
         said += line
     began = time.monotonic()
     process.send_signal(number)
+    process.send_signal(number)  # as `timeout` does, and some who are impatient
     out, rest = process.communicate(timeout=60)
     assert time.monotonic() - began < 20
     return subprocess.CompletedProcess(command, process.returncode, out, said + rest)

@@ -32,10 +32,19 @@ _waiting: list[int] | None = None  # signals that came during `unbroken`
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Meanwhile Ctrl-C and SIGTERM raise `Stopped` in the main thread; a second one ends the program."""
+    """Meanwhile Ctrl-C and SIGTERM raise `Stopped` in the main thread; a second one, a second later, ends the program
+    (`timeout` sends each twice)."""
+    first = 0.0
 
     def stop(number: int, frame: object) -> None:
-        signal.signal(number, before[number])
+        nonlocal first
+        if first and time.monotonic() - first < 1:
+            return
+        if first:
+            signal.signal(number, before[number])
+            os.kill(os.getpid(), number)
+            return
+        first = time.monotonic()
         if _waiting is not None:
             _waiting.append(number)
         else:
