@@ -78,10 +78,11 @@ def check_lessons() -> None:
     """
     if not sources():
         raise SourceError(f"there are no lessons: {SOLUTIONS} holds no source")
+    from bonsai.scratch import own_modules  # imported late: IPython takes a while
+
     for source in sources():
         there = {helper.stem for helper in helpers(source)}
-        wanted = re.findall(r"^(?:from|import) ((?:lesson|checks)\d\d)\b", source.read_text(encoding="utf-8"), re.M)
-        if missing := sorted(set(wanted) - there):
+        if missing := sorted(set(own_modules([source.read_text(encoding="utf-8")])) - there):
             raise SourceError(f"{LESSONS / source.stem} lacks {', '.join(missing)}.py, which {source.stem} imports")
 
 

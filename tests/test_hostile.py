@@ -9,12 +9,13 @@ import functools
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import test_split
 
-from autograder.grading import preprocessors
+from autograder.grading import preprocessors, trusted
 from autograder.grading.preprocessors import CleanForReaders
 from autograder.source import LESSONS, find_source, teacher_notebook
 from bonsai.scratch import find_shortcuts
@@ -123,6 +124,13 @@ def test_what_the_tests_know_is_not_for_answers(way):
     answer = f"def outlier_channels(x, threshold):\n{ORACLES[way]}"
     (test,) = run("08", {"outlier_channels"}, (), {"outlier_channels": answer}).tests
     assert test.points == 0 and "written from scratch, without checks08" in test.message, test.message
+
+
+def test_a_probe_may_use_the_lessons_modules_but_not_what_a_test_names():
+    forbidden = {"compress": ["zlib", "PIL", "lesson07.range_file", "lesson07", "checks07"]}
+    bench = SimpleNamespace(forbidden=forbidden, ran=["import checks07\nimport lesson07"])
+    assert trusted.Bench._locked(bench, "compress", trusted.PROBE) == ("PIL", "lesson07.range_file")
+    assert trusted.Bench._locked(bench, "compress", trusted.CALL) == tuple(forbidden["compress"])
 
 
 def test_a_helper_file_is_no_way_round():

@@ -42,8 +42,7 @@ BORROW, LENT = 66, 67
 NOBODY = 65534
 # modules beside the course's own whose contents are put back before a probe runs
 PRISTINE = ("builtins", "copy", "math", "numpy", "torch", "torch.nn", "torch.nn.functional")
-# Made in the parent, before any learner's code: what pristine modules hold, how many modules there were,
-# and locks.
+# Made in the parent, before any learner's code: what pristine modules hold, how many modules there were, and locks.
 HELD: list[tuple[Any, dict[str, Any]]] = []
 KNOWN = 0
 PREPARED: dict[tuple[str, ...], Lock] = {}

@@ -329,14 +329,14 @@ class Bench:
 
     def _locked(self, name: str, kind: int) -> tuple[str, ...]:
         """What is out of order during a call. A probe also runs the course's own code, which reads compressed data and
-        measures; there only libraries are."""
+        measures; there libraries are, and of the lesson's modules what a test names, not the modules as a whole."""
         from bonsai.scratch import own_modules
 
         if kind == CALL:
             return tuple(self.forbidden.get(name, ()))
-        own = {*sys.stdlib_module_names, "bonsai", *own_modules(self.ran)}
+        own, modules = {*sys.stdlib_module_names, "bonsai"}, own_modules(self.ran)
         every = dict.fromkeys(pattern for patterns in self.forbidden.values() for pattern in patterns)
-        return tuple(pattern for pattern in every if pattern.partition(".")[0] not in own)
+        return tuple(p for p in every if p.partition(".")[0] not in own and p not in modules)
 
     def _ask(self, name: str, kind: int, fresh: str | None, locked: tuple[str, ...], body: bytes) -> Any:
         self.channel.send(ASK, 0, wire.encode((name, kind, fresh, locked, body), limit=2 * wire.MAX_BYTES))
