@@ -89,6 +89,19 @@ def test_a_worker_that_dies_is_replaced_once_and_costs_nobody_else_anything(fold
         os.kill(pid, 0)
 
 
+def test_nothing_stays_of_workers_that_were_ended(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    left = lambda: list(tmp_path.glob("bonsai-grade-*"))  # noqa: E731
+    with Local(Settings(), 1) as local:
+        assert [graded.result.status for _, graded in run(local, works(folder, "ann"))] == ["graded"]
+        assert len(left()) == 1  # where the worker works
+    assert left() == []
+    with Local(Settings(), 1) as local:
+        local.slots[0].connection.close()  # as if we had been killed
+        local.slots[0].process.wait(60)
+        assert left() == []
+
+
 def test_another_checkout_is_refused_before_the_first_submission(monkeypatch):
     monkeypatch.setattr(executors, "fingerprint", lambda lessons=True: "0" * 64)
     with pytest.raises(GraderError, match=r"the checkout on .* is another one"), Local(Settings(), 1):

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from autograder.box import wire
@@ -114,11 +116,14 @@ def serve(connection: Connection) -> None:
     from autograder.grading.grade import GradingCourse
 
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    folders: list[Path] = []  # what we must not leave behind
 
     def read() -> None:  # the end of the other side ends us in the middle of a submission too
         with contextlib.suppress(EOFError, OSError):
             while True:
                 inbox.put(connection.recv_bytes())
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
@@ -128,8 +133,9 @@ def serve(connection: Connection) -> None:
         return
     try:
         with GradingCourse(said["sandbox"], Limits(**said["limits"])) as course:
+            folders.append(course.folder)
             course.grader.prove()
-            connection.send_bytes(pack({"pid": os.getpid()}))
+            connection.send_bytes(pack({"folder": str(course.folder)}))
             while True:
                 connection.send_bytes(packed_result(course.grade(unpacked(inbox.get()))))
     except (SandboxMissing, CourseError, ValueError, OSError) as error:
@@ -151,6 +157,7 @@ class Slot:
         self.settings = settings
         self.process: subprocess.Popen | None = None
         self.connection: Connection | None = None
+        self.folder: Path | None = None  # where it works; it is killed and cannot clean up
         self.doing: tuple[str, float] | None = None  # which submission, and since when
         self.closed = False
 
@@ -189,6 +196,7 @@ class Slot:
         if "error" in said:
             self.stop()
             raise GraderError(said["error"])
+        self.folder = Path(said["folder"])
 
     def grade(self, body: bytes) -> bytes:
         """Grade one submission; when it kills the process, once more in a new one.
@@ -225,6 +233,9 @@ class Slot:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        folder, self.folder = self.folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
