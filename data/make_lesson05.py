@@ -2,7 +2,7 @@
 
     python data/make_lesson05.py [PART ...]
 
-Parts: answers (the teacher's logits), transformer, main, labels, methods, ensemble, temperature, layers; without any,
+Parts: answers (the teacher's logits), transformer, begun (a student half way through its training), main, labels, methods, ensemble, temperature, layers; without any,
 all of them in this order. They write data/checkpoints/lesson05.safetensors and data/lesson05.json. The losses are
 those of the lesson's solution.
 """
@@ -102,6 +102,17 @@ def save(**tensors: Tensor) -> None:
     there = load_file(TENSORS) if TENSORS.exists() else {}
     save_file({**there, **{name: t.contiguous() for name, t in tensors.items()}}, TENSORS)
     TENSORS.chmod(0o644)
+
+
+def part_begun() -> None:
+    """A student that has seen the first half of one cycle of distillation; who writes `distill` goes on from here."""
+    student = lesson05.new_student(seed=0)
+    asked, steps, done = lesson05.ByNumber(student, pool), lesson05.STEPS, lesson05.BEGUN
+    batches = lesson05.draw_batches(torch.zeros(POOL, dtype=torch.int64), steps, seed=0)[:done]
+    recorded = nn.Embedding.from_pretrained(lesson05.table())
+    names["distill"](asked, recorded, batches, lesson05.optimizer_for(student, steps), T, 1.0)
+    print(f"after {done} of {steps} steps {score(student):.2f} % of the validation images")
+    save(**{f"begun.{name}": tensor for name, tensor in student.state_dict().items()})
 
 
 def part_main() -> dict:

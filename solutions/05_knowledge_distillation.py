@@ -477,23 +477,24 @@ for _case in _cases:
     lesson05.check_losses(distilled(*_case)["losses"], *_distilled(*_case)[1:], f"{len(_case[2])} batches")
 require(all(a == b for a, b in modes_after_an_error(_cases[0][0], _cases[0][1], [*_cases[0][2], (torch.zeros(2, 3), _t([0, 1]))])),
         "distill raised on a bad batch, and the modes of the models were not restored: use try and finally")
-# measured: 40,000 images without labels, the teacher's recorded answers, one cycle of training in pieces; where the
-# rounding of another processor was unlucky on the validation images, a short second cycle
+# measured: a student that the course began is taught for the second half of its training, in pieces: 40,000 images
+# without labels, the teacher's recorded answers. Where the rounding of another processor was unlucky on the validation
+# images, a short cycle follows
 @probe
 def taught_on(state, done, steps, total):
     """The student after `steps` more of `total` steps of distillation; no label is used."""
     images = data.load("train")[0][: lesson05.POOL]
     student = lesson05.new_student(seed=0)
-    student.load_state_dict(state or student.state_dict())
+    student.load_state_dict(state)
     batches = lesson05.draw_batches(torch.zeros(len(images), dtype=torch.int64), total, seed=0)[done : done + steps]
     recorded = nn.Embedding.from_pretrained(lesson05.table())
     distill(lesson05.ByNumber(student, images), recorded, batches, lesson05.optimizer_for(student, total, done), lesson05.TEMPERATURE, 1.0)
     return lesson05.copy_state(student)
 
 import io
-_state, _back, _teacher_net, _validation = {}, models.ResNet8(lesson05.WIDTH), models.load("resnet8"), data.load("validation")
-for _total in (lesson05.STEPS, 400):
-    for _done in range(0, _total, 200):
+_state, _back, _teacher_net, _validation = lesson05.begun(), models.ResNet8(lesson05.WIDTH), models.load("resnet8"), data.load("validation")
+for _begin, _total in ((lesson05.BEGUN, lesson05.STEPS), (0, 400)):
+    for _done in range(_begin, _total, 200):
         _state = taught_on(_state, _done, 200, _total)
     _file = io.BytesIO()
     torch.save({name: t.contiguous() for name, t in _state.items()}, _file)

@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 from rich.console import Console
 from rich.table import Table
+from traitlets.config import Config
 
 from autograder import course
 from autograder.box.sandbox import ForkServer
@@ -23,6 +24,7 @@ from autograder.classes.ledger import Ledger
 from autograder.grading.grade import Graded, GradingCourse, Work
 from autograder.source import find_source, teacher_notebook
 
+SAMPLE = 6  # submissions that stock nbgrader grades, too: such as need no sandbox
 KINDS = ("right", "wrong", "broken", "hostile")
 SHARES = (0.45, 0.35, 0.1, 0.1)
 HOSTILE = (
@@ -97,8 +99,9 @@ def dask_cluster(workers: int, processes: bool = True) -> Iterator[str]:
 
 
 def grade_class(lesson: str, count: int) -> None:
-    """One by one, with one and two local workers, and on a Dask cluster of two: wall, CPU, scores."""
+    """Stock nbgrader on a sample; all one by one, with one and two local workers, on a Dask cluster of two."""
     works = class_of(lesson, count)
+    stock_s = stock(lesson, [w for w in works if w.notebook.startswith(KINDS[:2])][:SAMPLE])
     rows: list[tuple[str, float, float | None]] = []
     scores: dict[str, dict[str, tuple]] = {}
     with GradingCourse("bubblewrap", Settings().limits) as one_by_one:
@@ -122,16 +125,38 @@ def grade_class(lesson: str, count: int) -> None:
         scores["Dask, 2 workers"] = {k: score(g) for k, g in run(cluster, ((w.notebook, w) for w in works))}
         rows.append(("Dask, 2 workers", time.monotonic() - began, None))
     table = Table(title=f"{count} mixed submissions of {find_source(lesson).stem}, without pages")
-    for column in ("home", "wall, s", "wall a submission, s", "CPU a submission, s", "speed-up", "scores"):
+    columns = ("home", "wall, s", "wall a submission, s", "stock's is", "CPU a submission, s", "speed-up", "scores")
+    for column in columns:
         table.add_column(column, justify="left" if column in ("home", "scores") else "right")
+    table.add_row(f"stock nbgrader, {SAMPLE} of them", f"{SAMPLE * stock_s:.1f}", f"{stock_s:.2f}", "", "", "", "")
     for name, wall, cpu_s in rows:
         same = [k for k, v in scores["one by one"].items() if scores.get(name, scores["one by one"])[k] != v]
         cpu = f"{cpu_s / count:.2f}" if cpu_s is not None else "–"
         table.add_row(
-            *(name, f"{wall:.1f}", f"{wall / count:.2f}", cpu, f"{rows[0][1] / wall:.2f}×"),
+            *(name, f"{wall:.1f}", f"{wall / count:.2f}", f"{stock_s * count / wall:.1f}×", cpu),
+            f"{rows[0][1] / wall:.2f}×",
             "equal" if not same else f"differ: {', '.join(same[:5])}",
         )
     Console(width=120).print(table)
+
+
+def stock(lesson: str, works: list[Work]) -> float:
+    """Wall seconds that nbgrader's own autograder takes for one of these submissions, on average."""
+    source = find_source(lesson)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        course.add_source(folder, source)
+        course.generate(folder, source.stem)
+        for work in works:
+            target = folder / "submitted" / work.notebook / source.stem
+            target.mkdir(parents=True)
+            (target / f"{source.stem}.ipynb").write_bytes(work.content)
+        api, began = course.api(folder, Config()), time.monotonic()
+        for work in works:
+            done = api.autograde(source.stem, work.notebook)
+            if not done["success"]:
+                raise SystemExit(f"nbgrader could not grade {work.notebook}: {done['log'][-2000:]}")
+        return (time.monotonic() - began) / len(works)
 
 
 def own_cpu(grading: GradingCourse) -> float:

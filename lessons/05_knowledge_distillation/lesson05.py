@@ -19,6 +19,7 @@ from bonsai.testing import difference, require, show, stumbled
 TENSORS = models.CHECKPOINTS / "lesson05.safetensors"
 POOL = 40_000  # the first training images are those that the teacher was asked about; 40,000 and on: the same, mirrored
 WIDTH, BATCH, STEPS, TEMPERATURE = 10, 128, 1200, 4.0  # of the student and of its training
+BEGUN = 600  # steps that the student of `begun` has behind it
 METHOD_WEIGHTS = {"hint": 1.0, "attention": 20.0, "similarity": 3000.0}  # beside the loss on labels or logits
 
 
@@ -48,6 +49,11 @@ def new_student(seed: int, width: int = WIDTH) -> models.ResNet8:
     """A residual net like the teacher, but narrower and with new random weights."""
     torch.manual_seed(seed)
     return models.ResNet8(width).to(memory_format=torch.channels_last)
+
+
+def begun() -> dict[str, Tensor]:
+    """State of a student after `BEGUN` of `STEPS` steps of distillation by `data/make_lesson05.py`."""
+    return {n.removeprefix("begun."): t for n, t in load_file(TENSORS).items() if n.startswith("begun.")}
 
 
 def draw_batches(labels: Tensor, steps: int, seed: int, batch: int = BATCH) -> list[tuple[Tensor, Tensor]]:
@@ -107,7 +113,9 @@ def encoder_layer(width: int) -> nn.TransformerEncoderLayer:
 
 def load_transformer() -> PatchTransformer:
     """The six-layer teacher that data/make_lesson05.py trained, in eval mode."""
-    state = {n: t.float() for n, t in load_file(TENSORS).items() if n != "teacher_logits"}
+    state = {
+        n: t.float() for n, t in load_file(TENSORS).items() if n != "teacher_logits" and not n.startswith("begun.")
+    }
     model = PatchTransformer()
     model.load_state_dict(state)
     return model.eval()
