@@ -32,17 +32,22 @@ lint: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
+# uv, as it takes a third of pip's time; pip where uv cannot be had or does not know pip's settings, a mirror for example.
+comma := ,
+WITH = --quiet --constraint requirements.lock --editable '.[$(1)]'
+install = VIRTUAL_ENV=.venv $(BIN)/uv pip install $(WITH) || $(BIN)/pip install $(WITH)
+
 # The lock is a constraint, so a CPU build of torch that is there already stays.
 .venv/core: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Bonsai needs Python 3.11 to 3.13; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy]'
+	$(BIN)/pip install --quiet --constraint requirements.lock uv || true
+	$(call install,deploy)
 	@touch $@
 
 .venv/dev: .venv/core
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[deploy,text,llm,cluster,site,dev]'
+	$(call install,deploy$(comma)text$(comma)llm$(comma)cluster$(comma)site$(comma)dev)
 	@touch $@
 
 # System packages, where we may install them; elsewhere the programs that need them say so themselves.
