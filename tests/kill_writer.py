@@ -76,10 +76,12 @@ def in_child(folder: Path, results: dict[str, bytes], notes: Path, kill_at: int 
 
 
 def grade(folder: Path, results: dict[str, bytes], notes: Path, kill_at: int | None, count: Path) -> int:
-    lines = 0
+    lines, writer = 0, os.getpid()
 
     def trace(frame, event, argument):
         nonlocal lines
+        if os.getpid() != writer:  # a page is made in a process with limits: that one is not the writer
+            return sys.settrace(None)
         if event == "call" and not any(part in frame.f_code.co_filename for part in TRACED):
             return None
         if event == "line":
