@@ -57,9 +57,11 @@ for name, model in networks.items():
 # %% [markdown]
 # ### Exercise 1 · `count_parameters`
 #
-# <details><summary>Hint 1</summary>A module can list all its parameters, at every depth. Look at what <code>model.parameters()</code> does with one that is registered twice.</details>
+# <details><summary>Hint 1, a nudge</summary>A module can list all its parameters, at every depth. Look at what <code>model.parameters()</code> does with one that is registered twice.</details>
 #
-# <details><summary>Hint 2</summary>Add up <code>p.numel()</code> over <code>model.parameters()</code>. It yields a shared parameter once; <code>state_dict()</code> would list it twice, and buffers as well.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Go through the parameters that the module lists and add up how many numbers each holds. The list names a shared parameter once; <code>state_dict()</code> would name it twice, and buffers as well.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Add up <code>p.numel()</code> over <code>model.parameters()</code>. It yields a shared parameter once; <code>state_dict()</code> would list it twice, and buffers as well.</details>
 
 # %% exercise="count_parameters" minutes=5 difficulty=1
 def count_parameters(model: nn.Module) -> int:
@@ -151,9 +153,11 @@ for name, count in parameters.items():
 # %% [markdown]
 # ### Exercise 2 · `size_on_disk`
 #
-# <details><summary>Hint 1</summary><code>torch.save</code> writes to a path or to any object like an open file. A file in memory leaves nothing behind.</details>
+# <details><summary>Hint 1, a nudge</summary><code>torch.save</code> writes to a path or to any object like an open file. A file in memory leaves nothing behind.</details>
 #
-# <details><summary>Hint 2</summary><code>buffer = io.BytesIO()</code>, <code>torch.save(model.state_dict(), buffer)</code>, then the length of <code>buffer.getvalue()</code>. With a real file, use <code>tempfile.TemporaryDirectory()</code> as a context manager.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Save the state dict, not the model, to an object in memory that behaves like an open file, and count the bytes that arrived there.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>buffer = io.BytesIO()</code>, <code>torch.save(model.state_dict(), buffer)</code>, then the length of <code>buffer.getvalue()</code>. With a real file, use <code>tempfile.TemporaryDirectory()</code> as a context manager.</details>
 
 # %% exercise="size_on_disk" minutes=8 difficulty=1
 def size_on_disk(model: nn.Module) -> int:
@@ -279,9 +283,11 @@ _ = layer(torch.zeros(5, 1, 28, 28))  # the hook is gone
 # %% [markdown]
 # ### Exercise 3 · `count_macs`
 #
-# <details><summary>Hint 1</summary>Both formulas say the same: the number of elements of the output, times the number of weights that one output number uses. For both layers the latter is <code>layer.weight[0].numel()</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Both formulas say the same: the number of elements of the output, times the number of weights that one output number uses. For both layers the latter is <code>layer.weight[0].numel()</code>.</details>
 #
-# <details><summary>Hint 2</summary>Register one hook on each module of the two types; it adds <code>output.numel() * layer.weight[0].numel()</code> to a total. Remember <code>[(m, m.training) for m in model.modules()]</code>, then in a <code>try</code>: eval, <code>torch.no_grad()</code>, one forward pass. In the <code>finally</code>: remove the hooks, and give every module its own mode back.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Let a hook on each Linear and Conv2d note one product per forward pass: elements of the output times weights behind one output number. Note the mode of every module first; run one batch of zeros in eval mode and without gradients; and whatever happens, take the hooks out and give each module its own mode back.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Register one hook on each module of the two types; it adds <code>output.numel() * layer.weight[0].numel()</code> to a total. Remember <code>[(m, m.training) for m in model.modules()]</code>, then in a <code>try</code>: eval, <code>torch.no_grad()</code>, one forward pass. In the <code>finally</code>: remove the hooks, and give every module its own mode back.</details>
 
 # %% exercise="count_macs" minutes=20 difficulty=3
 def count_macs(model: nn.Module, input_shape: tuple) -> int:
@@ -494,9 +500,11 @@ lesson00.draw_interpolation(some, position, value)
 #
 # `clock` is an argument so that a test can replace it: `lesson00.Rehearsal` has a clock that moves only while your function runs. That is also how the recording above can be replayed.
 #
-# <details><summary>Hint 1</summary>First a loop of <code>warmup</code> calls with no clock at all. Then a loop that appends one difference of two readings for each call.</details>
+# <details><summary>Hint 1, a nudge</summary>First a loop of <code>warmup</code> calls with no clock at all. Then a loop that appends one difference of two readings for each call.</details>
 #
-# <details><summary>Hint 2</summary><code>start = clock(); fn(); times.append(1000 * (clock() - start))</code>. Then <code>np.percentile(times, [50, 95, 99])</code>, which interpolates linearly, and the mean of the list.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a number of repeats below 1. Warm up without a clock. Then read the clock before and after each single call and keep every difference, in milliseconds. At the end: three percentiles and the mean of the same list, and calls a second from the mean.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>start = clock(); fn(); times.append(1000 * (clock() - start))</code>. Then <code>np.percentile(times, [50, 95, 99])</code>, which interpolates linearly, and the mean of the list.</details>
 
 # %% exercise="benchmark" minutes=15 difficulty=2
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter) -> dict:
@@ -644,9 +652,11 @@ lesson00.draw_turns(apart, in_turns)
 # %% [markdown]
 # ### Exercise 5 · `compare`
 #
-# <details><summary>Hint 1</summary>One round times A, then B, and yields one number. Only at the end come percentiles, of these numbers.</details>
+# <details><summary>Hint 1, a nudge</summary>One round times A, then B, and yields one number. Only at the end come percentiles, of these numbers.</details>
 #
-# <details><summary>Hint 2</summary>Call <code>fn_a()</code> and <code>fn_b()</code> once. In each round take the two differences of clock readings, append their quotient <code>a / b</code>. Then <code>np.percentile(ratios, [25, 50, 75])</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse fewer than one round. Call each function once to warm up. In each round time one call of A, then one of B, and keep the quotient of the two. The three percentiles are those of the quotients; a quotient of two medians is something else.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Call <code>fn_a()</code> and <code>fn_b()</code> once. In each round take the two differences of clock readings, append their quotient <code>a / b</code>. Then <code>np.percentile(ratios, [25, 50, 75])</code>.</details>
 
 # %% exercise="compare" minutes=10 difficulty=2
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter) -> dict:
@@ -803,9 +813,11 @@ for threads, (single, many) in by_threads.items():
 # %% [markdown]
 # ### Exercise 6 · `pareto_front`
 #
-# <details><summary>Hint 1</summary>Write the definition down: point j dominates point i if <code>costs[j] <= costs[i]</code> and <code>scores[j] >= scores[i]</code> and one of the two is strict. Two equal points do not dominate each other.</details>
+# <details><summary>Hint 1, a nudge</summary>Write the definition down: point j dominates point i if <code>costs[j] <= costs[i]</code> and <code>scores[j] >= scores[i]</code> and one of the two is strict. Two equal points do not dominate each other.</details>
 #
-# <details><summary>Hint 2</summary>Two nested loops are fine: keep <code>i</code> if no <code>j</code> dominates it. Then <code>sorted(kept, key=lambda i: (costs[i], i))</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse lists of different length. Keep a point if no other one dominates it: is at least as cheap and at least as good, and in one of the two strictly better. Sort the kept indices by cost, and by index where costs are equal.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Two nested loops are fine: keep <code>i</code> if no <code>j</code> dominates it. Then <code>sorted(kept, key=lambda i: (costs[i], i))</code>.</details>
 
 # %% exercise="pareto_front" minutes=10 difficulty=2
 def pareto_front(costs, scores) -> list[int]:
@@ -924,9 +936,11 @@ lesson00.draw_fronts(names, scores, prices, [pareto_front(costs, scores) for cos
 # %% [markdown]
 # ### Exercise 7 · `serving_cost`
 #
-# <details><summary>Hint 1</summary>Write the unit beside every factor: requests, requests per call, milliseconds per call, hours per millisecond, watts, kilowatts per watt.</details>
+# <details><summary>Hint 1, a nudge</summary>Write the unit beside every factor: requests, requests per call, milliseconds per call, hours per millisecond, watts, kilowatts per watt.</details>
 #
-# <details><summary>Hint 2</summary><code>hours = requests / batch * latency_ms / 3_600_000 / utilisation</code>; an hour has 3,600,000 ms.</details>
+# <details><summary>Hint 2, the recipe in words</summary>From requests to calls, from calls to busy milliseconds, from milliseconds to hours, and from busy hours to paid hours, as the machine is busy only a part of them. Hours times kilowatts are the energy, hours times the price of an hour the money.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>hours = requests / batch * latency_ms / 3_600_000 / utilisation</code>; an hour has 3,600,000 ms.</details>
 
 # %% exercise="serving_cost" minutes=8 difficulty=1
 def serving_cost(latency_ms: float, batch: int, utilisation: float, power_watts: float, usd_per_hour: float, requests: float) -> dict:

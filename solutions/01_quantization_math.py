@@ -92,9 +92,11 @@ print(f"accuracy on the validation images: {measure.accuracy(model, val_x, val_y
 #
 # Compute scale and zero point.
 #
-# <details><summary>Hint 1</summary>Widen the range first: what are the new ends if both old ends were positive?</details>
+# <details><summary>Hint 1, a nudge</summary>Widen the range first: what are the new ends if both old ends were positive?</details>
 #
-# <details><summary>Hint 2</summary><code>low, high = min(x_min, 0.0), max(x_max, 0.0)</code>, then the two formulas. If both ends are now 0 there is nothing to divide by. <code>round</code> of a Python float returns an int; clamp it to the codes there are.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse what is no range. Pull the ends out until 0 lies between them. If both are 0, the step is 1 and the zero point the code nearest to 0. Else the step is the width over the number of steps, and the zero point is where 0.0 falls on the codes, rounded once and held within them.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>low, high = min(x_min, 0.0), max(x_max, 0.0)</code>, then the two formulas. If both ends are now 0 there is nothing to divide by. <code>round</code> of a Python float returns an int; clamp it to the codes there are.</details>
 
 # %% exercise="affine_qparams" minutes=10 difficulty=2
 def affine_qparams(x_min: float, x_max: float, qmin: int, qmax: int) -> tuple[float, int]:
@@ -180,9 +182,11 @@ lesson01.draw_ruler(marks, codes, numbers, nearest)
 #
 # Turn a tensor into integer codes.
 #
-# <details><summary>Hint 1</summary>The formula is one line of torch; the codes stay float until the last step.</details>
+# <details><summary>Hint 1, a nudge</summary>The formula is one line of torch; the codes stay float until the last step.</details>
 #
-# <details><summary>Hint 2</summary><code>torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax)</code>, then a wide integer type such as <code>torch.int32</code>: it holds any code, so nothing can wrap.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Divide by the step, round to the nearest integer (ties to even), add the zero point, and only then clamp to the codes. The type changes last, to one that is wide enough for every code.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax)</code>, then a wide integer type such as <code>torch.int32</code>: it holds any code, so nothing can wrap.</details>
 
 # %% exercise="quantize" minutes=8 difficulty=1
 def quantize(x: torch.Tensor, scale, zero_point, qmin: int, qmax: int) -> torch.Tensor:
@@ -236,9 +240,11 @@ check(quantize, _cases, _codes, {
 #
 # The way back: $\hat x = s\,(q - z)$. One trap waits here. Codes often arrive as `uint8`, and `uint8` arithmetic knows no negative numbers: $0 - 3$ is 253.
 #
-# <details><summary>Hint 1</summary>What is <code>torch.tensor([0], dtype=torch.uint8) - 3</code>? Try it.</details>
+# <details><summary>Hint 1, a nudge</summary>What is <code>torch.tensor([0], dtype=torch.uint8) - 3</code>? Try it.</details>
 #
-# <details><summary>Hint 2</summary>Turn the codes into float32 first, then subtract, then multiply.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Turn the codes into float32 first, then subtract, then multiply.</details>
+#
+# <details><summary>Hint 3, the key line</summary><code>(q.to(torch.float32) - zero_point) * scale</code></details>
 
 # %% exercise="dequantize" minutes=5 difficulty=1
 def dequantize(q: torch.Tensor, scale, zero_point) -> torch.Tensor:
@@ -303,9 +309,11 @@ lesson01.draw_round_trip(x, x_hat, scale)
 # %% [markdown]
 # ### Exercise 4 · `sqnr_db`
 #
-# <details><summary>Hint 1</summary>Sum first, divide once. Powers take 10 log10; amplitudes would take 20.</details>
+# <details><summary>Hint 1, a nudge</summary>Sum first, divide once. Powers take 10 log10; amplitudes would take 20.</details>
 #
-# <details><summary>Hint 2</summary>Look at the noise first: if it is 0 the result is <code>math.inf</code>; then at the signal. <code>math.log10</code> does not accept 0.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Look at the noise first: if it is 0 the result is <code>math.inf</code>; then at the signal. <code>math.log10</code> does not accept 0.</details>
+#
+# <details><summary>Hint 3, the key line</summary><code>noise = (x.double() - x_hat.double()).square().sum().item()</code>, the signal likewise, and then <code>10 * math.log10(signal / noise)</code>.</details>
 
 # %% exercise="sqnr_db" minutes=8 difficulty=1
 def sqnr_db(x: torch.Tensor, x_hat: torch.Tensor) -> float:
@@ -388,9 +396,11 @@ lesson01.draw_bits_against_error(bit_widths, curves)
 # %% [markdown]
 # ### Exercise 5 · `symmetric_scale`
 #
-# <details><summary>Hint 1</summary>Take absolute values, then the maximum over every axis except <code>axis</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Take absolute values, then the maximum over every axis except <code>axis</code>.</details>
 #
-# <details><summary>Hint 2</summary><code>x.abs().movedim(axis, 0).reshape(x.shape[axis], -1).amax(dim=1)</code> gives one maximum a slice. Where it is 0, the scale is 1.0: <code>torch.where</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse fewer than 2 bits. Bring the kept axis to the front and flatten the rest, so that each slice is one row; without an axis all values are one slice. The largest magnitude of a slice over the largest code is its scale; a slice of zeros gets the scale 1.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>x.abs().movedim(axis, 0).reshape(x.shape[axis], -1).amax(dim=1)</code> gives one maximum a slice. Where it is 0, the scale is 1.0: <code>torch.where</code>.</details>
 
 # %% exercise="symmetric_scale" minutes=10 difficulty=2
 def symmetric_scale(x: torch.Tensor, bits: int, axis: int | None = None) -> torch.Tensor:
@@ -469,9 +479,11 @@ for bits in (8, 4, 3):
 # %% [markdown]
 # ### Exercise 6 · `group_quantize`
 #
-# <details><summary>Hint 1</summary>A loop over <code>range(0, w.shape[1], group_size)</code> is fine: slices may be shorter than you ask for.</details>
+# <details><summary>Hint 1, a nudge</summary>A loop over <code>range(0, w.shape[1], group_size)</code> is fine: slices may be shorter than you ask for.</details>
 #
-# <details><summary>Hint 2</summary>For each slice <code>w[:, i:i+group_size]</code> you already have both functions: <code>symmetric_scale(part, bits, axis=0)</code> and <code>quantize(part, scale[:, None], 0, -Q, Q)</code>. Collect, then <code>torch.cat(..., dim=1)</code> and <code>torch.stack(..., dim=1)</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Cut the columns into runs of the group's size; the last may be shorter. For each run take one scale a row, quantize with it, and collect codes and scales. Put the codes side by side again, and the scales into one column a run.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>For each slice <code>w[:, i:i+group_size]</code> you already have both functions: <code>symmetric_scale(part, bits, axis=0)</code> and <code>quantize(part, scale[:, None], 0, -Q, Q)</code>. Collect, then <code>torch.cat(..., dim=1)</code> and <code>torch.stack(..., dim=1)</code>.</details>
 
 # %% exercise="group_quantize" minutes=15 difficulty=3
 def group_quantize(w: torch.Tensor, bits: int, group_size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -544,9 +556,11 @@ check_errors(ValueError, group_quantize, (_w, 4, -3))
 #
 # Search a grid of thresholds for the one of least mean squared error.
 #
-# <details><summary>Hint 1</summary>The grid is <code>max|x| * i / steps</code> for i = 1 … steps: the largest threshold, which clips nothing, is one of the candidates.</details>
+# <details><summary>Hint 1, a nudge</summary>The grid is <code>max|x| * i / steps</code> for i = 1 … steps: the largest threshold, which clips nothing, is one of the candidates.</details>
 #
-# <details><summary>Hint 2</summary>For each candidate quantize with <code>scale = threshold / Q</code> and codes in ±Q, dequantize, and keep the threshold (not the scale) of the smallest error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>All zeros: the threshold is 0. Else try every threshold of the grid: quantize with the scale that belongs to it, turn back, and measure the mean square error. Return the threshold of the smallest one, the first where several are equal.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>For each candidate quantize with <code>scale = threshold / Q</code> and codes in ±Q, dequantize, and keep the threshold (not the scale) of the smallest error.</details>
 
 # %% exercise="mse_clip" minutes=12 difficulty=2
 def mse_clip(x: torch.Tensor, bits: int, steps: int = 100) -> float:
@@ -667,9 +681,11 @@ print(f"M from {multipliers.min():.2e} to {multipliers.max():.2e}: always below 
 # %% [markdown]
 # ### Exercise 8 · `fixed_point_multiplier`
 #
-# <details><summary>Hint 1</summary><code>math.frexp(m)</code> gives (mantissa, exponent) with m = mantissa * 2**exponent and mantissa in 0.5 … 1. Compare with the formula: which power of two turns the mantissa into m0?</details>
+# <details><summary>Hint 1, a nudge</summary><code>math.frexp(m)</code> gives (mantissa, exponent) with m = mantissa * 2**exponent and mantissa in 0.5 … 1. Compare with the formula: which power of two turns the mantissa into m0?</details>
 #
-# <details><summary>Hint 2</summary><code>m0 = round(mantissa * 2**31)</code> and <code>shift = -exponent</code>. Rounding can reach 2**31, which is one too many: then halve m0 and lower the shift. Where the shift would become −1, return <code>(2**31 - 1, 0)</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a multiplier that is not between 0 and 1. Split it into mantissa and exponent; the mantissa, times 2 to the 31, rounded, is the integer, and the exponent with the other sign the shift. Mind the two edges: the integer may round up to 2 to the 31, and then the shift may fall below 0.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>m0 = round(mantissa * 2**31)</code> and <code>shift = -exponent</code>. Rounding can reach 2**31, which is one too many: then halve m0 and lower the shift. Where the shift would become −1, return <code>(2**31 - 1, 0)</code>.</details>
 
 # %% exercise="fixed_point_multiplier" minutes=12 difficulty=3
 def fixed_point_multiplier(m: float) -> tuple[int, int]:
@@ -732,9 +748,11 @@ check_errors(ValueError, fixed_point_multiplier, (1.5,), (-1e-9,), (math.inf,))
 #
 # A whole linear layer without a single float.
 #
-# <details><summary>Hint 1</summary>Widen everything to int64 before the subtraction. The accumulator is two lines; then work with its sign and its magnitude.</details>
+# <details><summary>Hint 1, a nudge</summary>Widen everything to int64 before the subtraction. The accumulator is two lines; then work with its sign and its magnitude.</details>
 #
-# <details><summary>Hint 2</summary><code>product = accumulator * m0</code>; <code>total = 31 + shift</code>; <code>rounded = torch.sign(product) * ((product.abs() + 2 ** (total - 1)) >> total)</code>, with m0 and shift as int64 tensors that broadcast over the last axis. For tensors write the half as <code>torch.ones_like(total) << (total - 1)</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Widen, subtract the zero point, multiply and add the bias: the accumulator. Times m0, then right by 31 + shift places with rounding: add half of the last place to the magnitude before the shift, and give the sign back afterwards, so that both signs round alike. Add the output's zero point, clamp.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>product = accumulator * m0</code>; <code>total = 31 + shift</code>; <code>rounded = torch.sign(product) * ((product.abs() + 2 ** (total - 1)) >> total)</code>, with m0 and shift as int64 tensors that broadcast over the last axis. For tensors write the half as <code>torch.ones_like(total) << (total - 1)</code>.</details>
 
 # %% exercise="integer_linear" minutes=20 difficulty=4
 def integer_linear(x_q, w_q, bias_q, x_zp: int, m0, shift, out_zp: int, qmin: int, qmax: int) -> torch.Tensor:
@@ -862,9 +880,11 @@ print(f"integers only: {measure.accuracy(integer_network, some_x, some_y):.2f} %
 # %% [markdown]
 # ### Exercise 10 · `pack_int4` / `unpack_int4`
 #
-# <details><summary>Hint 1</summary><code>codes & 15</code> keeps the low four bits; −2 becomes 14. Pad to an even number, then combine <code>codes[0::2] | codes[1::2] << 4</code>.</details>
+# <details><summary>Hint 1, a nudge</summary><code>codes & 15</code> keeps the low four bits; −2 becomes 14. Pad to an even number, then combine <code>codes[0::2] | codes[1::2] << 4</code>.</details>
 #
-# <details><summary>Hint 2</summary>Back: <code>low = packed & 15</code>, <code>high = packed >> 4</code>, interleave with <code>torch.stack([low, high], dim=1).flatten()</code>, and give the sign back: codes above 7 stand for code − 16.</details>
+# <details><summary>Hint 2, the recipe in words</summary>There: check the range, keep four bits of each code (a negative one becomes 8 to 15), fill up to an even number, and put the second of each pair above the first. Back: take both halves of every byte, interleave them, drop the filling, and turn what is above 7 into negative numbers.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Back: <code>low = packed & 15</code>, <code>high = packed >> 4</code>, interleave with <code>torch.stack([low, high], dim=1).flatten()</code>, and give the sign back: codes above 7 stand for code − 16.</details>
 
 # %% exercise="pack_int4" minutes=15 difficulty=2
 def pack_int4(codes: torch.Tensor) -> torch.Tensor:
@@ -940,9 +960,11 @@ check_errors(ValueError, unpack_int4, (torch.zeros(0, dtype=torch.uint8), 1), (_
 #
 # The grader decodes your bytes in a fresh process that has neither the model nor the data, loads them into its own LeNet-300-100, and measures: **at least 7.2 times smaller** than the FP32 file, **accuracy within 1 point**.
 #
-# <details><summary>Hint 1</summary>A container can be simple: the length of a JSON header as four bytes, the header with name and shape of each tensor, then the raw bytes one after the other. Or use <code>safetensors.torch.save</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>A container can be simple: the length of a JSON header as four bytes, the header with name and shape of each tensor, then the raw bytes one after the other. Or use <code>safetensors.torch.save</code>.</details>
 #
-# <details><summary>Hint 2</summary>Round the scales to float16 <em>before</em> you compute the codes, so that codes and stored scale belong together. <code>tensor.numpy().tobytes()</code> and <code>torch.frombuffer(bytearray(part), dtype=...)</code> go to bytes and back.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Write each matrix as its scales in float16 and its packed codes, each vector as float16, one after the other, and before them a header with the names and shapes. Reading walks through the same header in the same order and knows from each shape how many bytes belong to it.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Round the scales to float16 <em>before</em> you compute the codes, so that codes and stored scale belong together. <code>tensor.numpy().tobytes()</code> and <code>torch.frombuffer(bytearray(part), dtype=...)</code> go to bytes and back.</details>
 
 # %% exercise="save_int4" minutes=25 difficulty=4
 def save_int4(state: dict[str, torch.Tensor]) -> bytes:

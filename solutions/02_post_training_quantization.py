@@ -90,9 +90,11 @@ print(f"{len(calibration)} batches, {sum(len(x) for x, _ in calibration)} images
 #
 # Make one convolution out of a convolution and the BatchNorm behind it.
 #
-# <details><summary>Hint 1</summary>Compute k, a vector with one entry a channel. <code>bn.weight</code> is γ and <code>bn.bias</code> is β; both are None with <code>affine=False</code>. Which of the four numbers of BatchNorm is the variance, and which the standard deviation?</details>
+# <details><summary>Hint 1, a nudge</summary>Compute k, a vector with one entry a channel. <code>bn.weight</code> is γ and <code>bn.bias</code> is β; both are None with <code>affine=False</code>. Which of the four numbers of BatchNorm is the variance, and which the standard deviation?</details>
 #
-# <details><summary>Hint 2</summary><code>folded = copy.deepcopy(conv)</code> keeps stride, padding and all other settings. Then <code>folded.weight = nn.Parameter(conv.weight * k[:, None, None, None])</code> and the bias from the formula, with b = 0 if <code>conv.bias is None</code>. Work under <code>torch.no_grad()</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a batch norm without running statistics. γ over the root of (variance + ε) is one factor a channel. Copy the convolution, multiply each filter by its channel's factor, and put (bias − mean) times the factor plus β into the bias; a missing bias is 0, a missing γ 1 and a missing β 0.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>folded = copy.deepcopy(conv)</code> keeps stride, padding and all other settings. Then <code>folded.weight = nn.Parameter(conv.weight * k[:, None, None, None])</code> and the bias from the formula, with b = 0 if <code>conv.bias is None</code>. Work under <code>torch.no_grad()</code>.</details>
 
 # %% exercise="fold_batchnorm" minutes=12 difficulty=2
 def fold_batchnorm(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> nn.Conv2d:
@@ -230,9 +232,11 @@ lesson02.draw_folding(before, after)
 # %% [markdown]
 # ### Exercise 2 · `MinMaxObserver`
 #
-# <details><summary>Hint 1</summary>Two attributes are enough. What are their values before the first batch, so that <code>min</code> and <code>max</code> do the right thing with the first number?</details>
+# <details><summary>Hint 1, a nudge</summary>Two attributes are enough. What are their values before the first batch, so that <code>min</code> and <code>max</code> do the right thing with the first number?</details>
 #
-# <details><summary>Hint 2</summary>Start with <code>math.inf</code> and <code>-math.inf</code>; <code>observe</code> takes <code>min(self.low, x.min().item())</code>. In <code>qparams</code>: still infinite means that nothing was seen; then widen; then all zeros; then the two formulas. The symmetric one needs the larger of the two magnitudes.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Remember the lowest and the highest number so far. For the parameters: nothing seen is an error; pull the range out to 0; all zeros give (1, 0); symmetric: larger magnitude over the largest code, zero point 0; else width over the number of steps, and the zero point where 0.0 falls, held within the codes.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Start with <code>math.inf</code> and <code>-math.inf</code>; <code>observe</code> takes <code>min(self.low, x.min().item())</code>. In <code>qparams</code>: still infinite means that nothing was seen; then widen; then all zeros; then the two formulas. The symmetric one needs the larger of the two magnitudes.</details>
 
 # %% exercise="MinMaxObserver" minutes=12 difficulty=2
 class MinMaxObserver:
@@ -383,9 +387,11 @@ lesson02.draw_ranges(counts, watched)
 #
 # Activations are many: a batch of 256 images makes millions of numbers. (`torch.quantile` refused more than $2^{24}$ values for many years.)
 #
-# <details><summary>Hint 1</summary>The share that is dropped is (100 − p) %, and each end gets half. For p = 90: the 5th and the 95th percentile.</details>
+# <details><summary>Hint 1, a nudge</summary>The share that is dropped is (100 − p) %, and each end gets half. For p = 90: the 5th and the 95th percentile.</details>
 #
-# <details><summary>Hint 2</summary>Sort the flattened values, and for a share <code>q</code> look at position <code>q * (n - 1)</code>: between its two neighbours interpolate linearly. Or see what <code>np.percentile</code> does with a list of two percentages.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Sort the flattened values, and for a share <code>q</code> look at position <code>q * (n - 1)</code>: between its two neighbours interpolate linearly. Or see what <code>np.percentile</code> does with a list of two percentages.</details>
+#
+# <details><summary>Hint 3, the key line</summary><code>rest = (100 - percentile) / 2</code>, then <code>np.percentile(values, [rest, 100 - rest])</code>.</details>
 
 # %% exercise="percentile_range" minutes=10 difficulty=2
 def percentile_range(x: torch.Tensor, percentile: float) -> tuple[float, float]:
@@ -480,9 +486,11 @@ lesson02.draw_example(counts, P, Q)
 #
 # The recipe, exactly: histogram the non-zero $|x|$ in `bins` equal bins over $(0, \max]$. For each $i$ from $L$ to `bins`: $P$ = the first $i$ counts with all later counts added to the last of them; $Q$ = the first $i$ counts (without the later ones) split at `floor(linspace(0, i, L + 1))`, each part's total spread evenly over its bins of non-zero count; normalise both; take KL over the bins with $P > 0$, with $Q$ floored at $10^{-10}$. Return $i$ times the width of a bin for the least.
 #
-# <details><summary>Hint 1</summary>Write the loop over i for one candidate first, in the words of the recipe, and try it on the example above: it must give the printed number. Zeros are left out because a zero is exact with any threshold (and after ReLU they would outvote everything else).</details>
+# <details><summary>Hint 1, a nudge</summary>Write the loop over i for one candidate first, in the words of the recipe, and try it on the example above: it must give the printed number. Zeros are left out because a zero is exact with any threshold (and after ReLU they would outvote everything else).</details>
 #
-# <details><summary>Hint 2</summary><code>edges = np.floor(np.linspace(0, i, L + 1)).astype(int)</code>; for each pair of neighbours <code>a, b</code>: <code>part = counts[a:b]</code>, <code>q[a:b] = np.where(part &gt; 0, part.sum() / max((part &gt; 0).sum(), 1), 0)</code>. If the first i counts are all 0 there is no Q: skip this i. Two thousand candidates with 128 parts each are slow in Python loops; <code>np.repeat</code> and <code>np.bincount</code> do all parts at once.</details>
+# <details><summary>Hint 2, the recipe in words</summary>One histogram of the magnitudes that are not 0. For each number of kept bins: P is what is kept, with everything beyond added to its last bin; Q comes from the kept counts alone, each part's total spread evenly over its bins that are filled. Make both sum to 1, measure the divergence over the bins where P is not 0, and remember the best number of bins.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>edges = np.floor(np.linspace(0, i, L + 1)).astype(int)</code>; for each pair of neighbours <code>a, b</code>: <code>part = counts[a:b]</code>, <code>q[a:b] = np.where(part &gt; 0, part.sum() / max((part &gt; 0).sum(), 1), 0)</code>. If the first i counts are all 0 there is no Q: skip this i. Two thousand candidates with 128 parts each are slow in Python loops; <code>np.repeat</code> and <code>np.bincount</code> do all parts at once.</details>
 
 # %% exercise="kl_range" minutes=30 difficulty=4
 def kl_range(x: torch.Tensor, bits: int = 8, bins: int = 2048) -> float:
@@ -653,9 +661,11 @@ for method in [*METHODS, "entropy, few values"]:
 # %% [markdown]
 # ### Exercise 5 · `correct_bias`
 #
-# <details><summary>Hint 1</summary>Which sign? The corrected layer must have the mean of the float layer: new bias = old bias + (mean of the float layer) − (mean with the rounded weights and the old bias).</details>
+# <details><summary>Hint 1, a nudge</summary>Which sign? The corrected layer must have the mean of the float layer: new bias = old bias + (mean of the float layer) − (mean with the rounded weights and the old bias).</details>
 #
-# <details><summary>Hint 2</summary>To run the layer with other weights: <code>other = copy.deepcopy(layer)</code> and <code>other.weight = nn.Parameter(w_hat)</code>. The channels of a Linear are the last axis, those of a Conv2d axis 1: <code>difference.movedim(axis, 0).flatten(1).mean(dim=1)</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Run the layer as it is and once with the rounded weights, both with the old bias. Average the difference over everything but the channels and add it to the bias. The layer that was given stays as it is.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>To run the layer with other weights: <code>other = copy.deepcopy(layer)</code> and <code>other.weight = nn.Parameter(w_hat)</code>. The channels of a Linear are the last axis, those of a Conv2d axis 1: <code>difference.movedim(axis, 0).flatten(1).mean(dim=1)</code>.</details>
 
 # %% exercise="correct_bias" minutes=12 difficulty=2
 def correct_bias(layer, w_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -773,9 +783,11 @@ lesson02.draw_shift(shift_before, shift_after)
 #
 # A layer that keeps integer codes and no float weight.
 #
-# <details><summary>Hint 1</summary>What <code>state_dict()</code> holds are parameters and <em>buffers</em>: <code>self.register_buffer("codes", codes)</code>. Plain attributes are not saved. A module needs <code>super().__init__()</code> before it can have buffers. <code>int8</code> holds the codes in one byte each.</details>
+# <details><summary>Hint 1, a nudge</summary>What <code>state_dict()</code> holds are parameters and <em>buffers</em>: <code>self.register_buffer("codes", codes)</code>. Plain attributes are not saved. A module needs <code>super().__init__()</code> before it can have buffers. <code>int8</code> holds the codes in one byte each.</details>
 #
-# <details><summary>Hint 2</summary>In <code>forward</code>: <code>low = x.amin(dim=-1, keepdim=True).clamp(max=0)</code>, high likewise; scale = (high − low) / 255, or 1 where both are 0; codes as in lesson 01. Then <code>F.linear(codes - zero_point, self.codes.float()) * scale * self.scales</code>, plus the bias. Making the codes float inside forward is fine: they are exact, and nothing is kept.</details>
+# <details><summary>Hint 2, the recipe in words</summary>From the float layer: one scale for each row of the weight, its codes as int8, the bias as it is; all three as buffers. In forward: a range for each row of x that contains 0, its step and zero point, its codes; multiply codes with codes, then multiply by both scales and add the bias.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>In <code>forward</code>: <code>low = x.amin(dim=-1, keepdim=True).clamp(max=0)</code>, high likewise; scale = (high − low) / 255, or 1 where both are 0; codes as in lesson 01. Then <code>F.linear(codes - zero_point, self.codes.float()) * scale * self.scales</code>, plus the bias. Making the codes float inside forward is fine: they are exact, and nothing is kept.</details>
 
 # %% exercise="QuantizedLinear" minutes=25 difficulty=3
 class QuantizedLinear(nn.Module):
@@ -878,9 +890,11 @@ expect(quantized_linear(_w, None, _big, {})["y"][:4], quantized_linear(_w, None,
 #
 # Replace every linear layer of a model, however deep it lies.
 #
-# <details><summary>Hint 1</summary>Copy first, then change the copy. <code>type(module) is nn.Linear</code> is true for layers and false for classes made from it. And the model itself may be one.</details>
+# <details><summary>Hint 1, a nudge</summary>Copy first, then change the copy. <code>type(module) is nn.Linear</code> is true for layers and false for classes made from it. And the model itself may be one.</details>
 #
-# <details><summary>Hint 2</summary>For each <code>parent</code> in <code>list(result.modules())</code>, for each <code>name, child</code> in <code>list(parent._modules.items())</code> (<code>named_children()</code> skips a module that it has already seen): <code>setattr(parent, name, …)</code>. A dictionary from old to new module keeps shared modules shared.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Copy the model once. Visit every module and put a quantized layer in the place of each child that is a plain Linear. Remember what was replaced by what, so that a layer that stands in two places is replaced by one and the same.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>For each <code>parent</code> in <code>list(result.modules())</code>, for each <code>name, child</code> in <code>list(parent._modules.items())</code> (<code>named_children()</code> skips a module that it has already seen): <code>setattr(parent, name, …)</code>. A dictionary from old to new module keeps shared modules shared.</details>
 
 # %% exercise="quantize_dynamic" minutes=15 difficulty=3
 def quantize_dynamic(model: nn.Module, bits: int = 8) -> nn.Module:
@@ -968,9 +982,11 @@ lesson02.draw_rows(rows.norm(dim=1).tolist(), {name: e.tolist() for name, e in o
 # %% [markdown]
 # ### Exercise 8 · `calibrate`
 #
-# <details><summary>Hint 1</summary>The order: check the names; note the mode of every submodule; put the hooks in; <code>model.eval()</code>; run all batches without gradients; and in <code>finally</code> undo everything.</details>
+# <details><summary>Hint 1, a nudge</summary>The order: check the names; note the mode of every submodule; put the hooks in; <code>model.eval()</code>; run all batches without gradients; and in <code>finally</code> undo everything.</details>
 #
-# <details><summary>Hint 2</summary><code>handle = module.register_forward_pre_hook(f)</code> calls <code>f(module, inputs)</code> before each run, with a tuple of inputs; <code>handle.remove()</code> takes it out. The function must know the name of its layer: make it inside a small function that takes the name, or use <code>functools.partial</code>. Restore modes with <code>m.training = mode</code> for each submodule: <code>model.train()</code> would switch them all.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse unknown names before anything else. Put a hook in front of each named layer that widens its range by the smallest and the largest input. Run all batches in eval mode and without gradients. In the end, and also after an error, take the hooks out and give every module its own mode back.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>handle = module.register_forward_pre_hook(f)</code> calls <code>f(module, inputs)</code> before each run, with a tuple of inputs; <code>handle.remove()</code> takes it out. The function must know the name of its layer: make it inside a small function that takes the name, or use <code>functools.partial</code>. Restore modes with <code>m.training = mode</code> for each submodule: <code>model.train()</code> would switch them all.</details>
 
 # %% exercise="calibrate" minutes=20 difficulty=3
 def calibrate(model: nn.Module, layers: list[str], batches: list) -> dict[str, tuple[float, float]]:
@@ -1084,9 +1100,11 @@ for _names, _batches in ((["0", "3"], [*_cases[0][3], (torch.zeros(1, 9), _y)]),
 #
 # The whole recipe, and the measured exercise: fold, calibrate, replace. You need a module of your own for a quantized layer; define it in the same cell. Quantization is *simulated* here: round the input with its fixed range and go back to float, do the same with the weights, then call `F.linear` or `F.conv2d`. What is stored are integers.
 #
-# <details><summary>Hint 1</summary>Build the folded copy first (a function that goes through a Sequential and calls itself for a Sequential inside). Then the names of its layers, one call of <code>calibrate</code>, and for each layer a module of your own made from the layer and its range. <code>model.set_submodule(name, new)</code> replaces by name.</details>
+# <details><summary>Hint 1, a nudge</summary>Build the folded copy first (a function that goes through a Sequential and calls itself for a Sequential inside). Then the names of its layers, one call of <code>calibrate</code>, and for each layer a module of your own made from the layer and its range. <code>model.set_submodule(name, new)</code> replaces by name.</details>
 #
-# <details><summary>Hint 2</summary>Buffers of your module: int8 codes, one scale for each output channel (shaped so that it broadcasts: <code>[out, 1, 1, 1]</code> for a convolution), the float bias, scale and zero point of the input as 0-d tensors (<code>torch.tensor(scale)</code>). A <code>MinMaxObserver(bits)</code> that observes <code>torch.tensor([low, high])</code> gives the last two. Keep stride, padding, dilation and groups as plain attributes.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Fold every batch norm into the layer before it, on a copy. Calibrate the copy. Then put a layer of your own in the place of each convolution and linear layer, made from the layer and its range: codes and scales of the weight, step and zero point of the input. Its forward rounds the input to its codes and multiplies with the weight that the codes stand for.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Buffers of your module: int8 codes, one scale for each output channel (shaped so that it broadcasts: <code>[out, 1, 1, 1]</code> for a convolution), the float bias, scale and zero point of the input as 0-d tensors (<code>torch.tensor(scale)</code>). A <code>MinMaxObserver(bits)</code> that observes <code>torch.tensor([low, high])</code> gives the last two. Keep stride, padding, dilation and groups as plain attributes.</details>
 
 # %% exercise="quantize_static" minutes=35 difficulty=5
 class StaticLayer(nn.Module):
@@ -1337,9 +1355,11 @@ for name, m in (("FP32", mlp), ("dynamic", mlp_dynamic), ("static", mlp_static))
 # %% [markdown]
 # ### Exercise 10 · `layer_sensitivity`
 #
-# <details><summary>Hint 1</summary>Baseline first. Then for each layer: keep a clone of the weight, put the rounded weight in place, evaluate, put the clone back in <code>finally</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Baseline first. Then for each layer: keep a clone of the weight, put the rounded weight in place, evaluate, put the clone back in <code>finally</code>.</details>
 #
-# <details><summary>Hint 2</summary><code>layer.weight.data.copy_(rounded)</code> changes the values in place. Rounding: <code>scale = largest magnitude of each output channel / Q</code> (1 where that is 0), then <code>clamp(round(w / scale), -Q, Q) * scale</code>; for a convolution the scale needs the shape <code>[out, 1, 1, 1]</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Evaluate once as it is. For each convolution and linear layer: keep a copy of its weight, put the weight that the codes stand for in its place, evaluate, note baseline minus this; and put the copy back even when the evaluation fails.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>layer.weight.data.copy_(rounded)</code> changes the values in place. Rounding: <code>scale = largest magnitude of each output channel / Q</code> (1 where that is 0), then <code>clamp(round(w / scale), -Q, Q) * scale</code>; for a convolution the scale needs the shape <code>[out, 1, 1, 1]</code>.</details>
 
 # %% exercise="layer_sensitivity" minutes=15 difficulty=3
 def layer_sensitivity(model: nn.Module, evaluate, bits: int) -> dict[str, float]:
@@ -1457,9 +1477,11 @@ lesson02.draw_sensitivity(sensitivity)
 # %% [markdown]
 # ### Exercise 11 · `assign_bits`
 #
-# <details><summary>Hint 1</summary>Going through the layers once and giving each as much as fits spends the budget on whoever comes first. Trying all combinations is exact, and too many for a deep network: 4 choices for 20 layers are a million million.</details>
+# <details><summary>Hint 1, a nudge</summary>Going through the layers once and giving each as much as fits spends the budget on whoever comes first. Trying all combinations is exact, and too many for a deep network: 4 choices for 20 layers are a million million.</details>
 #
-# <details><summary>Hint 2</summary>Build the combinations layer by layer and keep only those that can still win: sort the partial assignments by bytes, and drop each one whose total drop is no smaller than that of a cheaper one. What is left after the last layer, within the budget, with the least drop, is the answer.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Build the combinations layer by layer and keep only those that can still win: sort the partial assignments by bytes, and drop each one whose total drop is no smaller than that of a cheaper one. What is left after the last layer, within the budget, with the least drop, is the answer.</details>
+#
+# <details><summary>Hint 3, the key line</summary>A partial assignment is <code>(bits so far, drop so far, choice)</code>. For each layer make all longer ones, <code>longer.sort(key=lambda item: item[:2])</code>, and walk through them with the least drop seen so far: keep an item only if its drop is smaller and <code>item[0] / 8 &lt;= budget_bytes</code>.</details>
 
 # %% exercise="assign_bits" minutes=25 difficulty=4
 def assign_bits(sensitivity: dict[str, dict[int, float]], sizes: dict[str, int], budget_bytes: float) -> dict[str, int]:

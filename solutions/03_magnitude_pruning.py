@@ -69,9 +69,11 @@ lesson03.draw_weights(weights, every_weight.abs().quantile(0.5).item())
 # %% [markdown]
 # ### Exercise 1 · `magnitude_mask`
 #
-# <details><summary>Hint 1</summary>Sort the magnitudes and look at positions, not at values: how many of the first positions have to go?</details>
+# <details><summary>Hint 1, a nudge</summary>Sort the magnitudes and look at positions, not at values: how many of the first positions have to go?</details>
 #
-# <details><summary>Hint 2</summary>Start from a flat mask of ones, <code>order = w.abs().flatten().argsort()</code>, set <code>mask[order[:removed]] = False</code> with <code>removed = round(sparsity * w.numel())</code>, and give it the shape of w. Both ends, 0 and 1, then work by themselves.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a sparsity outside 0 to 1. The share times the number of weights, rounded, is how many have to go. Order the positions by magnitude, set the mask to False at the first so many, and give it the weight's shape. Counting positions is right with ties, too; a threshold is not.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Start from a flat mask of ones, <code>order = w.abs().flatten().argsort()</code>, set <code>mask[order[:removed]] = False</code> with <code>removed = round(sparsity * w.numel())</code>, and give it the shape of w. Both ends, 0 and 1, then work by themselves.</details>
 
 # %% exercise="magnitude_mask" minutes=10 difficulty=2
 def magnitude_mask(w: torch.Tensor, sparsity: float) -> torch.Tensor:
@@ -146,9 +148,11 @@ lesson03.draw_pixels(first_mask, train_x[:2000])
 # %% [markdown]
 # ### Exercise 2 · `global_masks`
 #
-# <details><summary>Hint 1</summary>One long vector of all weights is a tensor like any other: you already have a function for it.</details>
+# <details><summary>Hint 1, a nudge</summary>One long vector of all weights is a tensor like any other: you already have a function for it.</details>
 #
-# <details><summary>Hint 2</summary><code>torch.cat([w.flatten() for w in weights.values()])</code>, one call of <code>magnitude_mask</code>, then <code>mask.split([w.numel() for w in weights.values()])</code> cuts it into pieces, and each piece gets the shape of its tensor.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Join all weights to one vector, make its mask with the function that you have, and cut the mask into pieces again, in the same order and with each tensor's shape.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>torch.cat([w.flatten() for w in weights.values()])</code>, one call of <code>magnitude_mask</code>, then <code>mask.split([w.numel() for w in weights.values()])</code> cuts it into pieces, and each piece gets the shape of its tensor.</details>
 
 # %% exercise="global_masks" minutes=10 difficulty=2
 def global_masks(weights: dict[str, torch.Tensor], sparsity: float) -> dict[str, torch.Tensor]:
@@ -218,9 +222,11 @@ lesson03.draw_layers({
 #
 # The loss is cross-entropy, averaged over each batch. Afterwards the model is as it was: mode of every submodule, buffers, and every `.grad`.
 #
-# <details><summary>Hint 1</summary><code>torch.autograd.grad(loss, tensors)</code> returns gradients and leaves every <code>.grad</code> alone. Dropout and BatchNorm behave differently in train mode: note the <code>.training</code> of each module, call <code>model.eval()</code>, and put it back in a <code>finally</code>.</details>
+# <details><summary>Hint 1, a nudge</summary><code>torch.autograd.grad(loss, tensors)</code> returns gradients and leaves every <code>.grad</code> alone. Dropout and BatchNorm behave differently in train mode: note the <code>.training</code> of each module, call <code>model.eval()</code>, and put it back in a <code>finally</code>.</details>
 #
-# <details><summary>Hint 2</summary>The layers are the modules in <code>model.named_modules()</code> with <code>type(module) in (nn.Linear, nn.Conv2d)</code>, the name of the weight is <code>f"{name}.weight"</code> (without the dot if the model is itself the layer). Keep one tensor of zeros for each, add each batch's gradient, and return <code>(w * g) ** 2</code>, detached.</details>
+# <details><summary>Hint 2, the recipe in words</summary>In eval mode: for each batch the loss, and its gradient with respect to the weights of all linear and convolution layers, added up over the batches. Square the product of weight and summed gradient. Afterwards every module has its mode back and nobody's <code>.grad</code> has changed.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>The layers are the modules in <code>model.named_modules()</code> with <code>type(module) in (nn.Linear, nn.Conv2d)</code>, the name of the weight is <code>f"{name}.weight"</code> (without the dot if the model is itself the layer). Keep one tensor of zeros for each, add each batch's gradient, and return <code>(w * g) ** 2</code>, detached.</details>
 
 # %% exercise="taylor_saliency" minutes=20 difficulty=3
 def taylor_saliency(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -385,9 +391,11 @@ widgets.explore(look, sparsity_percent=(0, 99, 80), criterion=["magnitude, all l
 # %% [markdown]
 # ### Exercise 4 · `sensitivity_scan`
 #
-# <details><summary>Hint 1</summary>Each measurement starts from the original weights, so keep a copy of them. The copy goes back even if <code>evaluate</code> raises.</details>
+# <details><summary>Hint 1, a nudge</summary>Each measurement starts from the original weights, so keep a copy of them. The copy goes back even if <code>evaluate</code> raises.</details>
 #
-# <details><summary>Hint 2</summary>For each name: <code>p = dict(model.named_parameters())[name]</code>, <code>original = p.detach().clone()</code>. Inside a <code>try</code>, for each sparsity: <code>p.data.copy_(original * magnitude_mask(original, s))</code>, then <code>evaluate(model)</code>. In <code>finally</code>: <code>p.data.copy_(original)</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each name keep a copy of the weight. For each sparsity put the copy, masked, into the model and evaluate: always from the copy, never from the weight that the round before left. Put the copy back at the end, also after an error.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>For each name: <code>p = dict(model.named_parameters())[name]</code>, <code>original = p.detach().clone()</code>. Inside a <code>try</code>, for each sparsity: <code>p.data.copy_(original * magnitude_mask(original, s))</code>, then <code>evaluate(model)</code>. In <code>finally</code>: <code>p.data.copy_(original)</code>.</details>
 
 # %% exercise="sensitivity_scan" minutes=12 difficulty=2
 def sensitivity_scan(model: nn.Module, names: list[str], sparsities: list[float], evaluate) -> dict[str, list[float]]:
@@ -529,9 +537,11 @@ lesson03.draw_revival(revived)
 # %% [markdown]
 # ### Exercise 5 · `MaskedTrainer`
 #
-# <details><summary>Hint 1</summary>Write one small method that multiplies each masked parameter by its mask in place, and call it in both places where the contract says "applied".</details>
+# <details><summary>Hint 1, a nudge</summary>Write one small method that multiplies each masked parameter by its mask in place, and call it in both places where the contract says "applied".</details>
 #
-# <details><summary>Hint 2</summary><code>with torch.no_grad(): p.mul_(mask)</code> for each name in <code>dict(model.named_parameters())</code> that has a mask. In <code>step</code>: zero_grad, backward, step, then that method.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Remember for each masked parameter its mask. Multiply once at the start, and again after each step of the optimizer: momentum and weight decay move pruned weights although their gradient is masked. Parameters without a mask are left alone.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>with torch.no_grad(): p.mul_(mask)</code> for each name in <code>dict(model.named_parameters())</code> that has a mask. In <code>step</code>: zero_grad, backward, step, then that method.</details>
 
 # %% exercise="MaskedTrainer" minutes=10 difficulty=2
 class MaskedTrainer:
@@ -631,9 +641,11 @@ check(masked_training, _cases, _masked, {_no_zero: lambda *case: _masked(*case, 
 # %% [markdown]
 # ### Exercise 6 · `cubic_sparsity`
 #
-# <details><summary>Hint 1</summary>Two cases need no formula: before <code>begin</code> and from <code>end</code> on. Handle them first; then nothing can be divided by zero either.</details>
+# <details><summary>Hint 1, a nudge</summary>Two cases need no formula: before <code>begin</code> and from <code>end</code> on. Handle them first; then nothing can be divided by zero either.</details>
 #
-# <details><summary>Hint 2</summary><code>final + (initial - final) * (1 - u) ** 3</code> with <code>u = (step - begin) / (end - begin)</code>. At u = 0 that is initial, at u = 1 final.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Before the beginning it is the initial sparsity, from the end on the final one. Between them let u go from 0 to 1 with the steps, and start from the final sparsity: what is missing to it shrinks with the third power of 1 − u.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>final + (initial - final) * (1 - u) ** 3</code> with <code>u = (step - begin) / (end - begin)</code>. At u = 0 that is initial, at u = 1 final.</details>
 
 # %% exercise="cubic_sparsity" minutes=6 difficulty=1
 def cubic_sparsity(step: int, begin: int, end: int, initial: float, final: float) -> float:
@@ -688,9 +700,11 @@ lesson03.draw_schedules(steps, {"cubic (Zhu and Gupta)": [cubic_sparsity(t, 0, 4
 #
 # Put it together: one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass of that step** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*, so the steps after it train at the final sparsity.
 #
-# <details><summary>Hint 1</summary>When is the last recomputation? The largest multiple of <code>every</code> that is smaller than <code>steps</code>: <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they are the smallest and stay pruned when the masks are computed again.</details>
+# <details><summary>Hint 1, a nudge</summary>When is the last recomputation? The largest multiple of <code>every</code> that is smaller than <code>steps</code>: <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they are the smallest and stay pruned when the masks are computed again.</details>
 #
-# <details><summary>Hint 2</summary>Loop over <code>t in range(steps)</code>. If <code>t % every == 0</code>: collect the layers' weights by parameter name, <code>masks = global_masks(weights, cubic_sparsity(t, 0, last, 0.0, final_sparsity))</code>, and <code>trainer = MaskedTrainer(model, masks)</code>. Then <code>x, y = batches[t % len(batches)]</code> and <code>trainer.step(F.cross_entropy(model(x), y), optimizer)</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Train mode. In step 0 and every so many steps compute global masks from the weights as they are now, at the sparsity that the cubic schedule gives for this step, where the schedule ends at the last of these steps; make a new trainer with them. In every step take the next batch, round and round, and let the trainer step. Return the last masks.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Loop over <code>t in range(steps)</code>. If <code>t % every == 0</code>: collect the layers' weights by parameter name, <code>masks = global_masks(weights, cubic_sparsity(t, 0, last, 0.0, final_sparsity))</code>, and <code>trainer = MaskedTrainer(model, masks)</code>. Then <code>x, y = batches[t % len(batches)]</code> and <code>trainer.step(F.cross_entropy(model(x), y), optimizer)</code>.</details>
 
 # %% exercise="gradual_prune" minutes=20 difficulty=4
 def gradual_prune(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]], optimizer: torch.optim.Optimizer, steps: int, final_sparsity: float, every: int) -> dict[str, torch.Tensor]:
@@ -835,9 +849,11 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 #
 # Everything goes back, not only the pruned weights: biases, and the running statistics of BatchNorm, which a trained network has collected and a new one has not.
 #
-# <details><summary>Hint 1</summary>A state_dict holds all of these, and the model has a method that copies it in, in place. What is left to do afterwards?</details>
+# <details><summary>Hint 1, a nudge</summary>A state_dict holds all of these, and the model has a method that copies it in, in place. What is left to do afterwards?</details>
 #
-# <details><summary>Hint 2</summary><code>model.load_state_dict(initial_state)</code>, then multiply each masked parameter by its mask under <code>torch.no_grad()</code>, as in MaskedTrainer.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Copy the initial state into the model, buffers and all. Then multiply each parameter that has a mask by it, in place and without a gradient.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>model.load_state_dict(initial_state)</code>, then multiply each masked parameter by its mask under <code>torch.no_grad()</code>, as in MaskedTrainer.</details>
 
 # %% exercise="rewind" minutes=6 difficulty=1
 def rewind(model: nn.Module, initial_state: dict[str, torch.Tensor], masks: dict[str, torch.Tensor]) -> None:
@@ -945,9 +961,11 @@ lesson03.draw_tickets(results["kept"], results["accuracy"])
 # %% [markdown]
 # ### Exercise 9 · `nm_mask`
 #
-# <details><summary>Hint 1</summary>Give w the shape <code>[-1, m]</code>: each row of it is one run. Then the question is one of ranks within a row.</details>
+# <details><summary>Hint 1, a nudge</summary>Give w the shape <code>[-1, m]</code>: each row of it is one run. Then the question is one of ranks within a row.</details>
 #
-# <details><summary>Hint 2</summary><code>kept = groups.abs().topk(n, dim=1).indices</code>, then <code>torch.zeros_like(groups, dtype=torch.bool).scatter_(1, kept, True)</code> and back to the shape of w. <code>topk</code> returns exactly n positions, ties or not.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse an n outside 0 to m, and rows that are no whole number of runs. Give the magnitudes the shape of one run a row, find the places of the n largest in each row, set a mask of False to True there, and give it the weight's shape.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>kept = groups.abs().topk(n, dim=1).indices</code>, then <code>torch.zeros_like(groups, dtype=torch.bool).scatter_(1, kept, True)</code> and back to the shape of w. <code>topk</code> returns exactly n positions, ties or not.</details>
 
 # %% exercise="nm_mask" minutes=10 difficulty=2
 def nm_mask(w: torch.Tensor, n: int, m: int) -> torch.Tensor:
@@ -1147,9 +1165,11 @@ lesson03.draw_bytes(densities, formulas, {})
 #
 # The grader takes the shipped LeNet-300-100, prunes it with **your** `gradual_prune` to 90 %, trains on with **your** `MaskedTrainer`, encodes each weight with your `encode_sparse`, decodes the bytes in a fresh process, loads them into its own model and measures: file **at least 7 times smaller** than FP32, accuracy **within 1 point**.
 #
-# <details><summary>Hint 1</summary>Five parts: number of axes, their sizes, a byte that says which form follows, the bitmap, the kept values. <code>w != 0</code> is also True for nan.</details>
+# <details><summary>Hint 1, a nudge</summary>Five parts: number of axes, their sizes, a byte that says which form follows, the bitmap, the kept values. <code>w != 0</code> is also True for nan.</details>
 #
-# <details><summary>Hint 2</summary><code>np.packbits(mask)</code> and <code>np.unpackbits(part, count=n)</code> make and read bitmaps; <code>struct.pack(f"&lt;B{w.dim()}q", w.dim(), *w.shape)</code> and <code>struct.unpack_from</code> the header. If 4 bytes for every weight are fewer than bitmap plus values, store those. An empty tensor has a shape and nothing else.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Writing: the shape, a byte for the form, then either one bit a weight and the kept values, or all the values where that is shorter. Reading: the shape says how many weights there are, the byte which form follows; put the kept values where the bits are 1. What is kept is all that is not 0, nan included.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>np.packbits(mask)</code> and <code>np.unpackbits(part, count=n)</code> make and read bitmaps; <code>struct.pack(f"&lt;B{w.dim()}q", w.dim(), *w.shape)</code> and <code>struct.unpack_from</code> the header. If 4 bytes for every weight are fewer than bitmap plus values, store those. An empty tensor has a shape and nothing else.</details>
 
 # %% exercise="encode_sparse" minutes=30 difficulty=4
 def encode_sparse(w: torch.Tensor) -> bytes:

@@ -112,9 +112,11 @@ lesson04.draw_zeros_and_holes()
 #
 # One score for each output channel.
 #
-# <details><summary>Hint 1</summary>The weight is <code>[out, in, kh, kw]</code>, and a filter is <code>weight[o]</code>: everything but axis 0 is summed away.</details>
+# <details><summary>Hint 1, a nudge</summary>The weight is <code>[out, in, kh, kw]</code>, and a filter is <code>weight[o]</code>: everything but axis 0 is summed away.</details>
 #
-# <details><summary>Hint 2</summary><code>conv.weight.detach().flatten(1)</code> is one row a filter; <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code> a batch norm has <code>bn.weight is None</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give the weight one row a filter. L1 is the sum of a row's magnitudes, L2 its length; with bn it is the magnitude of γ, if there is a batch norm and it has one. Everything else is an error.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>conv.weight.detach().flatten(1)</code> is one row a filter; <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code> a batch norm has <code>bn.weight is None</code>.</details>
 
 # %% exercise="filter_importance" minutes=8 difficulty=1
 def filter_importance(conv: nn.Conv2d, method: str, bn=None) -> torch.Tensor:
@@ -207,9 +209,11 @@ check_errors(ValueError, filter_importance_of, (_w, "taylor"), (_w, ""), (_ws[0]
 # %% [markdown]
 # ### Exercise 2 · `taylor_importance`
 #
-# <details><summary>Hint 1</summary>Three steps in this order: sum over space, absolute value, mean over the batch. Which axes are space?</details>
+# <details><summary>Hint 1, a nudge</summary>Three steps in this order: sum over space, absolute value, mean over the batch. Which axes are space?</details>
 #
-# <details><summary>Hint 2</summary><code>(activation * grad).flatten(2).sum(2)</code> is <code>[N, C]</code>. A linear layer has no axes of space: <code>[N, C]</code> cannot be flattened from axis 2, so bring it to <code>reshape(N, C, -1)</code> first.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Multiply activation and gradient, and give the product the shape samples × channels × everything else. Sum over the last axis, take the magnitude, average over the samples. The magnitude comes after the sum: within an image the places may cancel.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>(activation * grad).flatten(2).sum(2)</code> is <code>[N, C]</code>. A linear layer has no axes of space: <code>[N, C]</code> cannot be flattened from axis 2, so bring it to <code>reshape(N, C, -1)</code> first.</details>
 
 # %% exercise="taylor_importance" minutes=8 difficulty=2
 def taylor_importance(activation: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
@@ -341,9 +345,11 @@ lesson04.draw_one_channel()
 #
 # A new, smaller convolution. Every setting stays: kernel, stride, padding and its mode, dilation, bias or none. In a depthwise convolution each channel has a filter of its own (`groups == in_channels == out_channels`, weight `[C, 1, kh, kw]`): an output cannot go without its input, so one index decides both.
 #
-# <details><summary>Hint 1</summary>Index axis 0 of the weight (and the bias) with <code>keep_out</code>, axis 1 with <code>keep_in</code>. In the depthwise case only axis 0 exists to be cut, and the new layer has as many groups as channels.</details>
+# <details><summary>Hint 1, a nudge</summary>Index axis 0 of the weight (and the bias) with <code>keep_out</code>, axis 1 with <code>keep_in</code>. In the depthwise case only axis 0 exists to be cut, and the new layer has as many groups as channels.</details>
 #
-# <details><summary>Hint 2</summary>Build <code>nn.Conv2d(n_in, n_out, conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, bias=conv.bias is not None, padding_mode=conv.padding_mode)</code> and set <code>new.weight.data = weight.clone()</code>. Indexing with a tensor copies, but with <code>None</code> for both indices there is nothing to index: hence the clone.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Take the kept rows of axis 0 of weight and bias, and the kept entries of axis 1; in a depthwise layer there is one list for both, and it cuts axis 0 only. Build a new layer whose numbers of channels and groups come from the cut weight, all other settings from the old one, and put in copies.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Build <code>nn.Conv2d(n_in, n_out, conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, bias=conv.bias is not None, padding_mode=conv.padding_mode)</code> and set <code>new.weight.data = weight.clone()</code>. Indexing with a tensor copies, but with <code>None</code> for both indices there is nothing to index: hence the clone.</details>
 
 # %% exercise="shrink_conv" minutes=15 difficulty=3
 def shrink_conv(conv: nn.Conv2d, keep_out=None, keep_in=None) -> nn.Conv2d:
@@ -436,9 +442,11 @@ check(shrink_conv_of, [a for a, _ in _all], [w for _, w in _all], {}, SYMPTOMS["
 #
 # Four numbers a channel, two of them buffers: the running mean and variance are not parameters, but without them the layer normalises by the wrong numbers.
 #
-# <details><summary>Hint 1</summary>Build the new layer with the old settings, then copy the kept entries of every tensor that is there. Which of them can be missing?</details>
+# <details><summary>Hint 1, a nudge</summary>Build the new layer with the old settings, then copy the kept entries of every tensor that is there. Which of them can be missing?</details>
 #
-# <details><summary>Hint 2</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; then over <code>bn.state_dict().items()</code>: a 1-d tensor becomes <code>tensor[keep]</code>, the counter <code>num_batches_tracked</code> stays as it is; <code>new.load_state_dict</code> copies.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Make a new batch norm of the new width with the old settings, and give it the kept entries of all that the old one's state holds; a counter has no channels and stays as it is. With affine=False or without running statistics some of it is not there.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; then over <code>bn.state_dict().items()</code>: a 1-d tensor becomes <code>tensor[keep]</code>, the counter <code>num_batches_tracked</code> stays as it is; <code>new.load_state_dict</code> copies.</details>
 
 # %% exercise="shrink_batchnorm" minutes=10 difficulty=2
 def shrink_batchnorm(bn: nn.BatchNorm2d, keep: torch.Tensor) -> nn.BatchNorm2d:
@@ -493,9 +501,11 @@ check(shrink_batchnorm_of, [a for a, _ in _all], [w for _, w in _all], {}, SYMPT
 #
 # Flatten writes a `[C, H, W]` activation out channel by channel: first all $H \cdot W$ values of channel 0, then those of channel 1. So channel $c$ is the columns $c\,HW \ldots (c+1)\,HW - 1$.
 #
-# <details><summary>Hint 1</summary>Reshape the weight to <code>[out, C, spatial]</code>: now a channel is one index again.</details>
+# <details><summary>Hint 1, a nudge</summary>Reshape the weight to <code>[out, C, spatial]</code>: now a channel is one index again.</details>
 #
-# <details><summary>Hint 2</summary><code>weight.view(out, -1, spatial)[:, keep_in].flatten(1)</code>. The bias follows <code>keep_out</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse columns that are no whole number of channels. See the columns as channels × places, keep the wanted channels with all their places, and flatten again. Then keep the wanted rows, and their biases. Build a new layer with copies of what is left.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>weight.view(out, -1, spatial)[:, keep_in].flatten(1)</code>. The bias follows <code>keep_out</code>.</details>
 
 # %% exercise="shrink_linear" minutes=10 difficulty=2
 def shrink_linear(linear: nn.Linear, keep_in=None, keep_out=None, spatial: int = 1) -> nn.Linear:
@@ -574,9 +584,11 @@ check_errors(ValueError, shrink_linear_of, ({"weight": torch.zeros(1, 9)}, _t([0
 # %% [markdown]
 # ### Exercise 6 · `prune_chain`
 #
-# <details><summary>Hint 1</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. Every convolution or linear layer first uses it for its inputs and then replaces it by <code>keep.get(name)</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. Every convolution or linear layer first uses it for its inputs and then replaces it by <code>keep.get(name)</code>.</details>
 #
-# <details><summary>Hint 2</summary>Also remember how many channels the last layer had <em>before</em> pruning. A linear layer then has <code>spatial = in_features // channels</code>: 1 after another linear layer, H·W after a flatten. Other layers: <code>copy.deepcopy</code>. <code>nn.Sequential(OrderedDict(...))</code> keeps the names.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Walk through the layers with two things in mind: which channels of the last layer were kept (None: all) and how many it had before. A convolution or linear layer is shrunk at both ends and then says what is kept; a batch norm follows what was kept; anything else is copied. Names and mode are those of the model.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Also remember how many channels the last layer had <em>before</em> pruning. A linear layer then has <code>spatial = in_features // channels</code>: 1 after another linear layer, H·W after a flatten. Other layers: <code>copy.deepcopy</code>. <code>nn.Sequential(OrderedDict(...))</code> keeps the names.</details>
 
 # %% exercise="prune_chain" minutes=25 difficulty=4
 def prune_chain(model: nn.Sequential, keep: dict[str, torch.Tensor]) -> nn.Sequential:
@@ -703,9 +715,11 @@ print(f"accuracy without any training: {measure.accuracy(small, val_x, val_y):.2
 # %% [markdown]
 # ### Exercise 7 · `channels_for_macs`
 #
-# <details><summary>Hint 1</summary>You have all the parts: for each <code>f</code> build the <code>keep</code> dictionary, prune the chain and count. <code>measure.macs(model, input_shape)</code> does the counting.</details>
+# <details><summary>Hint 1, a nudge</summary>You have all the parts: for each <code>f</code> build the <code>keep</code> dictionary, prune the chain and count. <code>measure.macs(model, input_shape)</code> does the counting.</details>
 #
-# <details><summary>Hint 2</summary>Go down from <code>i = 64</code> and return the first that fits. <code>k = max(1, round(i / 64 * len(score)))</code>; the indices are <code>score.topk(k).indices.sort().values</code>. If the loop ends, nothing fits.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The budget is the ratio times the MACs of the whole network. Try the fractions 64/64, 63/64, … in turn: so many of the most important filters of each layer, at least one, their indices in rising order; prune, count, and return the first that fits. If none does, that is an error.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Go down from <code>i = 64</code> and return the first that fits. <code>k = max(1, round(i / 64 * len(score)))</code>; the indices are <code>score.topk(k).indices.sort().values</code>. If the loop ends, nothing fits.</details>
 
 # %% exercise="channels_for_macs" minutes=20 difficulty=3
 def channels_for_macs(
@@ -951,9 +965,11 @@ print(f"filters left: {[len(k) for k in chosen_keep.values()]}. Three times fast
 # %% [markdown]
 # ### Exercise 8 · `slimming_penalty`
 #
-# <details><summary>Hint 1</summary>The penalty joins the loss and is differentiated with it, so it must be computed from the parameters themselves, not from <code>.data</code> or <code>.detach()</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>The penalty joins the loss and is differentiated with it, so it must be computed from the parameters themselves, not from <code>.data</code> or <code>.detach()</code>.</details>
 #
-# <details><summary>Hint 2</summary>Loop over <code>model.modules()</code> and add <code>m.weight.abs().sum()</code> for each <code>nn.BatchNorm2d</code> whose weight is not None.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Add up the magnitudes of γ of every BatchNorm2d that has one, at any depth, and multiply by the strength. Keep the parameters themselves in the sum, so that it has a gradient; without any batch norm it is a tensor of 0.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Loop over <code>model.modules()</code> and add <code>m.weight.abs().sum()</code> for each <code>nn.BatchNorm2d</code> whose weight is not None.</details>
 
 # %% exercise="slimming_penalty" minutes=8 difficulty=2
 def slimming_penalty(model: nn.Module, strength: float):
@@ -1052,9 +1068,11 @@ for name in list(graph)[:11]:
 #
 # Convolutions and linear layers make channels of their own; an addition ties its inputs together; every other node passes its input's channels on. A node that reads nothing (the network's input) has channels, too, and can tie layers together, but is no layer that one could prune.
 #
-# <details><summary>Hint 1</summary>Think of every node as standing for one set of channels. <code>bn1</code> stands for the same set as the convolution that it reads; an addition for the same set as all that it reads. Which nodes end up with one set?</details>
+# <details><summary>Hint 1, a nudge</summary>Think of every node as standing for one set of channels. <code>bn1</code> stands for the same set as the convolution that it reads; an addition for the same set as all that it reads. Which nodes end up with one set?</details>
 #
-# <details><summary>Hint 2</summary>Union-find: <code>parent = {node: node for node in graph}</code>, a function <code>find</code> that follows parents to the end. For each node that is not conv or linear, join it with each of its inputs. At the end collect the conv and linear nodes by their <code>find</code> and keep the groups of two and more.</details>
+# <details><summary>Hint 2, the recipe in words</summary>A convolution or linear layer begins a set of channels of its own. Every other node passes on what it reads: join it with each of its inputs. Whoever ends up in one set has to be cut alike: return the sets that hold at least two layers.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Union-find: <code>parent = {node: node for node in graph}</code>, a function <code>find</code> that follows parents to the end. For each node that is not conv or linear, join it with each of its inputs. At the end collect the conv and linear nodes by their <code>find</code> and keep the groups of two and more.</details>
 
 # %% exercise="coupled_groups" minutes=20 difficulty=3
 def coupled_groups(graph: dict[str, tuple[str, list[str]]]) -> list[set[str]]:
@@ -1266,9 +1284,11 @@ for name, net in rows.items():
 #
 # The module cannot hold fewer rows than embed, so we return the tensors.
 #
-# <details><summary>Hint 1</summary>First a list of the rows that stay, in one block of embed rows. q, k and v use the same list; the output projection uses it on its other axis. Which of the four biases has nothing to do with heads?</details>
+# <details><summary>Hint 1, a nudge</summary>First a list of the rows that stay, in one block of embed rows. q, k and v use the same list; the output projection uses it on its other axis. Which of the four biases has nothing to do with heads?</details>
 #
-# <details><summary>Hint 2</summary><code>attn.in_proj_weight.chunk(3)</code> gives q, k, v. The rows: <code>[h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse heads that do not exist. List the rows of the heads that stay, head by head. Take these rows from the weight and bias of q, k and v, and these columns from the output's weight. The output's bias belongs to no head and stays whole.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>attn.in_proj_weight.chunk(3)</code> gives q, k, v. The rows: <code>[h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]</code>.</details>
 
 # %% exercise="prune_heads" minutes=15 difficulty=3
 def prune_heads(attn: nn.MultiheadAttention, heads: list[int]) -> dict[str, torch.Tensor]:

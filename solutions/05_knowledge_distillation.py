@@ -66,9 +66,11 @@ print(f"accuracy of the teacher on the validation images: {teacher_accuracy:.2f}
 # %% [markdown]
 # ### Exercise 1 · `soften`
 #
-# <details><summary>Hint 1</summary>Softmax is allowed, and it guards against large numbers by itself: e to the power of 10,000 is infinite, but softmax subtracts the largest logit first. What remains is to divide, and to say no to temperatures that make no sense.</details>
+# <details><summary>Hint 1, a nudge</summary>Softmax is allowed, and it guards against large numbers by itself: e to the power of 10,000 is infinite, but softmax subtracts the largest logit first. What remains is to divide, and to say no to temperatures that make no sense.</details>
 #
-# <details><summary>Hint 2</summary><code>torch.softmax(logits / temperature, dim=-1)</code>. The comparison <code>not temperature > 0</code> is true for 0, for negative numbers and for nan.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a temperature that is not above 0 (nan is not). Divide the logits by it and take the softmax over the last axis.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>torch.softmax(logits / temperature, dim=-1)</code>. The comparison <code>not temperature > 0</code> is true for 0, for negative numbers and for nan.</details>
 
 # %% exercise="soften" minutes=5 difficulty=1
 def soften(logits: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -206,9 +208,11 @@ widgets.explore(at_temperature, garment=(0, len(garments) - 1, 0), temperature=(
 #
 # Write KL yourself; cross-entropy with labels may come from torch. The loss is graded by its gradient, so the soft cross-entropy is as good as KL.
 #
-# <details><summary>Hint 1</summary>Work with logarithms: <code>F.log_softmax</code> of both, divided by T. The sum runs over classes, the mean over the batch. Which of the two tensors must not receive a gradient?</details>
+# <details><summary>Hint 1, a nudge</summary>Work with logarithms: <code>F.log_softmax</code> of both, divided by T. The sum runs over classes, the mean over the batch. Which of the two tensors must not receive a gradient?</details>
 #
-# <details><summary>Hint 2</summary><code>log_p = F.log_softmax(teacher.detach() / T, dim=1)</code>, <code>log_q</code> likewise for the student; KL of a row is <code>(log_p.exp() * (log_p - log_q)).sum(1)</code>. The labels' part, <code>F.cross_entropy(student, labels)</code>, sees the logits as they are.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Log-probabilities of both at the temperature, the teacher's without a gradient. For each row sum p times (log p − log q), and average over the batch. Multiply by T² and alpha, and add 1 − alpha times the cross-entropy of the student's own logits with the labels.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>log_p = F.log_softmax(teacher.detach() / T, dim=1)</code>, <code>log_q</code> likewise for the student; KL of a row is <code>(log_p.exp() * (log_p - log_q)).sum(1)</code>. The labels' part, <code>F.cross_entropy(student, labels)</code>, sees the logits as they are.</details>
 
 # %% exercise="distillation_loss" minutes=12 difficulty=2
 def distillation_loss(student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, temperature: float = 4.0, alpha: float = 0.5) -> torch.Tensor:
@@ -335,9 +339,11 @@ lesson05.draw_gradients(temperatures, with_square, without, from_labels)
 #
 # One pass over the batches with the loss of exercise 2.
 #
-# <details><summary>Hint 1</summary>Five lines a batch: the teacher's logits, the loss, zero_grad, backward, step. Around them: note the mode of <em>every</em> submodule first, and restore it in a <code>finally</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Five lines a batch: the teacher's logits, the loss, zero_grad, backward, step. Around them: note the mode of <em>every</em> submodule first, and restore it in a <code>finally</code>.</details>
 #
-# <details><summary>Hint 2</summary><code>modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]</code>, then <code>student.train()</code>, <code>teacher.eval()</code>, a <code>try:</code> with the loop, in which <code>with torch.no_grad(): said = teacher(x)</code>, and <code>finally:</code> set <code>m.training = mode</code> for each pair. <code>loss.item()</code> is the number before the step.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Note the mode of every submodule of both. Student in train mode, teacher in eval mode. For each batch: the teacher's logits without a gradient, the loss, gradients to zero, backward, one step, and the loss as a number. Give all modes back, also after an error.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]</code>, then <code>student.train()</code>, <code>teacher.eval()</code>, a <code>try:</code> with the loop, in which <code>with torch.no_grad(): said = teacher(x)</code>, and <code>finally:</code> set <code>m.training = mode</code> for each pair. <code>loss.item()</code> is the number before the step.</details>
 
 # %% exercise="distill" minutes=15 difficulty=3
 def distill(student: nn.Module, teacher: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]], optimizer: torch.optim.Optimizer, temperature: float, alpha: float) -> list[float]:
@@ -616,9 +622,11 @@ for T_, values in warm["accuracy"].items():
 # %% [markdown]
 # ### Exercise 4 · `hint_loss`
 #
-# <details><summary>Hint 1</summary>Student features go through the regressor, then, only where height or width differ, through adaptive average pooling to the teacher's. The teacher's features are a fixed target.</details>
+# <details><summary>Hint 1, a nudge</summary>Student features go through the regressor, then, only where height or width differ, through adaptive average pooling to the teacher's. The teacher's features are a fixed target.</details>
 #
-# <details><summary>Hint 2</summary><code>guess = regressor(student_features)</code>; <code>F.adaptive_avg_pool2d(guess, teacher_features.shape[-2:])</code> changes nothing where the sizes agree; then <code>F.mse_loss(guess, teacher_features.detach())</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Send the student's features through the regressor, bring them to the teacher's height and width by averaging, and take the mean square of the difference to the teacher's features, which get no gradient.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>guess = regressor(student_features)</code>; <code>F.adaptive_avg_pool2d(guess, teacher_features.shape[-2:])</code> changes nothing where the sizes agree; then <code>F.mse_loss(guess, teacher_features.detach())</code>.</details>
 
 # %% exercise="hint_loss" minutes=8 difficulty=2
 def hint_loss(student_features: torch.Tensor, teacher_features: torch.Tensor, regressor: nn.Module) -> torch.Tensor:
@@ -702,9 +710,11 @@ check(hints, _cases, _hints, {_skipped: _way("skipped"), _sum: _way("sum"), _bef
 # %% [markdown]
 # ### Exercise 5 · `attention_map`
 #
-# <details><summary>Hint 1</summary>Channels are axis 1. After the sum, one row of H · W numbers a sample; each row is divided by its own length.</details>
+# <details><summary>Hint 1, a nudge</summary>Channels are axis 1. After the sum, one row of H · W numbers a sample; each row is divided by its own length.</details>
 #
-# <details><summary>Hint 2</summary><code>F.normalize(rows, dim=1)</code> divides by the length and guards against a length of 0. If you write it by hand, guard the <em>root</em>: the gradient of a square root at 0 is infinite, and infinity times zero is nan.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Square, sum over the channels, make one row a sample, and divide each row by its length; a row of zeros stays zeros, and so does its gradient.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>F.normalize(rows, dim=1)</code> divides by the length and guards against a length of 0. If you write it by hand, guard the <em>root</em>: the gradient of a square root at 0 is infinite, and infinity times zero is nan.</details>
 
 # %% exercise="attention_map" minutes=8 difficulty=2
 def attention_map(features: torch.Tensor) -> torch.Tensor:
@@ -799,9 +809,11 @@ lesson05.draw_maps(looked, maps, list(range(500, 500 + len(garments))))
 # %% [markdown]
 # ### Exercise 6 · `similarity_loss`
 #
-# <details><summary>Hint 1</summary>Flatten everything behind the batch. The two matrices are N × N whatever the number of features is. Normalise the rows of the matrix, not the features.</details>
+# <details><summary>Hint 1, a nudge</summary>Flatten everything behind the batch. The two matrices are N × N whatever the number of features is. Normalise the rows of the matrix, not the features.</details>
 #
-# <details><summary>Hint 2</summary>For both: <code>f = features.flatten(1)</code>, <code>g = F.normalize(f @ f.T, dim=1)</code>. Then the sum of the squared differences over <code>N ** 2</code>; the teacher's matrix is detached.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Flatten each sample. All products of two samples give an N × N matrix; divide each of its rows by its length. Do so for both networks, the teacher's without a gradient, and divide the sum of the squared differences by N².</details>
+#
+# <details><summary>Hint 3, the key lines</summary>For both: <code>f = features.flatten(1)</code>, <code>g = F.normalize(f @ f.T, dim=1)</code>. Then the sum of the squared differences over <code>N ** 2</code>; the teacher's matrix is detached.</details>
 
 # %% exercise="similarity_loss" minutes=8 difficulty=2
 def similarity_loss(student_features: torch.Tensor, teacher_features: torch.Tensor) -> torch.Tensor:
@@ -914,9 +926,11 @@ lesson05.draw_runs(inside["accuracy"], "labels only")
 # %% [markdown]
 # ### Exercise 7 · `ensemble_logits`
 #
-# <details><summary>Hint 1</summary>Soften each, take the mean, then the logarithm, then multiply by T. Why does softmax(z / T) give back the mean?</details>
+# <details><summary>Hint 1, a nudge</summary>Soften each, take the mean, then the logarithm, then multiply by T. Why does softmax(z / T) give back the mean?</details>
 #
-# <details><summary>Hint 2</summary><code>torch.stack([soften(l, temperature) for l in logits]).mean(0).log() * temperature</code>. (With <code>F.log_softmax</code> and <code>torch.logsumexp</code> it also survives probabilities that are 0 in float32.) An empty list has no mean: raise ValueError.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse an empty list. Average the softened probabilities of the members, take the logarithm, and multiply by the temperature: softened again, such logits give the mean back. In logarithms throughout nothing becomes 0.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>torch.stack([soften(l, temperature) for l in logits]).mean(0).log() * temperature</code>. (With <code>F.log_softmax</code> and <code>torch.logsumexp</code> it also survives probabilities that are 0 in float32.) An empty list has no mean: raise ValueError.</details>
 
 # %% exercise="ensemble_logits" minutes=6 difficulty=2
 def ensemble_logits(logits: list[torch.Tensor], temperature: float) -> torch.Tensor:
@@ -1008,9 +1022,11 @@ lesson05.draw_runs(group, "alone")
 # %% [markdown]
 # ### Exercise 8 · `init_from_layers`
 #
-# <details><summary>Hint 1</summary>A layer that stands in two lists is one layer: training the student would change the teacher. Copy each one by itself.</details>
+# <details><summary>Hint 1, a nudge</summary>A layer that stands in two lists is one layer: training the student would change the teacher. Copy each one by itself.</details>
 #
-# <details><summary>Hint 2</summary><code>import copy</code>, then <code>copy.deepcopy(layer)</code> for each index of <code>keep</code>, in its order, inside <code>nn.ModuleList([...])</code>. (Copying a whole list at once keeps equal entries equal: an index that stands there twice would give one shared layer.)</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each index of the list, in its order, an independent copy of that layer; all of them in one module list. An index that stands there twice gives two copies.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>import copy</code>, then <code>copy.deepcopy(layer)</code> for each index of <code>keep</code>, in its order, inside <code>nn.ModuleList([...])</code>. (Copying a whole list at once keeps equal entries equal: an index that stands there twice would give one shared layer.)</details>
 
 # %% exercise="init_from_layers" minutes=6 difficulty=1
 def init_from_layers(teacher_layers: nn.ModuleList, keep: list[int]) -> nn.ModuleList:

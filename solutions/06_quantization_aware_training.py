@@ -108,9 +108,11 @@ lesson06.draw_dither()
 #
 # A `torch.autograd.Function` has a forward and a backward of its own. `forward(ctx, …)` keeps what backward needs with `ctx.save_for_backward`; `backward(ctx, grad)` returns one gradient for each argument of forward, `None` where there is none.
 #
-# <details><summary>Hint 1</summary>Everything is decided by the rounded code before the clamp. Which values of it are inside? That is a bool tensor, and all that backward has to know.</details>
+# <details><summary>Hint 1, a nudge</summary>Everything is decided by the rounded code before the clamp. Which values of it are inside? That is a bool tensor, and all that backward has to know.</details>
 #
-# <details><summary>Hint 2</summary>In forward: <code>codes = torch.round(x / scale) + zero_point</code>, save <code>(codes &gt;= qmin) &amp; (codes &lt;= qmax)</code>, return the clamped codes, minus the zero point, times the scale. In backward: the arriving gradient times that mask, and four times <code>None</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Forward: divide, round, add the zero point; note which codes lie inside; clamp, subtract the zero point, multiply by the scale. Backward: the gradient passes where the code was inside and is 0 elsewhere; the four settings get none.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>In forward: <code>codes = torch.round(x / scale) + zero_point</code>, save <code>(codes &gt;= qmin) &amp; (codes &lt;= qmax)</code>, return the clamped codes, minus the zero point, times the scale. In backward: the arriving gradient times that mask, and four times <code>None</code>.</details>
 
 # %% exercise="FakeQuantize" minutes=15 difficulty=2
 class FakeQuantize(torch.autograd.Function):
@@ -246,9 +248,11 @@ widgets.explore(lesson06.draw_one_weight, gradient=["straight-through", "true (z
 # %% [markdown]
 # ### Exercise 2 · `ema_range`
 #
-# <details><summary>Hint 1</summary>Min and max are averaged separately. What should the average be after the first batch?</details>
+# <details><summary>Hint 1, a nudge</summary>Min and max are averaged separately. What should the average be after the first batch?</details>
 #
-# <details><summary>Hint 2</summary><code>x.min().item()</code> and <code>x.max().item()</code>. If <code>previous is None</code> they are the answer; else <code>momentum</code> times the old number plus <code>1 - momentum</code> times the new one.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Take the smallest and the largest number of the batch. With nothing before, they are the range. Else each end moves on its own: a large part of the old one and a small part of the new one.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>x.min().item()</code> and <code>x.max().item()</code>. If <code>previous is None</code> they are the answer; else <code>momentum</code> times the old number plus <code>1 - momentum</code> times the new one.</details>
 
 # %% exercise="ema_range" minutes=5 difficulty=1
 def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
@@ -337,9 +341,11 @@ lesson06.draw_ranges(batches, averages)
 # %% [markdown]
 # ### Exercise 3 · `LSQ`
 #
-# <details><summary>Hint 1</summary>Autograd can do all of it if you write the forward pass so that only the rounding needs a trick: <code>r + (torch.round(r) - r).detach()</code> has the value of round(r) and the derivative of r. What does the derivative of <code>clamp(x / step) … * step</code> give in the clipped part?</details>
+# <details><summary>Hint 1, a nudge</summary>Autograd can do all of it if you write the forward pass so that only the rounding needs a trick: <code>r + (torch.round(r) - r).detach()</code> has the value of round(r) and the derivative of r. What does the derivative of <code>clamp(x / step) … * step</code> give in the clipped part?</details>
 #
-# <details><summary>Hint 2</summary>Scaling only the gradient is the same kind of trick: <code>s = step * g + (step - step * g).detach()</code>. Then <code>v = (x / s).clamp(qmin, qmax)</code>, round v with hint 1, return it times s. The flag is a buffer, <code>torch.tensor(False)</code>; at the first forward set <code>self.step.data</code> and the flag.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The codes' range from bits and sign. At the first forward set the step from the mean magnitude of the data and remember that it is done, in the state. Then divide by the step, clamp, round so that the gradient passes, multiply by the step; the step that is used has the same value but a gradient scaled by 1 over the root of (numbers · largest code).</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Scaling only the gradient is the same kind of trick: <code>s = step * g + (step - step * g).detach()</code>. Then <code>v = (x / s).clamp(qmin, qmax)</code>, round v with hint 1, return it times s. The flag is a buffer, <code>torch.tensor(False)</code>; at the first forward set <code>self.step.data</code> and the flag.</details>
 
 # %% exercise="LSQ" minutes=25 difficulty=4
 class LSQ(nn.Module):
@@ -499,9 +505,11 @@ lesson06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp, r
 #
 # Most of the work is the same for both kinds of layer, so a class that both inherit saves writing it twice. The frame below is a proposal; only the names that the docstring lists count.
 #
-# <details><summary>Hint 1</summary><code>class QATConv2d(QATLayer, nn.Conv2d)</code> has all that a convolution has, settings included; so <code>from_float</code> makes one with the settings of the old layer and then <em>copies</em> weight and bias. A buffer of two numbers that starts as <code>nan</code> says by itself whether a batch has been seen.</details>
+# <details><summary>Hint 1, a nudge</summary><code>class QATConv2d(QATLayer, nn.Conv2d)</code> has all that a convolution has, settings included; so <code>from_float</code> makes one with the settings of the old layer and then <em>copies</em> weight and bias. A buffer of two numbers that starts as <code>nan</code> says by itself whether a batch has been seen.</details>
 #
-# <details><summary>Hint 2</summary>In <code>fake_input</code>: if <code>self.training</code>, put <code>ema_range(old or None, x.detach())</code> into the buffer; if there is no range yet, return x; else <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. The scales of a weight need the shape <code>[out, 1, …]</code> to broadcast. A convolution calls <code>self._conv_forward(x, weight, bias)</code>, which knows stride, padding, dilation, groups and padding mode.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The layer keeps float weights and makes them worse at each forward: one scale a channel from the weights as they are now, codes in ±Q, back to floats. The input's range is a buffer, averaged over batches in train mode and left alone in eval mode; before the first batch the input passes unchanged. Everything else is the old layer's.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>In <code>fake_input</code>: if <code>self.training</code>, put <code>ema_range(old or None, x.detach())</code> into the buffer; if there is no range yet, return x; else <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. The scales of a weight need the shape <code>[out, 1, …]</code> to broadcast. A convolution calls <code>self._conv_forward(x, weight, bias)</code>, which knows stride, padding, dilation, groups and padding mode.</details>
 
 # %% exercise="QATLinear" minutes=35 difficulty=4
 class QATLayer:
@@ -675,9 +683,11 @@ lesson06.draw_live(factors, made)
 #
 # Folding by hand was lesson 02; here `torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)` does it. It wants both in eval mode and returns a new convolution.
 #
-# <details><summary>Hint 1</summary>Work on a <code>copy.deepcopy</code>. First fold, then replace. A function that goes through the children of a Sequential, and calls itself for each child that is a Sequential, is enough for folding. What may stand where the batch norm was?</details>
+# <details><summary>Hint 1, a nudge</summary>Work on a <code>copy.deepcopy</code>. First fold, then replace. A function that goes through the children of a Sequential, and calls itself for each child that is a Sequential, is enough for folding. What may stand where the batch norm was?</details>
 #
-# <details><summary>Hint 2</summary><code>nn.Identity()</code> in the place of the batch norm keeps all names. Then <code>for name, module in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>, <code>result.set_submodule(name, QATLinear.from_float(module, bits_w, bits_a))</code>; the same for convolutions. At last <code>.train()</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Copy the model. Fold every batch norm into the convolution before it and leave something that does nothing in its place, so that names stay. Then replace each plain Linear and Conv2d by its QAT twin, and return the copy in train mode.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> in the place of the batch norm keeps all names. Then <code>for name, module in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>, <code>result.set_submodule(name, QATLinear.from_float(module, bits_w, bits_a))</code>; the same for convolutions. At last <code>.train()</code>.</details>
 
 # %% exercise="prepare_qat" minutes=20 difficulty=3
 def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
@@ -838,9 +848,11 @@ lesson06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 #
 # The measured exercise: the test trains the small CNN at W3A4 with your layers, packs your codes at three bits each, reads them back, and runs them with integers.
 #
-# <details><summary>Hint 1</summary><code>named_modules()</code> gives names and modules; <code>isinstance(module, (QATLinear, QATConv2d))</code>. Everything else the layers say themselves.</details>
+# <details><summary>Hint 1, a nudge</summary><code>named_modules()</code> gives names and modules; <code>isinstance(module, (QATLinear, QATConv2d))</code>. Everything else the layers say themselves.</details>
 #
-# <details><summary>Hint 2</summary><code>scale = module.weight_scale()</code>; codes are <code>torch.round(weight / scale)</code> with the scale in the shape <code>[out, 1, …]</code>, as <code>torch.int8</code>. Return the very same scale: dividing <code>fake_weight()</code> by it gives the same codes, but a scale that is fitted to the codes afterwards is another one.</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each QAT layer by name: its scale, the codes that this scale gives, as int8 and without a gradient, its bias, and step and zero point of its input. What is stored is what the layer computed with.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>scale = module.weight_scale()</code>; codes are <code>torch.round(weight / scale)</code> with the scale in the shape <code>[out, 1, …]</code>, as <code>torch.int8</code>. Return the very same scale: dividing <code>fake_weight()</code> by it gives the same codes, but a scale that is fitted to the codes afterwards is another one.</details>
 
 # %% exercise="convert" minutes=12 difficulty=2
 def convert(qat_model: nn.Module) -> dict[str, dict]:

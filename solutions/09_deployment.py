@@ -86,9 +86,11 @@ picture
 # %% [markdown]
 # ### Exercise 1 · `export_onnx`
 #
-# <details><summary>Hint 1</summary>Note the mode of every submodule, call <code>model.eval()</code>, export, and set the modes back in a <code>finally</code>. The names go in through <code>input_names</code> and <code>output_names</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Note the mode of every submodule, call <code>model.eval()</code>, export, and set the modes back in a <code>finally</code>. The names go in through <code>input_names</code> and <code>output_names</code>.</details>
 #
-# <details><summary>Hint 2</summary><code>torch.onnx.export(model, (example,), path, input_names=[...], output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)</code>. An axis of length 1 may be taken for a constant: repeat a single example.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Eval mode for the export, and everybody's own mode back afterwards, also after an error. Name the input and the output, declare the first axis free, and keep the weights inside the file. An example of one image is doubled first: a length of 1 may be taken for a constant.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>torch.onnx.export(model, (example,), path, input_names=[...], output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)</code>. An axis of length 1 may be taken for a constant: repeat a single example.</details>
 
 # %% exercise="export_onnx" minutes=15 difficulty=2
 def export_onnx(model: nn.Module, example: torch.Tensor, path: str) -> None:
@@ -166,9 +168,11 @@ check_exported([("Linear", (7, 9), {}), ("BatchCentre", (), {}), ("BatchNorm1d",
 # %% [markdown]
 # ### Exercise 2 · `parity`
 #
-# <details><summary>Hint 1</summary>A session takes and gives NumPy arrays: <code>session.run(["logits"], {"input": x.numpy()})</code> returns a list of one array.</details>
+# <details><summary>Hint 1, a nudge</summary>A session takes and gives NumPy arrays: <code>session.run(["logits"], {"input": x.numpy()})</code> returns a list of one array.</details>
 #
-# <details><summary>Hint 2</summary>Compute the model's logits without gradient, subtract, and take <code>.abs().max().item()</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Compute the model's logits without gradient, subtract, and take <code>.abs().max().item()</code>.</details>
+#
+# <details><summary>Hint 3, the key line</summary><code>(theirs,) = session.run(["logits"], {"input": x.numpy()})</code>, then <code>(ours - torch.from_numpy(theirs)).abs().max().item()</code>.</details>
 
 # %% exercise="parity" minutes=6 difficulty=1
 def parity(model: nn.Module, session, x: torch.Tensor) -> float:
@@ -266,9 +270,11 @@ lesson09.draw_qdq()
 #
 # The tests quantize the shipped CNN: the file must shrink to at most 0.35 of its size and lose at most 1 point.
 #
-# <details><summary>Hint 1</summary>Write a small class that inherits from <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
+# <details><summary>Hint 1, a nudge</summary>Write a small class that inherits from <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
 #
-# <details><summary>Hint 2</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for. The weights keep to seven bits, since processors without VNNI add two such products in 16 bits, where eight-bit weights saturate.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Hand the calibration images over one batch after another, under the name of the input, and None at the end. Ask for the QDQ form, a scale for each output channel, unsigned 8-bit activations and signed 8-bit weights that use seven bits.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for. The weights keep to seven bits, since processors without VNNI add two such products in 16 bits, where eight-bit weights saturate.</details>
 
 # %% exercise="quantize_onnx" minutes=20 difficulty=3
 def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
@@ -499,9 +505,11 @@ lesson09.draw_load()
 # %% [markdown]
 # ### Exercise 4 · `percentiles_under_load`
 #
-# <details><summary>Hint 1</summary><code>ThreadPoolExecutor(max_workers=clients)</code> runs the calls; the clock must stand around the call itself, inside the worker, so that waiting for a free worker does not count.</details>
+# <details><summary>Hint 1, a nudge</summary><code>ThreadPoolExecutor(max_workers=clients)</code> runs the calls; the clock must stand around the call itself, inside the worker, so that waiting for a free worker does not count.</details>
 #
-# <details><summary>Hint 2</summary>A worker function <code>one(i)</code> reads <code>time.perf_counter()</code>, calls inside <code>try</code>, and returns the milliseconds, or None after <code>except Exception</code>. The wall clock is read before the first and after the last call. <code>np.percentile</code> does the rest.</details>
+# <details><summary>Hint 2, the recipe in words</summary>A worker function <code>one(i)</code> reads <code>time.perf_counter()</code>, calls inside <code>try</code>, and returns the milliseconds, or None after <code>except Exception</code>. The wall clock is read before the first and after the last call. <code>np.percentile</code> does the rest.</details>
+#
+# <details><summary>Hint 3, the key line</summary><code>with ThreadPoolExecutor(max_workers=clients) as pool: taken = list(pool.map(one, range(requests)))</code>, where <code>one</code> returns <code>1000 * (time.perf_counter() - start)</code>, or None from its <code>except Exception</code>.</details>
 
 # %% exercise="percentiles_under_load" minutes=20 difficulty=3
 def percentiles_under_load(call, clients: int, requests: int) -> dict:
@@ -613,9 +621,11 @@ lesson09.check_sleeping(sleeping, 6, [-0.8, 0.02, 0.02, -0.8, 0.02] + [0.02] * 2
 # %% [markdown]
 # ### Exercise 5 · `meets_sla`
 #
-# <details><summary>Hint 1</summary>Each limit's name has two parts. Take the prefix off at the front only: a key may contain <code>max_</code> itself.</details>
+# <details><summary>Hint 1, a nudge</summary>Each limit's name has two parts. Take the prefix off at the front only: a key may contain <code>max_</code> itself.</details>
 #
-# <details><summary>Hint 2</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Split each limit's name into max or min and the key; refuse what is neither, or a key that was not measured. A value that is not within its limit, nan included, is reported with what was agreed. Return the reports, none if all is well.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
 
 # %% exercise="meets_sla" minutes=10 difficulty=1
 def meets_sla(stats: dict, limits: dict) -> list[str]:
@@ -681,9 +691,11 @@ lesson09.draw_microbatch()
 #
 # The web framework runs everything in one thread with an **event loop**: `async` functions give way at every `await`. A future (`loop.create_future()`) is a result that comes later; `await` on it waits without blocking the others.
 #
-# <details><summary>Hint 1</summary>Keep a list of pairs (item, future). <code>submit</code> appends one and awaits its future. If the list is now full, the batch leaves; if this was the first item, <code>loop.call_later(seconds, ...)</code> starts the clock.</details>
+# <details><summary>Hint 1, a nudge</summary>Keep a list of pairs (item, future). <code>submit</code> appends one and awaits its future. If the list is now full, the batch leaves; if this was the first item, <code>loop.call_later(seconds, ...)</code> starts the clock.</details>
 #
-# <details><summary>Hint 2</summary>When a batch leaves, take its items out of the list, cancel the clock, and start a task that awaits <code>asyncio.to_thread(self.run, items)</code>: a thread, so that the loop stays free. Then give each future its own result with <code>set_result</code>, or, in <code>except Exception</code>, each one <code>set_exception</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Each caller puts its item and a future on the list and waits for the future. The first item starts a clock, the last one that fits sends the batch off; so does the clock. Sending off means: empty the list, stop the clock, run the function in a thread, and give every future its own result, or all of them the error.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>When a batch leaves, take its items out of the list, cancel the clock, and start a task that awaits <code>asyncio.to_thread(self.run, items)</code>: a thread, so that the loop stays free. Then give each future its own result with <code>set_result</code>, or, in <code>except Exception</code>, each one <code>set_exception</code>.</details>
 
 # %% exercise="MicroBatcher" minutes=35 difficulty=5
 class MicroBatcher:
@@ -808,9 +820,11 @@ lesson09.check_clock(batches_of, list(range(20, 32)), 100.0, 0.04)
 # %% [markdown]
 # ### Exercise 7 · `create_app`
 #
-# <details><summary>Hint 1</summary>A pydantic model <code>class Request(BaseModel): text: str = Field(min_length=1)</code> as the argument of the route gives 422 by itself. The other codes are <code>raise HTTPException(413, "...")</code>. For the metrics: <code>prometheus_client.Counter</code>, <code>Histogram</code>, <code>generate_latest</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>A pydantic model <code>class Request(BaseModel): text: str = Field(min_length=1)</code> as the argument of the route gives 422 by itself. The other codes are <code>raise HTTPException(413, "...")</code>. For the metrics: <code>prometheus_client.Counter</code>, <code>Histogram</code>, <code>generate_latest</code>.</details>
 #
-# <details><summary>Hint 2</summary>Give each app its own <code>CollectorRegistry()</code>, else a second app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> with your MicroBatcher (or <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request) stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the model is not available")</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Count a request. Too long: count an error, 413. Else time one call of the batcher; if it fails, count an error and answer 503 without the details; else note the seconds and return label and score. Health says ok; metrics returns the text of a registry that belongs to this app alone.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>Give each app its own <code>CollectorRegistry()</code>, else a second app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> with your MicroBatcher (or <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request) stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the model is not available")</code>.</details>
 
 # %% exercise="create_app" minutes=30 difficulty=4
 def create_app(predict, max_chars: int = 2000):
@@ -974,9 +988,11 @@ widgets.explore(lesson09.draw_queue, arrivals_per_second=(20, 600, 150), max_bat
 # %% [markdown]
 # ### Exercise 8 · `peak_activation_bytes`
 #
-# <details><summary>Hint 1</summary>Run the children of the model one after the other by hand on <code>torch.zeros(input_shape)</code>, in eval mode, and look at <code>numel()</code> before and after each.</details>
+# <details><summary>Hint 1, a nudge</summary>Run the children of the model one after the other by hand on <code>torch.zeros(input_shape)</code>, in eval mode, and look at <code>numel()</code> before and after each.</details>
 #
-# <details><summary>Hint 2</summary>For a child that reuses its input (<code>isinstance(child, (nn.Flatten, nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>) count the input only. Keep the largest count, times bits, divided by 8. Set the modes back at the end.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Run the children one after the other in eval mode. While one works, its input and its output are alive, or the input alone if it changes it in place or only reshapes it. The largest such count, times the bits, rounded up to bytes. Modes back at the end.</details>
+#
+# <details><summary>Hint 3, the key lines</summary>For a child that reuses its input (<code>isinstance(child, (nn.Flatten, nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>) count the input only. Keep the largest count, times bits, divided by 8. Set the modes back at the end.</details>
 
 # %% exercise="peak_activation_bytes" minutes=12 difficulty=2
 def peak_activation_bytes(model: nn.Sequential, input_shape: tuple, bits: int = 8) -> int:
@@ -1072,9 +1088,11 @@ expect(after_peak(_bn, [False, True, False, True], (2, 2, 4, 4)), ([False, True,
 # %% [markdown]
 # ### Exercise 9 · `to_c_array`
 #
-# <details><summary>Hint 1</summary>The text has three parts: the include, the array with the numbers between braces, the length. Check the name with a regular expression and a list of C's keywords (Python's keyword list is another one).</details>
+# <details><summary>Hint 1, a nudge</summary>The text has three parts: the include, the array with the numbers between braces, the length. Check the name with a regular expression and a list of C's keywords (Python's keyword list is another one).</details>
 #
-# <details><summary>Hint 2</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>", ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to <code>_Imaginary</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse no bytes, what is no name in C, and C's keywords. Then lines of text: the include, the array with its numbers, the length as a constant of its own.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>", ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to <code>_Imaginary</code>.</details>
 
 # %% exercise="to_c_array" minutes=12 difficulty=2
 def to_c_array(blob: bytes, name: str) -> str:
