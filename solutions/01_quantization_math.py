@@ -26,8 +26,9 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, fresh, from_scratch, probe, record, require
+import checks01
 import lesson01
-from lesson01 import SYMPTOMS
+from checks01 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -1010,14 +1011,14 @@ from_scratch(load_int4, FORBIDDEN + _PICKLES)
 torch.manual_seed(3)
 _state = {"a.weight": torch.randn(70, 200), "a.bias": torch.randn(70), "b.weight": torch.randn(3, 5)}
 _blob = save_int4(_state)
-lesson01.check_file(_state, _blob, load_int4(_blob), "a small state")
+checks01.check_file(_state, _blob, load_int4(_blob), "a small state")
 check_inputs(inputs_after, save_int4, _state)
 # measured: the real model, on validation images
 _model = models.load("lenet_300_100")
 _fp32_bytes, _fp32_accuracy = measure.size_bytes(_model), measure.accuracy(_model, *data.load("validation"))
 _blob = save_int4(dict(_model.state_dict()))
 _back = fresh(load_int4)(_blob)
-lesson01.check_file(_model.state_dict(), _blob, _back, "LeNet-300-100")
+checks01.check_file(_model.state_dict(), _blob, _back, "LeNet-300-100")
 _model.load_state_dict(_back)
 _accuracy = measure.accuracy(_model, *data.load("validation"))
 record(ratio=_fp32_bytes / len(_blob), accuracy_drop=_fp32_accuracy - _accuracy)
@@ -1029,7 +1030,7 @@ _state = {"x.weight": torch.randn(20, 130) * 10.0 ** torch.randint(-2, 3, (20, 1
           "odd": torch.randn(33, 1), "big": torch.full((8, 100), -999.0), "narrow": torch.randn(5000, 4), "wide": torch.randn(40, 640)}
 _state["zeros"][3, 5] = 0.002
 _blob = fresh(save_int4)(_state)
-lesson01.check_file(_state, _blob, load_int4(_blob), "other shapes and sizes")
+checks01.check_file(_state, _blob, load_int4(_blob), "other shapes and sizes")
 # measured again on images that nobody has seen: the second half of the test set, mirrored
 _x, _y = (t[5000:] for t in data.load("test"))
 _x, _model = _x.flip(-1), models.load("lenet_300_100")
