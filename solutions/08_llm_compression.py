@@ -37,6 +37,7 @@ from bonsai.testing import check, check_errors, check_inputs, expect, fresh, fro
 from bonsai.testing import probe, require
 import checks08
 import lesson08
+import libraries08
 import pictures08
 
 torch.set_num_threads(1)
@@ -1402,7 +1403,7 @@ pictures08.draw_roofline(limits)
 # process:
 
 # %% tags=["nbval-ignore-output"]
-for line in lesson08.kernel_lines():
+for line in libraries08.kernel_lines():
     print(line)
 
 # %% [markdown]
@@ -1544,7 +1545,7 @@ else:
 # place was taken by GPTQModel and llm-compressor. The first three, on one layer of our model:
 
 # %% tags=["nbval-ignore-output"]
-for line in lesson08.library_lines(model.layers[2].mlp.gate, inputs["layers.2.mlp.gate"], rtn):
+for line in libraries08.library_lines(model.layers[2].mlp.gate, inputs["layers.2.mlp.gate"], rtn):
     print(line)
 
 # %% [markdown]
