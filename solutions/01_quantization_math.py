@@ -25,7 +25,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
-from bonsai.testing import check, check_errors, check_inputs, expect, fresh, from_scratch, probe, record, require
+from bonsai.testing import Clauses, check, check_errors, check_inputs, expect, fresh, from_scratch, probe, record, require
 import checks01
 import lesson01
 from checks01 import SYMPTOMS
@@ -912,14 +912,30 @@ def unpack_int4(packed: torch.Tensor, n: int) -> torch.Tensor:
 # %% test="pack_int4" points=4
 from_scratch(pack_int4, FORBIDDEN)
 from_scratch(unpack_int4, FORBIDDEN)
+clauses = Clauses(packing=2, unpacking=2)
+_two, _odd, _signed = torch.tensor([1, 2]), torch.tensor([1, 2, 7]), torch.tensor([-2, 1, 2, -3])
 _bytes = lambda *values: torch.tensor(values, dtype=torch.uint8)
-check(pack_int4, [(torch.tensor([1, 2]),), (torch.tensor([1, 2, 7]),), (torch.tensor([-2, 1, 2, -3]),)], [_bytes(0x21), _bytes(0x21, 0x07), _bytes(0x1E, 0xD2)], symptoms=SYMPTOMS["pack_int4"])
-check(unpack_int4, [(_bytes(0x21), 2), (_bytes(0x21, 0x07), 3), (_bytes(0x1E, 0xD2), 4)], [torch.tensor(c) for c in ([1, 2], [1, 2, 7], [-2, 1, 2, -3])], symptoms=SYMPTOMS["unpack_int4"])
-expect([str(pack_int4(torch.tensor([1])).dtype), str(unpack_int4(_bytes(1), 1).dtype)], ["torch.uint8", "torch.int8"], "the dtypes")
-check_errors(ValueError, pack_int4, (torch.tensor([8]),), (torch.tensor([0, -9]),))
-check_errors(ValueError, unpack_int4, (_bytes(1), 3))
-check_inputs(inputs_after, pack_int4, torch.tensor([-1, 2, -3]))
-check_inputs(inputs_after, unpack_int4, _bytes(0xE1), 2)
+_two_packed, _odd_packed, _signed_packed = _bytes(0x21), _bytes(0x21, 0x07), _bytes(0x1E, 0xD2)
+with clauses("packing"):
+    check(
+        pack_int4,
+        [(_two,), (_odd,), (_signed,)],
+        [_two_packed, _odd_packed, _signed_packed],
+        symptoms=SYMPTOMS["pack_int4"],
+    )
+    expect(str(pack_int4(torch.tensor([1])).dtype), "torch.uint8", "the dtypes of the bytes")
+    check_errors(ValueError, pack_int4, (torch.tensor([8]),), (torch.tensor([0, -9]),))
+    check_inputs(inputs_after, pack_int4, torch.tensor([-1, 2, -3]))
+with clauses("unpacking"):
+    check(
+        unpack_int4,
+        [(_two_packed, 2), (_odd_packed, 3), (_signed_packed, 4)],
+        [_two, _odd, _signed],
+        symptoms=SYMPTOMS["unpack_int4"],
+    )
+    expect(str(unpack_int4(_bytes(1), 1).dtype), "torch.int8", "the dtypes of the codes")
+    check_errors(ValueError, unpack_int4, (_bytes(1), 3))
+    check_inputs(inputs_after, unpack_int4, _bytes(0xE1), 2)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(20)
 _codes = [torch.tensor([5, 0, 3, 6]), torch.tensor([4, 1, 2]), torch.arange(-8, 8), torch.randint(-8, 8, (301,), generator=_rng).to(torch.int8), torch.randint(-8, 8, (7, 9), generator=_rng),
@@ -927,12 +943,21 @@ _codes = [torch.tensor([5, 0, 3, 6]), torch.tensor([4, 1, 2]), torch.arange(-8, 
 def _packed(c):
     v = [x % 16 for x in c.flatten().tolist()] + [0] * (c.numel() % 2)
     return _bytes(*(v[i] | v[i + 1] << 4 for i in range(0, len(v), 2)))
-check(pack_int4, [(c,) for c in _codes], _packed, symptoms=SYMPTOMS["pack_int4"])
-check(unpack_int4, [(_packed(c), c.numel()) for c in _codes] + [(_packed(_codes[2]), 5)], [c.flatten() for c in _codes] + [_codes[2][:5]], symptoms=SYMPTOMS["unpack_int4"])
-expect([str(pack_int4(_codes[3]).dtype), str(unpack_int4(_packed(_codes[3]), 4).dtype)], ["torch.uint8", "torch.int8"], "the dtypes")
-check_errors(ValueError, pack_int4, (torch.tensor([0, 1, 100]),), (torch.tensor([[-8, 16]]),))
-check_errors(ValueError, unpack_int4, (torch.zeros(0, dtype=torch.uint8), 1), (_bytes(1, 2), 5))
+with clauses("packing"):
+    check(pack_int4, [(c,) for c in _codes], _packed, symptoms=SYMPTOMS["pack_int4"])
+    expect(str(pack_int4(_codes[3]).dtype), "torch.uint8", "the dtypes of the bytes")
+    check_errors(ValueError, pack_int4, (torch.tensor([0, 1, 100]),), (torch.tensor([[-8, 16]]),))
+with clauses("unpacking"):
+    check(
+        unpack_int4,
+        [(_packed(c), c.numel()) for c in _codes] + [(_packed(_codes[2]), 5)],
+        [c.flatten() for c in _codes] + [_codes[2][:5]],
+        symptoms=SYMPTOMS["unpack_int4"],
+    )
+    expect(str(unpack_int4(_packed(_codes[3]), 4).dtype), "torch.int8", "the dtypes of the codes")
+    check_errors(ValueError, unpack_int4, (torch.zeros(0, dtype=torch.uint8), 1), (_bytes(1, 2), 5))
 ### END HIDDEN TESTS
+clauses.award()
 
 # %% [markdown]
 # ### Exercise 11 · `save_int4` / `load_int4`
