@@ -12,6 +12,16 @@ A source is a jupytext percent script. Its cell headers carry these markers and 
 A test cell begins with two comment lines in plain words, `# Checked here: …` and `# Hidden tests: …`. The learner's
 page shows them as text above the cell, which is folded.
 
+All points of a test cell are lost with its first check that fails, unless the exercise's contract has clauses that can
+be judged apart. These stand there with a number each, which add up to the cell's points, and checks below one of them:
+
+    clauses = Clauses(packing=2, unpacking=2)
+    with clauses("packing"):
+        check(pack_int4, …)
+    clauses.award()                                     the last line, behind the hidden tests
+
+nbgrader's partial credit carries the sum.
+
 Answers stand between `### BEGIN SOLUTION` and `### END SOLUTION`, hidden tests between `### BEGIN HIDDEN TESTS` and
 `### END HIDDEN TESTS`, mark schemes between `=== BEGIN MARK SCHEME ===` and `=== END MARK SCHEME ===`.
 """
@@ -114,6 +124,7 @@ def teacher_notebook(source: Path) -> NotebookNode:
             if name not in exercises or name in tested:
                 raise SourceError(f"{where}: test of {name!r} needs one exercise of that name before it")
             tested[name] = header["points"]
+            _check_clauses(raw.source, header["points"], where)
             cells += summary(cell)
         cells.append(cell)
     untested = sorted(set(exercises) - set(tested))
@@ -163,6 +174,19 @@ def _check_regions(text: str, kind: str, where: str) -> None:
             raise SourceError(f"{where}: unknown or misplaced marker {mark!r} in a {kind} cell")
     if marks != allowed * (len(marks) // 2) or (allowed and not marks):
         raise SourceError(f"{where}: a {kind} cell needs {' … '.join(allowed)}, opened and closed")
+
+
+def _check_clauses(test: str, points: int, where: str) -> None:
+    """The points of clauses add up to those of their cell, each clause has checks, and the last line gives them."""
+    if not (found := re.search(r"^clauses = Clauses\(([\w=, ]+)\)$", test, flags=re.M)):
+        return
+    each = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", found[1])}
+    if sum(each.values()) != points:
+        raise SourceError(f"{where}: the clauses {found[1]} do not add up to {points} points")
+    if set(re.findall(r'clauses\("(\w+)"\)', test)) != set(each):
+        raise SourceError(f"{where}: checks stand under other clauses than {', '.join(each)}")
+    if not test.rstrip().endswith("### END HIDDEN TESTS\nclauses.award()"):
+        raise SourceError(f"{where}: behind the hidden tests the last line should be clauses.award()")
 
 
 def _cell(raw: NotebookNode, kind: str, header: dict) -> NotebookNode:

@@ -62,9 +62,13 @@ def find_shortcuts(cells: list[str], exercise: str, forbidden: list[str], exerci
 
 
 def own_modules(cells: list[str]) -> list[str]:
-    """The lesson's modules that cells import: what draws, and what the tests know, which no answer may ask."""
-    found = re.findall(r"^\s*(?:from|import)\s+((?:lesson|checks)\d\d)\b", "\n".join(cells), flags=re.M)
-    return list(dict.fromkeys(found))
+    """The lesson's modules that cells import: what draws, and what the tests know, which no answer may ask.
+
+    They end in the lesson's number: `lesson06`, `checks06`, `pictures06`.
+    """
+    imported = re.findall(r"^\s*(?:from|import)\s+([a-z]+)(\d\d)\b", "\n".join(cells), flags=re.M)
+    lessons = {number for word, number in imported if word in ("lesson", "checks")}
+    return list(dict.fromkeys(word + number for word, number in imported if number in lessons))
 
 
 @functools.lru_cache(maxsize=1000)

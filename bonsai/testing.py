@@ -11,7 +11,8 @@ import numbers
 import os
 import sys
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import torch
@@ -321,6 +322,55 @@ def award(share: float, points: float) -> float:
         raise ValueError(f"a share of the points lies between 0 and 1, not {share}")
     awarded.append(float(share))
     return round(share * points, 2)
+
+
+class Clauses:
+    """The clauses of an exercise's contract and the points of each: `clauses = Clauses(packing=2, unpacking=2)`.
+
+    Checks stand in `with clauses("packing"):`; a clause in which none fails gives its points, whatever the others do.
+    What fails outside a clause costs all points. `clauses.award()` is the last line of the test cell.
+    """
+
+    def __init__(self, **points: int):
+        self.points = points
+        self.failed: dict[str, Exception] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        if name not in self.points:
+            raise ValueError(f"no clause {name!r}: there are {', '.join(self.points)}")
+        try:
+            yield
+        except Exception as error:
+            if is_stub(error):
+                raise
+            self.failed.setdefault(name, error)
+
+    def award(self) -> float | None:
+        """Give the points of the clauses that hold.
+
+        Returns:
+            under stock nbgrader the points, if some are lost: its partial credit is the number that a last line shows.
+
+        Raises:
+            CheckFailed: everywhere else, with what failed; or the learner's own error.
+        """
+        most = sum(self.points.values())
+        earned = most - sum(self.points[name] for name in self.failed)
+        awarded.append(earned / most)
+        if not self.failed:
+            return None
+        error = next(iter(self.failed.values()))
+        if earned and isinstance(error, CheckFailed):
+            held = ", ".join(name for name in self.points if name not in self.failed)
+            error.args = (f"{error}\n  {earned} of {most} points, for: {held}",)
+        if not earned or raises or os.environ.get("NBGRADER_EXECUTION") != "autograde":
+            raise error
+        print(f"✗ {error}" if isinstance(error, CheckFailed) else f"✗ {type(error).__name__}: {error}")
+        return float(earned)
+
+
+raises = False  # whether lost points are always raised: the course's grader takes them from `awarded`
 
 
 def is_setup(cell: str) -> bool:

@@ -27,6 +27,7 @@ from bonsai import data, language, models
 sys.path.insert(0, str(LESSONS / "08_llm_compression"))
 import checks08
 import lesson08
+import libraries08
 import smollm08
 
 RESULTS = Path(__file__).parent / "lesson08.json"
@@ -302,9 +303,9 @@ def part_speed() -> dict:
     prompt = smol.texts["novel"][:1, :READ]
     built: dict[str, torch.nn.Module] = {}
     made: dict[str, dict] = {}
-    for name, (bits, make) in lesson08.KERNELS.items():
+    for name, (bits, make) in libraries08.KERNELS.items():
         began = time.process_time()
-        with lesson08.quiet():
+        with libraries08.quiet():
             built[name] = lesson08.with_layers(smol.model, make)
         made[name] = {"bits": bits, "quantize_cpu_seconds": round(time.process_time() - began, 1)}
         made[name] |= {"bytes_a_token": lesson08.bytes_read(smol.model, bits)}
@@ -312,7 +313,7 @@ def part_speed() -> dict:
     for number in range(ROUNDS + 1):  # the first warms up
         for name, model in built.items():
             cache: list[list[Tensor]] = [[] for _ in smol.model.layers]
-            with lesson08.quiet():
+            with libraries08.quiet():
                 began = time.process_time()
                 logits = model(prompt, cache)
                 read = time.process_time()

@@ -26,8 +26,9 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, difference, expect, fresh, from_scratch, probe, record, require
+import checks00
 import lesson00
-from lesson00 import SYMPTOMS
+from checks00 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -91,7 +92,7 @@ _TWICE, _FROZEN, _BUFFERS = (
 
 @probe
 def parameters_of(parts):
-    return count_parameters(lesson00.build(parts))
+    return count_parameters(checks00.build(parts))
 
 check(parameters_of, [
     ([("weight", "parameter", (3, 4)), ("bias", "parameter", (3,))],),
@@ -186,14 +187,14 @@ from_scratch(size_on_disk, FORBIDDEN)
 @probe
 def file_of(parts):
     for _ in range(2):  # a file may be another program's, once
-        before = lesson00.files()
-        size = size_on_disk(lesson00.build(parts))
-        left = lesson00.left_behind(before, size)
+        before = checks00.files()
+        size = size_on_disk(checks00.build(parts))
+        left = checks00.left_behind(before, size)
         if not left:
             break
     return size, left
 
-_judge = lesson00.check_size
+_judge = checks00.check_size
 _buffers = [("weight", "parameter", (100, 200)), ("running_mean", "buffer", (15_000,))]
 _unsaved = [("weight", "parameter", (100, 200)), ("cache", "unsaved buffer", (20_000,))]
 _halves = [("weight", "parameter", (200, 200), "float16")]
@@ -208,7 +209,7 @@ _mixed = [("a.weight", "frozen", (90, 100), "bfloat16"), ("a.codes", "buffer", (
 _plain = [("deep.er.weight", "parameter", (7, 1500)), ("deep.count", "buffer", (8000,), "int64")]
 for _parts in (_mixed, _tied, _plain, _many):
     _file = io.BytesIO()
-    torch.save(lesson00.build(_parts).state_dict(), _file)
+    torch.save(checks00.build(_parts).state_dict(), _file)
     _size, _left = file_of(_parts)
     _judge(_parts, _size, len(_file.getvalue()), _left)
 ### END HIDDEN TESTS
@@ -334,7 +335,7 @@ from_scratch(count_macs, FORBIDDEN)
 
 @probe
 def macs_of(layers, input_shape, order=None):
-    return count_macs(lesson00.Chain(layers, order), input_shape)
+    return count_macs(checks00.Chain(layers, order), input_shape)
 
 _GROUPS, _FLOPS, _BIAS, _BATCH, _ONCE = (
     "The groups were ignored: an output channel sees only the input channels of its group.",
@@ -355,17 +356,17 @@ check(macs_of, [
 
 @probe
 def before_and_after(layers, input_shape):
-    model = lesson00.Chain(layers).train()
+    model = checks00.Chain(layers).train()
     model.layers[0].eval()
-    before = lesson00.condition(model)
+    before = checks00.condition(model)
     try:
         count_macs(model, input_shape)
     except RuntimeError as error:
         if isinstance(error, NotImplementedError):
             raise
-    return before, lesson00.condition(model)
+    return before, checks00.condition(model)
 
-lesson00.check_untouched(*before_and_after([("conv", 1, 4, 3), ("norm", 4), ("dropout", 0.5)], (2, 1, 8, 8)), "after count_macs")
+checks00.check_untouched(*before_and_after([("conv", 1, 4, 3), ("norm", 4), ("dropout", 0.5)], (2, 1, 8, 8)), "after count_macs")
 ### BEGIN HIDDEN TESTS
 def _macs(layers, shape, order=None, groups=True, bias=False, factor=1, each_once=False):
     """Walk through the layers in order and count by hand."""
@@ -413,13 +414,13 @@ check(macs_of, _cases, _macs, {
 })
 for _layers, _shape, _what in (([("training", 4), ("norm", 4), ("conv", 4, 4, 1)], (2, 4, 3, 3), "a chain in mixed modes"),
                                ([("linear", 2, 2), ("dropout", 0.5), ("stop",)], (1, 2), "a model whose forward pass fails")):
-    lesson00.check_untouched(*before_and_after(_layers, _shape), _what)
+    checks00.check_untouched(*before_and_after(_layers, _shape), _what)
 
 @probe
 def seen_by_the_model(shape):
-    lesson00.Chain.seen.clear()
-    count_macs(lesson00.Chain([("look",), ("linear", shape[-1], 2)]).train(), shape)
-    return list(lesson00.Chain.seen)
+    checks00.Chain.seen.clear()
+    count_macs(checks00.Chain([("look",), ("linear", shape[-1], 2)]).train(), shape)
+    return list(checks00.Chain.seen)
 _seen = seen_by_the_model((2, 3, 4))
 expect(_seen[:1], [{"shape": [2, 3, 4], "zeros": True, "training": False, "gradient": False}], "what the model saw",
        {"The forward pass ran in training mode: batch normalisation and dropout behave differently there.": lambda got: got[0]["training"],

@@ -25,9 +25,10 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
-from bonsai.testing import check, check_errors, check_inputs, expect, fresh, from_scratch, probe, record, require
+from bonsai.testing import Clauses, check, check_errors, check_inputs, expect, fresh, from_scratch, probe, record, require
+import checks01
 import lesson01
-from lesson01 import SYMPTOMS
+from checks01 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -931,14 +932,30 @@ def unpack_int4(packed: torch.Tensor, n: int) -> torch.Tensor:
 # %% test="pack_int4" points=4
 from_scratch(pack_int4, FORBIDDEN)
 from_scratch(unpack_int4, FORBIDDEN)
+clauses = Clauses(packing=2, unpacking=2)
+_two, _odd, _signed = torch.tensor([1, 2]), torch.tensor([1, 2, 7]), torch.tensor([-2, 1, 2, -3])
 _bytes = lambda *values: torch.tensor(values, dtype=torch.uint8)
-check(pack_int4, [(torch.tensor([1, 2]),), (torch.tensor([1, 2, 7]),), (torch.tensor([-2, 1, 2, -3]),)], [_bytes(0x21), _bytes(0x21, 0x07), _bytes(0x1E, 0xD2)], symptoms=SYMPTOMS["pack_int4"])
-check(unpack_int4, [(_bytes(0x21), 2), (_bytes(0x21, 0x07), 3), (_bytes(0x1E, 0xD2), 4)], [torch.tensor(c) for c in ([1, 2], [1, 2, 7], [-2, 1, 2, -3])], symptoms=SYMPTOMS["unpack_int4"])
-expect([str(pack_int4(torch.tensor([1])).dtype), str(unpack_int4(_bytes(1), 1).dtype)], ["torch.uint8", "torch.int8"], "the dtypes")
-check_errors(ValueError, pack_int4, (torch.tensor([8]),), (torch.tensor([0, -9]),))
-check_errors(ValueError, unpack_int4, (_bytes(1), 3))
-check_inputs(inputs_after, pack_int4, torch.tensor([-1, 2, -3]))
-check_inputs(inputs_after, unpack_int4, _bytes(0xE1), 2)
+_two_packed, _odd_packed, _signed_packed = _bytes(0x21), _bytes(0x21, 0x07), _bytes(0x1E, 0xD2)
+with clauses("packing"):
+    check(
+        pack_int4,
+        [(_two,), (_odd,), (_signed,)],
+        [_two_packed, _odd_packed, _signed_packed],
+        symptoms=SYMPTOMS["pack_int4"],
+    )
+    expect(str(pack_int4(torch.tensor([1])).dtype), "torch.uint8", "the dtypes of the bytes")
+    check_errors(ValueError, pack_int4, (torch.tensor([8]),), (torch.tensor([0, -9]),))
+    check_inputs(inputs_after, pack_int4, torch.tensor([-1, 2, -3]))
+with clauses("unpacking"):
+    check(
+        unpack_int4,
+        [(_two_packed, 2), (_odd_packed, 3), (_signed_packed, 4)],
+        [_two, _odd, _signed],
+        symptoms=SYMPTOMS["unpack_int4"],
+    )
+    expect(str(unpack_int4(_bytes(1), 1).dtype), "torch.int8", "the dtypes of the codes")
+    check_errors(ValueError, unpack_int4, (_bytes(1), 3))
+    check_inputs(inputs_after, unpack_int4, _bytes(0xE1), 2)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(20)
 _codes = [torch.tensor([5, 0, 3, 6]), torch.tensor([4, 1, 2]), torch.arange(-8, 8), torch.randint(-8, 8, (301,), generator=_rng).to(torch.int8), torch.randint(-8, 8, (7, 9), generator=_rng),
@@ -946,12 +963,21 @@ _codes = [torch.tensor([5, 0, 3, 6]), torch.tensor([4, 1, 2]), torch.arange(-8, 
 def _packed(c):
     v = [x % 16 for x in c.flatten().tolist()] + [0] * (c.numel() % 2)
     return _bytes(*(v[i] | v[i + 1] << 4 for i in range(0, len(v), 2)))
-check(pack_int4, [(c,) for c in _codes], _packed, symptoms=SYMPTOMS["pack_int4"])
-check(unpack_int4, [(_packed(c), c.numel()) for c in _codes] + [(_packed(_codes[2]), 5)], [c.flatten() for c in _codes] + [_codes[2][:5]], symptoms=SYMPTOMS["unpack_int4"])
-expect([str(pack_int4(_codes[3]).dtype), str(unpack_int4(_packed(_codes[3]), 4).dtype)], ["torch.uint8", "torch.int8"], "the dtypes")
-check_errors(ValueError, pack_int4, (torch.tensor([0, 1, 100]),), (torch.tensor([[-8, 16]]),))
-check_errors(ValueError, unpack_int4, (torch.zeros(0, dtype=torch.uint8), 1), (_bytes(1, 2), 5))
+with clauses("packing"):
+    check(pack_int4, [(c,) for c in _codes], _packed, symptoms=SYMPTOMS["pack_int4"])
+    expect(str(pack_int4(_codes[3]).dtype), "torch.uint8", "the dtypes of the bytes")
+    check_errors(ValueError, pack_int4, (torch.tensor([0, 1, 100]),), (torch.tensor([[-8, 16]]),))
+with clauses("unpacking"):
+    check(
+        unpack_int4,
+        [(_packed(c), c.numel()) for c in _codes] + [(_packed(_codes[2]), 5)],
+        [c.flatten() for c in _codes] + [_codes[2][:5]],
+        symptoms=SYMPTOMS["unpack_int4"],
+    )
+    expect(str(unpack_int4(_packed(_codes[3]), 4).dtype), "torch.int8", "the dtypes of the codes")
+    check_errors(ValueError, unpack_int4, (torch.zeros(0, dtype=torch.uint8), 1), (_bytes(1, 2), 5))
 ### END HIDDEN TESTS
+clauses.award()
 
 # %% [markdown]
 # ### Exercise 11 · `save_int4` / `load_int4`
@@ -1032,14 +1058,14 @@ from_scratch(load_int4, FORBIDDEN + _PICKLES)
 torch.manual_seed(3)
 _state = {"a.weight": torch.randn(70, 200), "a.bias": torch.randn(70), "b.weight": torch.randn(3, 5)}
 _blob = save_int4(_state)
-lesson01.check_file(_state, _blob, load_int4(_blob), "a small state")
+checks01.check_file(_state, _blob, load_int4(_blob), "a small state")
 check_inputs(inputs_after, save_int4, _state)
 # measured: the real model, on validation images
 _model = models.load("lenet_300_100")
 _fp32_bytes, _fp32_accuracy = measure.size_bytes(_model), measure.accuracy(_model, *data.load("validation"))
 _blob = save_int4(dict(_model.state_dict()))
 _back = fresh(load_int4)(_blob)
-lesson01.check_file(_model.state_dict(), _blob, _back, "LeNet-300-100")
+checks01.check_file(_model.state_dict(), _blob, _back, "LeNet-300-100")
 _model.load_state_dict(_back)
 _accuracy = measure.accuracy(_model, *data.load("validation"))
 record(ratio=_fp32_bytes / len(_blob), accuracy_drop=_fp32_accuracy - _accuracy)
@@ -1051,7 +1077,7 @@ _state = {"x.weight": torch.randn(20, 130) * 10.0 ** torch.randint(-2, 3, (20, 1
           "odd": torch.randn(33, 1), "big": torch.full((8, 100), -999.0), "narrow": torch.randn(5000, 4), "wide": torch.randn(40, 640)}
 _state["zeros"][3, 5] = 0.002
 _blob = fresh(save_int4)(_state)
-lesson01.check_file(_state, _blob, load_int4(_blob), "other shapes and sizes")
+checks01.check_file(_state, _blob, load_int4(_blob), "other shapes and sizes")
 # measured again on images that nobody has seen: the second half of the test set, mirrored
 _x, _y = (t[5000:] for t in data.load("test"))
 _x, _model = _x.flip(-1), models.load("lenet_300_100")

@@ -27,8 +27,9 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, difference, expect, fresh, from_scratch, probe, record, require
+import checks02
 import lesson02
-from lesson02 import SYMPTOMS
+from checks02 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -132,27 +133,27 @@ from_scratch(fold_batchnorm, FORBIDDEN)
 
 @probe
 def folded_twice(layers, state, x):
-    pair = lesson02.network(layers, state)
+    pair = checks02.network(layers, state)
     folded = fold_batchnorm(*pair)
     names = list(folded.state_dict()) if isinstance(folded, nn.Module) else []
     return {"tensors": names, "y": folded(x), "after": dict(pair.state_dict()),
-            "modes": lesson02.modes(pair), "again": fold_batchnorm(*pair)(x)}
+            "modes": checks02.modes(pair), "again": fold_batchnorm(*pair)(x)}
 
 def fold_batchnorm_of(layers, state, x):
     got = folded_twice(layers, state, x)
-    return got | {"again": lesson02.difference(got["again"], got["y"]) is None}
+    return got | {"again": checks02.difference(got["again"], got["y"]) is None}
 
 _t = torch.tensor
 _layers = [("Conv2d", 1, 1, 1), ("BatchNorm2d", 1, {"eps": 1.0})]
 _state = {"0.weight": _t([[[[2.0]]]]), "0.bias": _t([3.0]), "1.weight": _t([6.0]), "1.bias": _t([1.0]), "1.running_mean": _t([5.0]), "1.running_var": _t([3.0])}
 _plain = [("Conv2d", 1, 1, 1, {"bias": False}), *_layers[1:]], {k: v for k, v in _state.items() if k != "0.bias"}, _t([[[[1.0, 2.0]]]])
 _made = lambda layers, state, y: {"tensors": ["weight", "bias"], "y": y, "modes": [True] * 3, "again": True,
-                                  "after": dict(lesson02.network(layers, state).state_dict())}
+                                  "after": dict(checks02.network(layers, state).state_dict())}
 _with = lambda *y: _made(_layers, _state, _t([[[[*y]]]]))
 _options = {"groups": 2, "stride": (1, 2), "padding": 2, "dilation": (2, 1), "padding_mode": "reflect"}
 _set = [("Conv2d", 4, 4, 3, _options), ("BatchNorm2d", 4, {"affine": False})]
-_set = _set, lesson02.random_state(_set, 20), torch.linspace(-1, 1, 120).view(1, 4, 5, 6)
-_lost = lambda **changed: [..., ..., _made(*_set[:2], lesson02.unfolded(*_set, **changed))]
+_set = _set, checks02.random_state(_set, 20), torch.linspace(-1, 1, 120).view(1, 4, 5, 6)
+_lost = lambda **changed: [..., ..., _made(*_set[:2], checks02.unfolded(*_set, **changed))]
 check(fold_batchnorm_of, [(_layers, _state, _plain[2]), _plain, _set],
       [_with(1.0, 7.0), _made(*_plain[:2], _t([[[[-8.0, -2.0]]]])), _lost()[2]], {
     "eps was forgotten: divide by sqrt(running_var + eps).": [_with(1.0, 7.9282032), ..., ...],
@@ -162,12 +163,12 @@ check(fold_batchnorm_of, [(_layers, _state, _plain[2]), _plain, _set],
     "The bias of the convolution was dropped.": [_with(-8.0, -2.0), ..., ...],
     "The bias of the convolution was not scaled: it passes through BatchNorm, too.": [_with(-5.0, 1.0), ..., ...],
     "The running mean was left out: BatchNorm subtracts it first.": [_with(16.0, 22.0), ..., ...],
-    lesson02.SETTING: _lost(padding_mode="zeros"),
+    checks02.SETTING: _lost(padding_mode="zeros"),
 }, SYMPTOMS["fold_batchnorm"], tol=1e-4)  # float32 rounds each term of the sum to 6e-8
 check_errors(ValueError, fold_batchnorm_of, ([_layers[0], ("BatchNorm2d", 1, {"track_running_stats": False})], _state, _plain[2]))
 ### BEGIN HIDDEN TESTS
 def _folded(layers, state, x, root=lambda var, eps: (var + eps).sqrt(), bias="scaled", mean=1):
-    pair = lesson02.network(layers, state)
+    pair = checks02.network(layers, state)
     after = {k: v.clone() for k, v in pair.state_dict().items()}
     result = {"tensors": ["weight", "bias"], "after": after, "modes": [True] * 3, "again": True}
     (conv, bn), wide = pair.double(), lambda t: t[:, None, None]
@@ -180,7 +181,7 @@ _specs = [[("Conv2d", 3, 5, 3, {"padding": 1, "stride": 2}), ("BatchNorm2d", 5, 
           [("Conv2d", 2, 4, 3, {"dilation": 2, "padding": "same", "bias": False}), ("BatchNorm2d", 4, {"eps": 0.3, "affine": False})],
           [("Conv2d", 4, 4, 3, {"groups": 4, "padding": 1, "padding_mode": "reflect"}), ("BatchNorm2d", 4)], [("Conv2d", 3, 2, 1), ("BatchNorm2d", 2, {"eps": 0.2, "affine": False})]]
 _rng = torch.Generator().manual_seed(21)
-_cases = [(s, lesson02.random_state(s, 30 + i), torch.randn(2, s[0][1], 7, 8, generator=_rng)) for i, s in enumerate(_specs)]
+_cases = [(s, checks02.random_state(s, 30 + i), torch.randn(2, s[0][1], 7, 8, generator=_rng)) for i, s in enumerate(_specs)]
 check(fold_batchnorm_of, _cases, _folded, {
     "eps was forgotten: divide by sqrt(running_var + eps).": lambda *c: _folded(*c, root=lambda var, eps: var.sqrt()),
     "eps stands under the root: sqrt(running_var + eps).": lambda *c: _folded(*c, root=lambda var, eps: var.sqrt() + eps),
@@ -189,8 +190,8 @@ check(fold_batchnorm_of, _cases, _folded, {
     "The bias of the convolution was dropped.": lambda *c: _folded(*c, bias="dropped"),
     "The bias of the convolution was not scaled: it passes through BatchNorm, too.": lambda *c: _folded(*c, bias="unscaled"),
     "The running mean was left out: BatchNorm subtracts it first.": lambda *c: _folded(*c, mean=0),
-    lesson02.SETTING: (lambda *c: _folded(*c) | {"y": lesson02.unfolded(*c, padding_mode="zeros")},
-                       lambda *c: _folded(*c) | {"y": lesson02.unfolded(*c, dilation=1)}),
+    checks02.SETTING: (lambda *c: _folded(*c) | {"y": checks02.unfolded(*c, padding_mode="zeros")},
+                       lambda *c: _folded(*c) | {"y": checks02.unfolded(*c, dilation=1)}),
 }, SYMPTOMS["fold_batchnorm"], tol=1e-4)
 check_errors(ValueError, fold_batchnorm_of, (_specs[0][:1] + [("BatchNorm2d", 5, {"track_running_stats": False, "affine": False})], *_cases[0][1:]))
 ### END HIDDEN TESTS
@@ -538,12 +539,12 @@ _zeros = "The zeros were counted: only non-zero values enter the histogram."
 _empty = "Q fills empty bins: a part's sum is shared by those of its bins that hold something in P; the others stay 0."
 _signed = "The magnitudes count: negative values were left out."
 _x = torch.cat([torch.zeros(4000), 2 * torch.linspace(-1, 1, 4001) ** 3, torch.tensor([9.0, -10.0])])
-lesson02.check_threshold(kl_range, _x, 8, 2048, range(405, 412), "a cubed ramp of ±2, zeros, 9 and -10, with 8 bits, 2048 bins", {_dropped: 128, _zeros: 253, _signed: 456 * 0.9})
-lesson02.check_threshold(kl_range, _x, 4, 256, range(47, 57), "a cubed ramp of ±2, zeros, 9 and -10, with 4 bits, 256 bins", {_dropped: 8, _zeros: 15})
+checks02.check_threshold(kl_range, _x, 8, 2048, range(405, 412), "a cubed ramp of ±2, zeros, 9 and -10, with 8 bits, 2048 bins", {_dropped: 128, _zeros: 253, _signed: 456 * 0.9})
+checks02.check_threshold(kl_range, _x, 4, 256, range(47, 57), "a cubed ramp of ±2, zeros, 9 and -10, with 4 bits, 256 bins", {_dropped: 8, _zeros: 15})
 _steps = torch.cat([(8 * torch.linspace(-1, 1, 401) ** 3).round() / 4, torch.tensor([-6.0])])
-lesson02.check_threshold(kl_range, _steps, 4, 128, [43], "multiples of 1/4 up to ±2 and one -6, with 4 bits, 128 bins",
+checks02.check_threshold(kl_range, _steps, 4, 128, [43], "multiples of 1/4 up to ±2 and one -6, with 4 bits, 128 bins",
                          {_empty: 12, _dropped: 8, _signed: 17 / 3})
-lesson02.check_threshold(kl_range, torch.cat([torch.zeros(9), torch.tensor([-5.0])]), 8, 256, [256], "nothing but one -5 and zeros", {})
+checks02.check_threshold(kl_range, torch.cat([torch.zeros(9), torch.tensor([-5.0])]), 8, 256, [256], "nothing but one -5 and zeros", {})
 expect(kl_range(torch.zeros(4)), 0.0, "kl_range of zeros")
 ### BEGIN HIDDEN TESTS
 def _divergences(x, bits, bins, drop=False, zeros=False, empty=False, signed=False):
@@ -571,7 +572,7 @@ for _what, _x, _bits, _bins in [("rectified normal numbers", _normal.relu(), 8, 
     _ends = {_mistake: _divergences(_x, _bits, _bins, **{_how: True}).argmin() + _levels
              for _mistake, _how in ((_zeros, "zeros"), (_dropped, "drop"), (_empty, "empty"), (_signed, "signed"))}
     _ends[_signed] = float(_ends[_signed] * _x.max() / _x.abs().max())
-    lesson02.check_threshold(kl_range, _x, _bits, _bins, _allowed, _what, _ends)
+    checks02.check_threshold(kl_range, _x, _bits, _bins, _allowed, _what, _ends)
 expect(kl_range(torch.zeros(2, 2), 4, 16), 0.0, "kl_range of zeros")
 ### END HIDDEN TESTS
 
@@ -697,7 +698,7 @@ from_scratch(correct_bias, FORBIDDEN)
 
 @probe
 def correct_bias_of(layer, state, w_hat, x):
-    module = lesson02.network(layer, state)
+    module = checks02.network(layer, state)
     return {"bias": correct_bias(module, w_hat, x), "after": dict(module.state_dict())}
 
 _t = torch.tensor
@@ -715,7 +716,7 @@ check(correct_bias_of, _cases, [_bias(_state, 11.0, 18.0), _bias(_conv, 3.0, 1.5
 }, SYMPTOMS["correct_bias"], tol=1e-5)
 ### BEGIN HIDDEN TESTS
 def _corrected(layer, state, w_hat, x, sign=1, old=1, all_channels=False, total=False):
-    float_layer, rounded = lesson02.network(layer, state).double(), lesson02.network(layer, {**state, "weight": w_hat}).double()
+    float_layer, rounded = checks02.network(layer, state).double(), checks02.network(layer, {**state, "weight": w_hat}).double()
     shift = (float_layer(x.double()) - rounded(x.double())).detach()
     channels = shift.unbind(1 if layer[0] == "Conv2d" else -1)
     means = torch.stack([shift.mean() if all_channels else channel.sum() if total else channel.mean() for channel in channels])
@@ -724,7 +725,7 @@ def _corrected(layer, state, w_hat, x, sign=1, old=1, all_channels=False, total=
 _rng, _cases = torch.Generator().manual_seed(25), []
 for _i, (_layer, _shape) in enumerate([(("Linear", 5, 3), (7, 5)), (("Linear", 5, 4, {"bias": False}), (2, 6, 5)), (("Conv2d", 4, 6, 3, {"groups": 2, "padding": 1, "stride": 2}), (3, 4, 8, 7)),
                                        (("Conv2d", 2, 2, 3, {"padding": 2, "dilation": 2, "bias": False}), (2, 2, 6, 6)), (("Conv2d", 3, 5, (1, 3)), (1, 3, 4, 5)), (("Linear", 4, 4), (9, 4, 4))]):
-    _weights = {k: v for k, v in lesson02.random_state(_layer, 40 + _i).items()}
+    _weights = {k: v for k, v in checks02.random_state(_layer, 40 + _i).items()}
     _cases.append((_layer, _weights, _weights["weight"] + 0.3 * torch.randn(_weights["weight"].shape, generator=_rng), torch.rand(_shape, generator=_rng) * 4))
 check(correct_bias_of, _cases, _corrected, {
     "The sign: add the mean of (float layer - rounded layer).": lambda *c: _corrected(*c, sign=-1), "The old bias is missing: the correction is added to it.": lambda *c: _corrected(*c, old=0),
@@ -840,19 +841,19 @@ from_scratch(QuantizedLinear, FORBIDDEN)
 
 @probe
 def quantized_linear(weight, bias, x, options):
-    linear = lesson02.network(("Linear", weight.shape[1], weight.shape[0], {"bias": bias is not None}), {"weight": weight} if bias is None else {"weight": weight, "bias": bias})
+    linear = checks02.network(("Linear", weight.shape[1], weight.shape[0], {"bias": bias is not None}), {"weight": weight} if bias is None else {"weight": weight, "bias": bias})
     layer = QuantizedLinear.from_float(linear, **options)
     if not isinstance(layer, nn.Module):
         return {"state": None}
-    blank = QuantizedLinear.from_float(lesson02.network(("Linear", weight.shape[1], weight.shape[0], {"bias": bias is not None})), **options)
+    blank = QuantizedLinear.from_float(checks02.network(("Linear", weight.shape[1], weight.shape[0], {"bias": bias is not None})), **options)
     blank.load_state_dict(layer.state_dict())
-    return {"y": layer(x), "again": blank(x), "after": dict(linear.state_dict()), "state": dict(layer.state_dict()), "tensors": lesson02.tensors_of(layer)}
+    return {"y": layer(x), "again": blank(x), "after": dict(linear.state_dict()), "state": dict(layer.state_dict()), "tensors": checks02.tensors_of(layer)}
 
 _rng = torch.Generator().manual_seed(26)
 _draw = lambda *shape: torch.rand(shape, generator=_rng) * 2 - 1
 def _case(what, by, weight, bias, x, bits=None, **more):
     got = quantized_linear(weight, bias, x, {} if bits is None else {"bits": bits})
-    lesson02.check_linear(got, weight, bias, x, what, by, bits or 8, **more)
+    checks02.check_linear(got, weight, bias, x, what, by, bits or 8, **more)
     print("✓", what)
     return got
 
@@ -928,17 +929,17 @@ from_scratch(quantize_dynamic, FORBIDDEN)
 
 @probe
 def quantize_dynamic_of(spec, state, x, options):
-    model = lesson02.network(spec, state).eval()
+    model = checks02.network(spec, state).eval()
     result = quantize_dynamic(model, **options)
     with torch.no_grad():
         y, new = result(x), {k: v.clone() for k, v in result.state_dict().items()}
         for t in result.state_dict().values():
             t.zero_()  # a copy: this must not reach the model
-        return {"kinds": lesson02.kinds(result), "y": y, "new": new, "dotted": lesson02.dotted(result), "before": lesson02.kinds(model), "state": dict(model.state_dict()), "y_before": model(x)}
+        return {"kinds": checks02.kinds(result), "y": y, "new": new, "dotted": checks02.dotted(result), "before": checks02.kinds(model), "state": dict(model.state_dict()), "y_before": model(x)}
 
 def _judge(what, spec, x, bits=None):
-    state = lesson02.random_state(spec, 27)
-    lesson02.check_replaced(quantize_dynamic_of(spec, state, x, {} if bits is None else {"bits": bits}), what, spec, state, x, bits)
+    state = checks02.random_state(spec, 27)
+    checks02.check_replaced(quantize_dynamic_of(spec, state, x, {} if bits is None else {"bits": bits}), what, spec, state, x, bits)
 
 _x = torch.randn(8, 6, generator=torch.Generator().manual_seed(27))
 _judge("two layers", [("Linear", 6, 9), ("ReLU",), ("Linear", 9, 4)], _x)
@@ -1037,7 +1038,7 @@ from_scratch(calibrate, FORBIDDEN)
 
 @probe
 def calibrate_on(spec, state, names, batches, modes, failing):
-    model = lesson02.network(spec, state)
+    model = checks02.network(spec, state)
     for module, mode in zip(model.modules(), modes, strict=True):
         module.training = mode
     ranges = {}
@@ -1046,7 +1047,7 @@ def calibrate_on(spec, state, names, batches, modes, failing):
     except Exception:
         if not failing:
             raise
-    return {"ranges": ranges, "after": dict(model.state_dict()), "modes": lesson02.modes(model), "hooks": lesson02.hooks(model)}
+    return {"ranges": ranges, "after": dict(model.state_dict()), "modes": checks02.modes(model), "hooks": checks02.hooks(model)}
 
 _t = torch.tensor
 _spec, _norm = [("Linear", 1, 1), ("ReLU",), ("Linear", 1, 1)], [("BatchNorm1d", 1, {"eps": 3.0}), ("Linear", 1, 1)]
@@ -1065,7 +1066,7 @@ expect(calibrate_on(_spec, _state, ["0"], [*_two, (torch.zeros(2, 5), _y)], [Tru
        "the model after a batch that fails", {"Hooks were left in the model: use try … finally.": lambda got: got["hooks"] > 0, "The modes were not restored: use try … finally.": lambda got: got["modes"][0] is not True or got["modes"][2] is not True})
 ### BEGIN HIDDEN TESTS
 def _watched(spec, state, names, batches, modes, failing, of="input", count=None, train=False):
-    model = lesson02.network(spec, state).train(train)
+    model = checks02.network(spec, state).train(train)
     lows, highs = {}, {}
     for name in names:
         def note(module, inputs, output, name=name):
@@ -1080,9 +1081,9 @@ _rng = torch.Generator().manual_seed(28)
 _deep = [("Conv2d", 2, 3, 3), ("BatchNorm2d", 3), [("ReLU",), ("Dropout", 0.5), ("Flatten",), [("Linear", 12, 6)]], ("Linear", 6, 2)]
 _cases = []
 for _spec, _names, _shape in [(_deep, ["0", "2.3.0", "3"], (3, 2, 4, 4)), (("Paths",), ["first", "inner.deep.0", "inner.deep.2", "unused"], (5, 6)), (_deep, ["3"], (3, 2, 4, 4)), (_deep, [], (3, 2, 4, 4))]:
-    _n = len(list(lesson02.network(_spec).modules()))
+    _n = len(list(checks02.network(_spec).modules()))
     _batches = [(torch.randn(_shape, generator=_rng) * s + m, torch.zeros(_shape[0], dtype=torch.int64)) for s, m in ((1.0, 0.0), (3.0, 4.0), (0.5, 1.0))]
-    _cases.append((_spec, lesson02.random_state(_spec, 29), _names, _batches, [True] * _n if not _cases else (torch.rand(_n, generator=_rng) < 0.6).tolist(), False))
+    _cases.append((_spec, checks02.random_state(_spec, 29), _names, _batches, [True] * _n if not _cases else (torch.rand(_n, generator=_rng) < 0.6).tolist(), False))
 check(calibrate_on, _cases, _watched, {
     "This is the output of the layer; its input is asked for.": lambda *c: _watched(*c, of="output"), "Only the last batch counts; keep the extremes of all batches.": lambda *c: _watched(*c, count="last"),
 }, SYMPTOMS["calibrate"], tol=1e-6)
@@ -1181,27 +1182,27 @@ from_scratch(quantize_static, FORBIDDEN)
 
 @probe
 def quantize_static_of(spec, state, batches, inputs, options):
-    model = lesson02.network(spec, state)
-    before, modes_before = {k: v.clone() for k, v in model.state_dict().items()}, lesson02.modes(model)
+    model = checks02.network(spec, state)
+    before, modes_before = {k: v.clone() for k, v in model.state_dict().items()}, checks02.modes(model)
     result = quantize_static(model, batches, **options)
     with torch.no_grad():
         logits = [result(x) for x in inputs]
-    return {"logits": logits, "state": dict(result.state_dict()), "kinds": [kind for kind, _ in lesson02.kinds(result).values()], "modes": lesson02.modes(result),
-            "before": before, "after": dict(model.state_dict()), "modes_before": modes_before, "modes_after": lesson02.modes(model)}
+    return {"logits": logits, "state": dict(result.state_dict()), "kinds": [kind for kind, _ in checks02.kinds(result).values()], "modes": checks02.modes(result),
+            "before": before, "after": dict(model.state_dict()), "modes_before": modes_before, "modes_after": checks02.modes(model)}
 
 _rng = torch.Generator().manual_seed(31)
 _draw = lambda *shape: torch.rand(shape, generator=_rng) * 2 - 1
 _batches_of = lambda *images: [(x, torch.zeros(len(x), dtype=torch.int64)) for x in images]
 def _judge(what, spec, shape, seed, scales=(0.3, 3.0, 1.0), rows=None):
     """Run once with inputs as large as the largest batch, and once more alone, in a crowd, and 100 times larger."""
-    state, x = lesson02.random_state(spec, seed), 3 * _draw(40, *shape)
+    state, x = checks02.random_state(spec, seed), 3 * _draw(40, *shape)
     if rows is not None:  # output channels of very different size
         state = {k: v * rows.reshape(-1, *[1] * (v.dim() - 1)) for k, v in state.items()}
     batches = _batches_of(*(s * _draw(64, *shape) for s in scales))
     inputs = [x, x[:1], torch.cat([x[:1], 1000 * x[1:]]), 100 * x]
     got = quantize_static_of(spec, state, batches, inputs, {})
-    lesson02.check_static(got, spec, state, x, what)
-    lesson02.check_fixed(*got["logits"][1:3], got["logits"][0], got["logits"][3], what)
+    checks02.check_static(got, spec, state, x, what)
+    checks02.check_fixed(*got["logits"][1:3], got["logits"][0], got["logits"][3], what)
     print("✓", what)
 
 _judge("convolution, BatchNorm, linear layer", [("Conv2d", 2, 12, 3, {"padding": 1, "bias": False}), ("BatchNorm2d", 12, {"eps": 0.1}), ("ReLU",), ("Flatten",), ("Linear", 192, 6)], (2, 4, 4), 32)
@@ -1220,7 +1221,7 @@ def quantized_small_cnn(batches):
 @probe
 def logits_of_file(blob, batches, images):
     other = quantize_static(models.small_cnn(), batches)  # not trained
-    other.load_state_dict(lesson02.unpack(blob))
+    other.load_state_dict(checks02.unpack(blob))
     with torch.no_grad():
         return torch.cat([other(x) for x in images.split(500)])
 
@@ -1247,11 +1248,11 @@ _judge("linear layers only", [("Linear", 24, 30), ("ReLU",), ("Linear", 30, 10),
 _judge("the first batch is the largest, then a convolution without BatchNorm", [("Conv2d", 2, 9, 3, {"dilation": 2}), ("ReLU",), ("Flatten",), ("Linear", 81, 6)], (2, 7, 7), 36, scales=(3.0, 1.0, 0.1))
 # output channels of very different size, in a linear layer and in a convolution
 for _spec, _shape, _name in (([("Linear", 32, 4)], (32,), "0"), ([("Conv2d", 3, 4, 3, {"bias": False}), ("Flatten",)], (3, 3, 3), "0")):
-    _state = lesson02.random_state(_spec, 37)
+    _state = checks02.random_state(_spec, 37)
     for _key, _value in _state.items():
         _value.mul_(10.0 ** torch.arange(-3.0, 1.0).reshape(-1, *[1] * (_value.dim() - 1)))
     _x = 3 * _draw(40, *_shape)
-    lesson02.check_static(quantize_static_of(_spec, _state, _batches_of(3 * _draw(64, *_shape)), [_x], {}), _spec, _state, _x, f"output channels from 0.001 to 1 in a {_spec[0][0]}")
+    checks02.check_static(quantize_static_of(_spec, _state, _batches_of(3 * _draw(64, *_shape)), [_x], {}), _spec, _state, _x, f"output channels from 0.001 to 1 in a {_spec[0][0]}")
 # activations have `bits`, too: a ramp through a weight of 1
 _got = quantize_static_of([("Linear", 1, 1, {"bias": False})], {"0.weight": torch.ones(1, 1)}, _batches_of(torch.linspace(0, 1, 500)[:, None]), [torch.linspace(0, 1, 500)[:, None]], {"bits": 4})
 _levels = len(_got["logits"][0].mul(1000).round().unique())
@@ -1398,7 +1399,7 @@ from_scratch(layer_sensitivity, FORBIDDEN)
 
 @probe
 def layer_sensitivity_of(spec, state, x, y, bits, fail_at):
-    model, seen = lesson02.network(spec, state).eval(), []
+    model, seen = checks02.network(spec, state).eval(), []
     model[0].training = True
     def evaluate(m):
         seen.append({name: t.clone() for name, t in m.state_dict().items()})
@@ -1409,16 +1410,16 @@ def layer_sensitivity_of(spec, state, x, y, bits, fail_at):
     try:
         drops = layer_sensitivity(model, evaluate, bits)
     except RuntimeError as error:
-        if "this evaluation failed" not in str(error) and not lesson02.dotted(model):
+        if "this evaluation failed" not in str(error) and not checks02.dotted(model):
             raise
         drops = "this evaluation failed"
-    return {"drops": drops, "seen": seen, "after": dict(model.state_dict()), "modes": lesson02.modes(model),
-            "dotted": lesson02.dotted(model)}
+    return {"drops": drops, "seen": seen, "after": dict(model.state_dict()), "modes": checks02.modes(model),
+            "dotted": checks02.dotted(model)}
 
 def _judge(what, spec, state, x, y, bits, rounded, **mistakes):
     """`rounded`: name -> its weight with one scale a channel; the rest: the same with one scale for the tensor, cut off."""
     got = [layer_sensitivity_of(spec, state, x, y, bits, fail_at) for fail_at in (0, 1, 2, len(rounded) + 1)]
-    lesson02.check_sensitivity(got, what, spec, state, x, y, rounded, **mistakes)
+    checks02.check_sensitivity(got, what, spec, state, x, y, rounded, **mistakes)
 
 _t = torch.tensor
 _spec = [("Linear", 2, 2), ("ReLU",), ("Linear", 2, 2, {"bias": False})]
@@ -1441,8 +1442,8 @@ def _rounded(w, bits, whole=False, how=torch.round):
 _rng = torch.Generator().manual_seed(38)
 for _what, _spec, _shape, _bits in (("convolutions, 4 bits", [("Conv2d", 2, 4, 3), ("BatchNorm2d", 4), [("ReLU",), ("Conv2d", 4, 6, 2, {"groups": 2, "bias": False})], ("Flatten",), ("Linear", 24, 3)], (5, 2, 5, 5), 4),
                                     ("a layer of its own class, 3 bits", [("Linear", 6, 5), ("OwnLinear", 5, 4), ("ReLU",), ("Linear", 4, 3)], (8, 6), 3)):
-    _state = {k: v for k, v in lesson02.random_state(_spec, 39).items()}
-    _names = [n for n, m in lesson02.network(_spec).named_modules() if type(m) in (nn.Linear, nn.Conv2d)]
+    _state = {k: v for k, v in checks02.random_state(_spec, 39).items()}
+    _names = [n for n, m in checks02.network(_spec).named_modules() if type(m) in (nn.Linear, nn.Conv2d)]
     for _n in _names:
         _state[f"{_n}.weight"][0] *= 5
     _state[f"{_names[-1]}.weight"][1] = 0
@@ -1527,13 +1528,13 @@ _ratio = "Greedy by drop (or drop per byte): the cheapest step first need not le
 _filled = "Each layer was filled to whole bytes; only the sum of all elements * bits / 8 is compared with the budget."
 _a, _b = {8: 0.0, 4: 1.0, 2: 5.0}, {8: 0.0, 4: 0.2, 2: 0.5}
 _sizes = {"a": 100, "b": 300}
-lesson02.check_assignment(assign_bits, "a budget of 200 bytes", {"b": _b, "a": _a}, _sizes, 200, 0.5, {_order: {"b": 4, "a": 4}, _elements: {"b": 8, "a": 8}})
-lesson02.check_assignment(assign_bits, "a budget of 330 bytes", {"a": {8: 0.0, 2: 0.4}, "b": {8: 0.0, 2: 3.0}}, _sizes, 330, 0.4, {_order: {"a": 8, "b": 2}, _elements: {"a": 8, "b": 8}})
-lesson02.check_assignment(assign_bits, "three weights a layer, a budget of 3.2 bytes", {"a": {4: 0.5, 2: 3.0}, "b": {4: 0.2, 2: 1.0}},
+checks02.check_assignment(assign_bits, "a budget of 200 bytes", {"b": _b, "a": _a}, _sizes, 200, 0.5, {_order: {"b": 4, "a": 4}, _elements: {"b": 8, "a": 8}})
+checks02.check_assignment(assign_bits, "a budget of 330 bytes", {"a": {8: 0.0, 2: 0.4}, "b": {8: 0.0, 2: 3.0}}, _sizes, 330, 0.4, {_order: {"a": 8, "b": 2}, _elements: {"a": 8, "b": 8}})
+checks02.check_assignment(assign_bits, "three weights a layer, a budget of 3.2 bytes", {"a": {4: 0.5, 2: 3.0}, "b": {4: 0.2, 2: 1.0}},
                           {"a": 3, "b": 3}, 3.2, 0.7, {_filled: {"a": 4, "b": 2}, _ratio: {"a": 2, "b": 4}})
-lesson02.check_assignment(assign_bits, "exactly the cheapest", {"a": _a, "b": _b}, _sizes, 100, 5.5, {_elements: {"a": 8, "b": 8}})
+checks02.check_assignment(assign_bits, "exactly the cheapest", {"a": _a, "b": _b}, _sizes, 100, 5.5, {_elements: {"a": 8, "b": 8}})
 check_errors(ValueError, assign_bits, ({"a": _a, "b": _b}, _sizes, 99.5))
-lesson02.check_assignment(assign_bits, "a budget of 110 bytes", {"a": {8: 0.0, 4: 1.0}, "b": {8: 0.0, 4: 2.0}},
+checks02.check_assignment(assign_bits, "a budget of 110 bytes", {"a": {8: 0.0, 4: 1.0}, "b": {8: 0.0, 4: 2.0}},
                           {"a": 60, "b": 100}, 110, 2.0, {_ratio: {"a": 4, "b": 4}})
 ### BEGIN HIDDEN TESTS
 import itertools
@@ -1542,7 +1543,7 @@ def _best(table, sizes, budget, unit=8):
     """Every combination, the one of least drop that fits."""
     names = list(table)
     fitting = (dict(zip(names, bits)) for bits in itertools.product(*table.values()) if sum(sizes[n] * b for n, b in zip(names, bits)) / unit <= budget)
-    return min(fitting, key=lambda c: lesson02.total_drop(c, table), default=None)
+    return min(fitting, key=lambda c: checks02.total_drop(c, table), default=None)
 
 def _greedy(table, sizes, budget, down=False, reserve=True):
     """One pass over the layers: each as many bits as fit, or (down) everything wide and narrowed in order."""
@@ -1579,10 +1580,10 @@ for _case in range(12):
     _budget = float(_low + (_high - _low) * _rng.uniform(0.1, 0.7))
     _mistakes = {_order: _greedy(_table, _sizes, _budget)} | {_order + " ": _greedy(_table, _sizes, _budget, down=True), _order + "  ": _greedy(_table, _sizes, _budget, reserve=False)}
     _mistakes |= {_ratio: _cheapest_steps(_table, _sizes, _budget, True), _ratio + " ": _cheapest_steps(_table, _sizes, _budget, False)}
-    lesson02.check_assignment(assign_bits, f"{len(_names)} layers, {_budget:.1f} bytes", _table, _sizes, _budget, lesson02.total_drop(_best(_table, _sizes, _budget), _table), _mistakes | {_elements: _best(_table, _sizes, _budget, unit=32)})
-lesson02.check_assignment(assign_bits, "five and seven weights, a budget of 7.4 bytes", {"x": {6: 0.25, 2: 2.0}, "y": {4: 0.5, 2: 4.0}},
+    checks02.check_assignment(assign_bits, f"{len(_names)} layers, {_budget:.1f} bytes", _table, _sizes, _budget, checks02.total_drop(_best(_table, _sizes, _budget), _table), _mistakes | {_elements: _best(_table, _sizes, _budget, unit=32)})
+checks02.check_assignment(assign_bits, "five and seven weights, a budget of 7.4 bytes", {"x": {6: 0.25, 2: 2.0}, "y": {4: 0.5, 2: 4.0}},
                           {"x": 5, "y": 7}, 7.4, 0.75, {_filled: {"x": 2, "y": 4}, _ratio: {"x": 6, "y": 2}})
-lesson02.check_assignment(assign_bits, "a width that is worse with more bits", {"x": {8: 1.0, 4: 0.0}, "y": {8: -0.5, 2: 0.25}}, {"x": 8, "y": 8}, 100, -0.5, {})
+checks02.check_assignment(assign_bits, "a width that is worse with more bits", {"x": {8: 1.0, 4: 0.0}, "y": {8: -0.5, 2: 0.25}}, {"x": 8, "y": 8}, 100, -0.5, {})
 check_errors(ValueError, assign_bits, ({"x": {8: 0.0, 4: 0.0}}, {"x": 1000}, 499), ({"x": {2: 0.0}, "y": {8: 0.0}}, {"x": 16, "y": 16}, 19.9))
 ### END HIDDEN TESTS
 

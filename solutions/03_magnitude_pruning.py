@@ -26,8 +26,9 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, check_inputs, difference, expect, fresh, from_scratch, probe, record, require
+import checks03
 import lesson03
-from lesson03 import SYMPTOMS
+from checks03 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -107,7 +108,7 @@ def magnitude_mask(w: torch.Tensor, sparsity: float) -> torch.Tensor:
 from_scratch(magnitude_mask, FORBIDDEN)
 _t = torch.tensor
 _w = _t([[0.1, -3.0, 0.2], [1.0, -0.5, 4.0]])
-lesson03.check_mask(magnitude_mask, [
+checks03.check_mask(magnitude_mask, [
     (_w, 0.5, 3), (_t([0.5, -0.5, 0.5, 0.5]), 0.25, 1), (_t([0.0, 0.0, 0.0, 2.0]), 0.5, 2),  # ties
     (_w, 0.0, 0), (_w, 1.0, 6), (_w[0], 0.6, 2), (_t([1.0, 2.0, 3.0, 4.0, 5.0]), 0.5, 2),  # 1.8 goes up, 2.5 goes to 2
 ])
@@ -119,14 +120,14 @@ def mask_of_the_transposed(w, sparsity):
     """Of a tensor that is not contiguous: a view of w with its axes exchanged."""
     return magnitude_mask(w.t(), sparsity).t()
 
-lesson03.check_mask(mask_of_the_transposed, [(_w, 0.5, 3)])
+checks03.check_mask(mask_of_the_transposed, [(_w, 0.5, 3)])
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(31)
 _cases = [(torch.randn(s, generator=_rng) - 0.3, p) for s in ((40, 30), (7,), (4, 3, 5, 5), (1, 1)) for p in (0.25, 0.9, 0.0, 1.0, 0.33)]
 _few = torch.randint(-2, 3, (50, 8), generator=_rng).float()  # ties everywhere, many zeros
 _cases += [(_few, p) for p in (0.1, 0.5, 0.7)] + [(torch.zeros(6), 0.5), (torch.full((3, 4), -7.0), 0.25), (_few, 0.0), (torch.zeros(4), 0.0), (torch.ones(10), 0.25)]
-lesson03.check_mask(magnitude_mask, [(w, p, round(p * w.numel())) for w, p in _cases])
-lesson03.check_mask(mask_of_the_transposed, [(_few, 0.3, 120), (torch.randn(5, 7, generator=_rng), 0.6, 21)])
+checks03.check_mask(magnitude_mask, [(w, p, round(p * w.numel())) for w, p in _cases])
+checks03.check_mask(mask_of_the_transposed, [(_few, 0.3, 120), (torch.randn(5, 7, generator=_rng), 0.6, 21)])
 check_errors(ValueError, magnitude_mask, (_few, 1 + 1e-6), (_few, -1e-6), (_few, math.inf), (_few, -math.inf))
 ### END HIDDEN TESTS
 
@@ -182,7 +183,7 @@ from_scratch(global_masks, FORBIDDEN)
 _t = torch.tensor
 _two = {"small": _t([[0.1, -0.2], [0.3, 0.4]]), "large": _t([1.0, -2.0, 3.0, 4.0])}
 _uneven = {"a": _t([0.5, 0.6, -0.7]), "b": _t([[1.0], [-9.0]]), "c": _t([0.1])}
-lesson03.check_global(global_masks, [(_two, 0.5, 4), (_two, 0.75, 6), (_uneven, 0.5, 3), (_uneven, 0.45, 3), (_two, 0.0, 0), (_two, 1.0, 8), ({"x": _t([1.0, 1.0, 1.0, 1.0])}, 0.5, 2)])
+checks03.check_global(global_masks, [(_two, 0.5, 4), (_two, 0.75, 6), (_uneven, 0.5, 3), (_uneven, 0.45, 3), (_two, 0.0, 0), (_two, 1.0, 8), ({"x": _t([1.0, 1.0, 1.0, 1.0])}, 0.5, 2)])
 check_errors(ValueError, global_masks, (_two, -0.5), (_two, 1.01), (_two, math.nan))
 check_inputs(inputs_after, global_masks, _two, 0.5)
 ### BEGIN HIDDEN TESTS
@@ -190,7 +191,7 @@ _rng = torch.Generator().manual_seed(32)
 _many = {f"layer{i}.weight": torch.randn(s, generator=_rng) * scale for i, (s, scale) in enumerate((((30, 20), 0.1), ((8, 3, 3, 3), 1.0), ((10, 4), 4.0), ((5,), 0.02)))}
 _ties = {"a": torch.ones(5, 4), "b": -torch.ones(20), "c": torch.zeros(3)}
 _cases = [(_two, 0.5)] + [(_many, p) for p in (0.1, 0.5, 0.9, 0.99, 0.0, 1.0)] + [(_ties, 0.5), (_ties, 0.05), (_ties, 0.02)]
-lesson03.check_global(global_masks, [(w, p, round(p * sum(t.numel() for t in w.values()))) for w, p in _cases])
+checks03.check_global(global_masks, [(w, p, round(p * sum(t.numel() for t in w.values()))) for w, p in _cases])
 check_errors(ValueError, global_masks, (_many, math.inf), (_many, -1e-9))
 ### END HIDDEN TESTS
 
@@ -270,16 +271,16 @@ _t = torch.tensor
 
 @probe
 def taylor_saliency_of(net, state, batches):
-    return taylor_saliency(lesson03.net(net, state), batches)
+    return taylor_saliency(checks03.net(net, state), batches)
 
 @probe
 def model_after(net, state, gradients, batches):
-    model = lesson03.prepare(net, state, gradients)
+    model = checks03.prepare(net, state, gradients)
     try:
         taylor_saliency(model, batches)
     except Exception:
         pass
-    return lesson03.what_is_left(model)
+    return checks03.what_is_left(model)
 
 _squares, _alone, _plain, _mean = (
     "Squares before summing: add the gradients of all batches first, then square once.", "This is the gradient alone; the weight belongs into it.",
@@ -289,7 +290,7 @@ _summed = "The loss of a batch is the mean over its samples, as F.cross_entropy 
 def _restored(cases):
     """What is left of models that were asked for their saliency, beside what was there before."""
     got = [model_after(*case) for case in cases]
-    want = [lesson03.what_is_left(lesson03.prepare(net, state, gradients)) for net, state, gradients, _ in cases]
+    want = [checks03.what_is_left(checks03.prepare(net, state, gradients)) for net, state, gradients, _ in cases]
     grads = lambda models: [m["gradients"] for m in models]
     expect(got, want, f"the model after taylor_saliency, {len(cases)} cases", {
         "it leaves gradients behind, or loses those that were there; put each .grad back": lambda g: difference(grads(g), grads(want)) is not None,
@@ -309,7 +310,7 @@ _restored([("linear", _state, gradients, _two) for gradients in ({}, {"0.weight"
 ### BEGIN HIDDEN TESTS
 def _saliency(net, state, batches, how="right", mode=False):
     """Gradients from autograd, one weight and one batch at a time."""
-    model = lesson03.net(net, state).train(mode)
+    model = checks03.net(net, state).train(mode)
     found = {}
     for name, layer in model.named_modules():
         if type(layer) in (nn.Linear, nn.Conv2d):
@@ -323,7 +324,7 @@ def _saliency(net, state, batches, how="right", mode=False):
     return found
 
 _way = lambda how: lambda *case: _saliency(*case, how=how)
-_cases = [(n, lesson03.random_state(n, 33 + i, **more), lesson03.random_batches(n, 40 + i, count)) for i, (n, count, more) in enumerate(
+_cases = [(n, checks03.random_state(n, 33 + i, **more), checks03.random_batches(n, 40 + i, count)) for i, (n, count, more) in enumerate(
     (("two layers", 3, {"0": 2.0}), ("batch norm", 2, {}), ("mixed", 4, {"head": 3.0, "wide": 0.5}), ("mixed", 1, {"head": 4.0})))]
 check(taylor_saliency_of, _cases, _saliency, {
     _squares: (_way("squares"), _way("squares too")), _alone: (_way("g"), _way("g squared")), _plain: (_way("signed"), _way("absolute")), _mean: _way("mean"), _summed: _way("summed"),
@@ -433,25 +434,25 @@ _t = torch.tensor
 
 @probe
 def sensitivity_scan_of(net, state, names, sparsities):
-    return sensitivity_scan(lesson03.net(net, state), names, sparsities, lesson03.total)
+    return sensitivity_scan(checks03.net(net, state), names, sparsities, checks03.total)
 
 @probe
 def model_after(net, state, names, sparsities, calls):
     """What is left when `evaluate` raises after so many calls."""
-    model = lesson03.prepare(net, state, {})
+    model = checks03.prepare(net, state, {})
     done = []
 
     def evaluate(candidate):
         done.append(1)
         if len(done) > calls:
             raise RuntimeError("evaluate() was asked to fail")
-        return lesson03.total(candidate)
+        return checks03.total(candidate)
 
     try:
         sensitivity_scan(model, names, sparsities, evaluate)
     except RuntimeError:
         pass
-    return lesson03.what_is_left(model)
+    return checks03.what_is_left(model)
 
 _cumulative, _not_restored = "Cumulative: each measurement starts from the original weights of the whole model.", "the model is not restored at the end"
 _state = {"0.weight": _t([[1.0, -2.0], [0.5, 3.0]]), "1.weight": _t([[4.0, -1.0]])}
@@ -462,7 +463,7 @@ check(sensitivity_scan_of, [("chain", _state, _names, [0.0, 0.5, 0.25])], _scan(
     _cumulative: (_scan([16.5, 15.0, 15.0], [15.0, 13.0, 13.0]), _scan([16.5, 15.0, 16.0], [16.0, 14.0, 16.0]), _scan([16.5, 15.0, 15.0], [16.5, 14.5, 14.5])),
     "All the named parameters were pruned at once; prune one alone.": _scan([16.5, 13.0, 16.0], [16.5, 13.0, 16.0]),
 }, tol=1e-6)
-expect([model_after("chain", _state, _names, [0.5, 0.25], calls) for calls in (99, 1)], [lesson03.what_is_left(lesson03.prepare("chain", _state, {}))] * 2,
+expect([model_after("chain", _state, _names, [0.5, 0.25], calls) for calls in (99, 1)], [checks03.what_is_left(checks03.prepare("chain", _state, {}))] * 2,
        "the model after sensitivity_scan, and after one whose evaluate() raised", {_not_restored: lambda got: True})
 ### BEGIN HIDDEN TESTS
 def _scanned(net, state, names, sparsities, cumulative=()):
@@ -476,15 +477,15 @@ def _scanned(net, state, names, sparsities, cumulative=()):
             for i in flat[: round(s * w.numel())]:
                 pruned[i] = 0.0
             left = {**(left if "names" in cumulative else state), name: pruned.reshape(w.shape)}
-            found[name].append(lesson03.total(lesson03.net(net, left)))
+            found[name].append(checks03.total(checks03.net(net, left)))
             w = left[name] if "steps" in cumulative else w
     return found
 
-_cases = [("mixed", lesson03.random_state("mixed", 35), ["wide.weight", "block.0.weight", "head.bias"], [0.75, 0.25, 0.5, 0.0]),
-          ("two layers", lesson03.random_state("two layers", 36), ["2.weight", "0.weight"], [1.0, 0.5]), ("two layers", lesson03.random_state("two layers", 37), ["0.bias"], [0.25])]
+_cases = [("mixed", checks03.random_state("mixed", 35), ["wide.weight", "block.0.weight", "head.bias"], [0.75, 0.25, 0.5, 0.0]),
+          ("two layers", checks03.random_state("two layers", 36), ["2.weight", "0.weight"], [1.0, 0.5]), ("two layers", checks03.random_state("two layers", 37), ["0.bias"], [0.25])]
 check(sensitivity_scan_of, _cases, _scanned, {_cumulative: tuple(lambda *c, how=how: _scanned(*c, cumulative=how) for how in (("names", "steps"), ("names",), ("steps",)))}, tol=1e-5)
 _ways = [(case, calls) for case in _cases for calls in (99, 0, 2)]
-expect([model_after(*case, calls) for case, calls in _ways], [lesson03.what_is_left(lesson03.prepare(case[0], case[1], {})) for case, _ in _ways],
+expect([model_after(*case, calls) for case, calls in _ways], [checks03.what_is_left(checks03.prepare(case[0], case[1], {})) for case, _ in _ways],
        "the model after more scans, some of which raised", {_not_restored: lambda got: True})
 ### END HIDDEN TESTS
 
@@ -582,14 +583,14 @@ _t = torch.tensor
 @probe
 def masked_training(net, state, masks, optimizer, dense, batches):
     """Some ordinary steps, then MaskedTrainer: the state after __init__ and after each of its steps."""
-    model = lesson03.net(net, state)
-    optimizer = lesson03.OPTIMIZERS[optimizer](model.parameters())
+    model = checks03.net(net, state)
+    optimizer = checks03.OPTIMIZERS[optimizer](model.parameters())
     lesson03.plain_steps(model, dense, optimizer)
     trainer = MaskedTrainer(model, masks)
-    states = [lesson03.copy_state(model)]
+    states = [checks03.copy_state(model)]
     for x, y in batches:
         trainer.step(lesson03.loss_of(model, x, y), optimizer)
-        states.append(lesson03.copy_state(model))
+        states.append(checks03.copy_state(model))
     return states
 
 _no_zero = "The gradients of earlier steps were added up: no zero_grad."
@@ -602,8 +603,8 @@ check(masked_training, [("linear", _state, _masks, "momentum", [_ones], [_ones])
 ### BEGIN HIDDEN TESTS
 def _masked(net, state, masks, optimizer, dense, batches, zero=True):
     """The same with plain torch; a step without zero_grad if asked for."""
-    model = lesson03.net(net, state)
-    optimizer, parameters = lesson03.OPTIMIZERS[optimizer](model.parameters()), dict(model.named_parameters())
+    model = checks03.net(net, state)
+    optimizer, parameters = checks03.OPTIMIZERS[optimizer](model.parameters()), dict(model.named_parameters())
     lesson03.plain_steps(model, dense, optimizer)
     states = []
     for batch in [None, *batches]:
@@ -614,14 +615,14 @@ def _masked(net, state, masks, optimizer, dense, batches, zero=True):
             optimizer.step()
         for name, mask in masks.items():
             parameters[name].data[~mask] = 0.0
-        states.append(lesson03.copy_state(model))
+        states.append(checks03.copy_state(model))
     return states
 
 _rng = torch.Generator().manual_seed(38)
 _cases = []
 for _i, _optimizer in enumerate(["SGD", "momentum", "Nesterov, weight decay", "Adam", "AdamW", "RMSprop"]):
     _net = ("two layers", "batch norm")[_i % 2]
-    _state, _batches = lesson03.random_state(_net, 50 + _i), lesson03.random_batches(_net, 60 + _i, 7)
+    _state, _batches = checks03.random_state(_net, 50 + _i), checks03.random_batches(_net, 60 + _i, 7)
     _which = [n for n in _state if n.endswith("weight") or (n == "0.bias" and _i > 2)][: 3 - _i % 2]
     _cases.append((_net, _state, {n: torch.rand(_state[n].shape, generator=_rng) < 0.5 for n in _which}, _optimizer, _batches[:3], _batches[3:]))
 check(masked_training, _cases, _masked, {_no_zero: lambda *case: _masked(*case, zero=False)}, SYMPTOMS["MaskedTrainer"], tol=1e-4)
@@ -744,26 +745,26 @@ from_scratch(gradual_prune, FORBIDDEN)
 @probe
 def gradual_run(net, state, batches, optimizer, steps, final, every):
     """Prune, and note the zeros before each optimizer step."""
-    model = lesson03.net(net, state).eval()
-    optimizer = lesson03.OPTIMIZERS[optimizer](model.parameters())
-    seen = lesson03.watch(model, optimizer)
+    model = checks03.net(net, state).eval()
+    optimizer = checks03.OPTIMIZERS[optimizer](model.parameters())
+    seen = checks03.watch(model, optimizer)
     masks = gradual_prune(model, batches, optimizer, steps, final, every)
-    return {**seen, "masks": masks, "state": lesson03.copy_state(model)}
+    return {**seen, "masks": masks, "state": checks03.copy_state(model)}
 
 _sizes = {"0.weight": 32, "2.weight": 32}
-_state, _batches = lesson03.random_state("two layers", 71, **{"0": 3.0}), lesson03.random_batches("two layers", 72, 5)
+_state, _batches = checks03.random_state("two layers", 71, **{"0": 3.0}), checks03.random_batches("two layers", 72, 5)
 for _steps, _final, _every, _zeros in ((12, 0.75, 4, [0] * 4 + [42] * 4 + [48] * 4), (7, 0.5, 3, [0] * 3 + [28] * 3 + [32]), (4, 0.5, 5, [32] * 4)):
     _run = gradual_run("two layers", _state, _batches, "small steps", _steps, _final, _every)
-    lesson03.check_gradual(_run, f"two layers, sparsity {_final}", _sizes, _batches, _zeros, _every)
-_run = gradual_run("mixed", lesson03.random_state("mixed", 89, wide=0.3), lesson03.random_batches("mixed", 88, 3), "small steps", 5, 0.75, 2)
+    checks03.check_gradual(_run, f"two layers, sparsity {_final}", _sizes, _batches, _zeros, _every)
+_run = gradual_run("mixed", checks03.random_state("mixed", 89, wide=0.3), checks03.random_batches("mixed", 88, 3), "small steps", 5, 0.75, 2)
 _sizes = {"block.0.weight": 36, "wide.weight": 768, "head.weight": 24}  # a convolution and two linear layers
-lesson03.check_gradual(_run, "a convolution and two linear layers, sparsity 0.75", _sizes, lesson03.random_batches("mixed", 88, 3),
+checks03.check_gradual(_run, "a convolution and two linear layers, sparsity 0.75", _sizes, checks03.random_batches("mixed", 88, 3),
                        [0, 0, 543, 543, 621], 2)
 ### BEGIN HIDDEN TESTS
 def _gradual(net, state, batches, optimizer, steps, final, every):
     """Zeros wanted at each step, and the weights at the end, computed one at a time."""
-    model = lesson03.net(net, state).train()
-    optimizer, zeros, masks = lesson03.OPTIMIZERS[optimizer](model.parameters()), [], {}
+    model = checks03.net(net, state).train()
+    optimizer, zeros, masks = checks03.OPTIMIZERS[optimizer](model.parameters()), [], {}
     layers = {n + ".weight": m.weight for n, m in model.named_modules() if type(m) in (nn.Linear, nn.Conv2d)}
     last, total = max(t for t in range(steps) if t % every == 0), sum(w.numel() for w in layers.values())
     for t in range(steps):
@@ -779,19 +780,19 @@ def _gradual(net, state, batches, optimizer, steps, final, every):
                 lesson03.plain_steps(model, [batches[t % len(batches)]], optimizer)
             for n, w in layers.items():
                 w.data.flatten()[~masks[n]] = 0.0
-    return zeros, lesson03.copy_state(model)
+    return zeros, checks03.copy_state(model)
 
 for _i, (_net, _optimizer, _steps, _final, _every) in enumerate((("two layers", "Adam", 23, 0.8, 8), ("two layers", "AdamW", 11, 0.5, 2), ("batch norm", "small steps", 9, 0.75, 4), ("two layers", "small steps", 5, 1.0, 1), ("two layers", "Adam", 6, 0.0, 2), ("batch norm", "Adam", 1, 0.5, 1))):
-    _state, _batches = lesson03.random_state(_net, 73 + _i, **{"0": 4.0}), lesson03.random_batches(_net, 80 + _i, 3)
+    _state, _batches = checks03.random_state(_net, 73 + _i, **{"0": 4.0}), checks03.random_batches(_net, 80 + _i, 3)
     _sizes = {n: w.numel() for n, w in _state.items() if w.dim() == 2}
     _zeros, _want = _gradual(_net, _state, _batches, _optimizer, _steps, _final, _every)
     _run = gradual_run(_net, _state, _batches, _optimizer, _steps, _final, _every)
-    lesson03.check_gradual(_run, f"{_net}, {_optimizer}, sparsity {_final}", _sizes, _batches, _zeros, _every)
+    checks03.check_gradual(_run, f"{_net}, {_optimizer}, sparsity {_final}", _sizes, _batches, _zeros, _every)
     expect(_run["state"], _want, "the weights after gradual_prune", {"trained or pruned differently: one step a batch, masks from the present weights": lambda got: True}, tol=1e-3)
-_state, _batches = lesson03.random_state("mixed", 90, wide=0.3), lesson03.random_batches("mixed", 91, 4)  # dropout: only the counts are certain
+_state, _batches = checks03.random_state("mixed", 90, wide=0.3), checks03.random_batches("mixed", 91, 4)  # dropout: only the counts are certain
 _run = gradual_run("mixed", _state, _batches, "Adam", 9, 0.9, 4)
 _total = 36 + 768 + 24
-lesson03.check_gradual(_run, "mixed, sparsity 0.9", {"block.0.weight": 36, "wide.weight": 768, "head.weight": 24}, _batches, [0] * 4 + [round(0.9 * 0.875 * _total)] * 4 + [round(0.9 * _total)], 4)
+checks03.check_gradual(_run, "mixed, sparsity 0.9", {"block.0.weight": 36, "wide.weight": 768, "head.weight": 24}, _batches, [0] * 4 + [round(0.9 * 0.875 * _total)] * 4 + [round(0.9 * _total)], 4)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -883,16 +884,16 @@ _t = torch.tensor
 @probe
 def rewound(net, state, initial, masks):
     """The model after rewind, the model after one more step (every gradient 1, rate 1), and initial_state after that."""
-    model = lesson03.net(net, state)
+    model = checks03.net(net, state)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     rewind(model, initial, masks)
-    states = [lesson03.copy_state(model)]
+    states = [checks03.copy_state(model)]
     for p in model.parameters():
         p.grad = torch.ones_like(p)
     optimizer.step()
-    return [*states, lesson03.copy_state(model), initial]
+    return [*states, checks03.copy_state(model), initial]
 
-_shapes = lesson03.random_state("batch norm", 0)
+_shapes = checks03.random_state("batch norm", 0)
 _full = lambda value: {name: torch.full_like(t, value) for name, t in _shapes.items()}
 _initial, _trained, _mask = _full(2), _full(5), _t([[True, False, True], [False, False, True], [True, True, True], [False, True, False]])
 _after, _step = _full(2), _full(1)
@@ -903,12 +904,12 @@ check(rewound, [("batch norm", _trained, _initial, {"0.weight": _mask})], [[_aft
 ### BEGIN HIDDEN TESTS
 def _rewound(net, state, initial, masks):
     after = {n: t * masks[n] if n in masks else t for n, t in initial.items()}
-    names = [n for n, _ in lesson03.net(net, state).named_parameters()]
+    names = [n for n, _ in checks03.net(net, state).named_parameters()]
     return [after, {n: t - 1 if n in names else t for n, t in after.items()}, initial]
 
 _rng, _cases = torch.Generator().manual_seed(39), []
 for _i, _net in enumerate(("mixed", "batch norm", "two layers")):
-    _state, _initial = lesson03.random_state(_net, 92 + _i), lesson03.random_state(_net, 95 + _i)
+    _state, _initial = checks03.random_state(_net, 92 + _i), checks03.random_state(_net, 95 + _i)
     _state = {n: t + 4 if not t.is_floating_point() else t for n, t in _state.items()}
     _cases += [(_net, _state, _initial, {n: torch.rand(t.shape, generator=_rng) < 0.4 for n, t in _initial.items() if t.dim() > 1}), (_net, _state, _initial, {})]
 check(rewound, _cases, _rewound, {}, SYMPTOMS["rewind"], tol=1e-6)
@@ -999,21 +1000,21 @@ from_scratch(nm_mask, FORBIDDEN)
 _t = torch.tensor
 _w = _t([[1.0, -4.0, 2.0, 3.0, 0.1, 0.2, -0.3, 0.4], [-9.0, 8.0, 7.0, -6.0, 1.5, 1.4, -1.3, 1.2],
          [5.0, 0.5, 6.0, 0.6, -7.0, 0.7, 2.5, 0.8], [2.2, 2.1, -2.3, 2.4, 3.3, -3.1, 3.2, 3.0]])
-lesson03.check_nm(nm_mask, [(_w, 1, 4), (_w, 2, 4), (_w[:3], 3, 4), (_w, 1, 2), (_w, 0, 4), (_w, 4, 4), (torch.ones(2, 8), 2, 4), (_t([[0.0, 0.0, 0.0, 1.0]]), 2, 4)])
+checks03.check_nm(nm_mask, [(_w, 1, 4), (_w, 2, 4), (_w[:3], 3, 4), (_w, 1, 2), (_w, 0, 4), (_w, 4, 4), (torch.ones(2, 8), 2, 4), (_t([[0.0, 0.0, 0.0, 1.0]]), 2, 4)])
 check_errors(ValueError, nm_mask, (torch.ones(4, 6), 2, 4), (_w, 5, 4), (_w, -1, 4))
 check_inputs(inputs_after, nm_mask, _w, 2, 4)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(41)
 _cases = [(torch.randn(s, generator=_rng), n, m) for s, n, m in (((8, 16), 1, 4), ((8, 16), 2, 4), ((3, 10), 1, 5), ((6, 12), 3, 4), ((5, 9), 2, 3), ((16, 16), 5, 16), ((2, 8), 1, 1), ((1, 6), 0, 3))]
 _few = torch.randint(-1, 2, (12, 24), generator=_rng).float()
-lesson03.check_nm(nm_mask, _cases + [(_few, 2, 4), (_few, 3, 8), (torch.zeros(4, 8), 2, 4), (-torch.ones(4, 4), 1, 4)])
+checks03.check_nm(nm_mask, _cases + [(_few, 2, 4), (_few, 3, 8), (torch.zeros(4, 8), 2, 4), (-torch.ones(4, 4), 1, 4)])
 
 @probe
 def nm_mask_of_a_transposed(w, n, m):
     """Of a tensor that is not contiguous: the same numbers, stored column by column."""
     return nm_mask(w.t().contiguous().t(), n, m)
 
-lesson03.check_nm(nm_mask_of_a_transposed, _cases[:3])
+checks03.check_nm(nm_mask_of_a_transposed, _cases[:3])
 check_errors(ValueError, nm_mask, (torch.ones(8, 10), 2, 4), (torch.ones(8, 8), 9, 8), (torch.ones(2, 3), 1, 4))
 ### END HIDDEN TESTS
 
@@ -1216,12 +1217,12 @@ def decode_sparse(blob: bytes) -> torch.Tensor:
 # %% test="encode_sparse" points=6
 # NBVAL_IGNORE_OUTPUT
 _COMPRESSORS = ["torch.Tensor.to_sparse*", "gzip", "zlib.*compress*", "lzma", "bz2", "zipfile.ZIP_*", "tarfile", "numpy.savez_compressed",
-                *lesson03.HIDDEN_COMPRESSORS]
+                *checks03.HIDDEN_COMPRESSORS]
 from_scratch(encode_sparse, FORBIDDEN + _COMPRESSORS)
 from_scratch(decode_sparse, FORBIDDEN + _COMPRESSORS)
 _t = torch.tensor
 for _w in (_t([[0.0, 1.5, 0.0], [-2.0, 0.0, 0.0]]), _t([0.0, 0.0, 0.0]), _t([1.0, math.nan, 0.0, -math.inf]), _t(3.0), _t(0.0), torch.arange(24.0).reshape(2, 3, 4, 1)):
-    lesson03.check_round_trip(encode_sparse, decode_sparse, _w, f"a tensor of shape {tuple(_w.shape)}")
+    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"a tensor of shape {tuple(_w.shape)}")
 @probe
 def empty_round_trip(w):
     back = decode_sparse(encode_sparse(w))
@@ -1234,7 +1235,7 @@ def _sparse(shape, density):
     return torch.randn(shape, generator=_rng) * (torch.rand(shape, generator=_rng) < density)
 for _density, _limit in ((0.1, 0.14), (1.0, 1.05)):
     _w = _sparse((400, 250), _density) if _density < 1 else torch.randn(400, 250, generator=_rng)
-    lesson03.check_round_trip(encode_sparse, decode_sparse, _w, f"100,000 weights, {100 * _density:.0f} % kept", _limit)
+    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"100,000 weights, {100 * _density:.0f} % kept", _limit)
 check_inputs(inputs_after, encode_sparse, _t([[0.0, 1.0], [2.0, 0.0]]))
 print("✓ encode_sparse and decode_sparse: small and large tensors")
 
@@ -1246,7 +1247,7 @@ def prune_lenet(order, mirrored, epochs, every):
     batches = lesson03.read_batches(*data.load("train"), order, mirrored)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.1)
     masks = gradual_prune(model, batches, optimizer, epochs * len(batches), 0.9, every)
-    return lesson03.copy_state(model), masks
+    return checks03.copy_state(model), masks
 
 @probe
 def finish_lenet(state, masks, order, mirrored, epochs):
@@ -1284,7 +1285,7 @@ require(_fp32_accuracy - _accuracy <= 1, f"expected accuracy within 1 point of {
 ### BEGIN HIDDEN TESTS
 _odd = _t([0.0, -0.0, 1e-45, -3e38, math.nan, math.inf, 0.0, 1.0, 2.0])
 for _w in (_odd, _odd.reshape(3, 1, 3), _t([[-5.0]]), torch.zeros(1, 1, 1), torch.zeros(70_000), _sparse((3, 1, 5, 7, 2), 0.5), _sparse((70_001,), 0.0005), torch.randn(9, generator=_rng)):
-    lesson03.check_round_trip(encode_sparse, decode_sparse, _w, f"a tensor of shape {tuple(_w.shape)}")
+    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"a tensor of shape {tuple(_w.shape)}")
 expect(empty_round_trip(torch.zeros(0, 7)), ([0, 7], "torch.float32"), "an empty tensor of shape (0, 7)")
 _alone = _sparse((37, 11), 0.3)
 expect(fresh(decode_sparse)(encode_sparse(_alone)), _alone, "decode_sparse in a process that knows only the bytes")
@@ -1292,7 +1293,7 @@ _block = torch.zeros(1000, 100)
 _block[:100] = torch.randn(100, 100, generator=_rng)  # the kept weights stand together, so the gaps are uneven
 _lumps = (_block, _sparse((100_000,), 0.1), torch.randn(10, 10_000, generator=_rng) + 0.0)
 for _w, _limit in zip(_lumps, (0.14, 0.14, 1.05)):
-    lesson03.check_round_trip(encode_sparse, decode_sparse, _w, f"100,000 weights of shape {tuple(_w.shape)}", _limit)
+    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"100,000 weights of shape {tuple(_w.shape)}", _limit)
 # measured again on images that nobody has seen: the test set, mirrored
 _x, _y = data.load("test")
 _x, _dense = _x.flip(-1), models.load("lenet_300_100")

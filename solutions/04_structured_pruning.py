@@ -26,8 +26,10 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, train, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, from_scratch, probe, record, require
+import checks04
 import lesson04
-from lesson04 import SYMPTOMS
+import pictures04
+from checks04 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -87,7 +89,7 @@ with torch.no_grad():
         print(f"{name} with zero filters: {mid:.2f} times faster (quartiles {low:.2f} to {high:.2f})")
 
 # %%
-lesson04.draw_zeros_and_holes()
+pictures04.draw_zeros_and_holes()
 
 # %% [markdown]
 # *Picture: four weight matrices. Dense; with half of the weights zero at scattered places; with four of the eight rows zero; and with these rows removed. Only the last stores fewer numbers.*
@@ -300,7 +302,7 @@ rank_correlation = lambda a, b: torch.corrcoef(torch.stack([ranks(a), ranks(b)])
 print("rank correlation with     mean |change| of an image's loss     change of the mean loss")
 for name, score in scores.items():
     print(f"{name:6} {rank_correlation(score, truth):43.2f} {rank_correlation(score, signed):27.2f}")
-lesson04.draw_scores(truth, scores)
+pictures04.draw_scores(truth, scores)
 
 def accuracy_with(kept):
     """Accuracy on the 1,000 images when all other channels of the layer are silent; nothing is trained."""
@@ -333,7 +335,7 @@ for k in (25, 15):
 # A filter is a row of its layer's weight. When it goes, its bias goes, its entry in the batch norm goes (four numbers), and the layer that reads it loses one *input*: a slice `weight[:, c]` of each of its filters. If that reader is a linear layer behind a flatten, the channel filled $H \cdot W$ neighbouring columns, and all of them go.
 
 # %%
-lesson04.draw_one_channel()
+pictures04.draw_one_channel()
 
 # %% [markdown]
 # *Picture: filter 1 of a convolution is marked, and with it entry 1 of the batch norm, slice 1 along the input axis of each filter of the next convolution, or two neighbouring columns of a linear layer behind a flatten.*
@@ -397,7 +399,7 @@ from_scratch(shrink_conv, FORBIDDEN)
 def shrink_conv_of(options, state, keep_out, keep_in, x):
     """Settings, tensors and output of the new layer, and the old layer's tensors after the new ones are filled with 9."""
     conv = lesson04.layer("Conv2d", options, state)
-    return lesson04.facts(shrink_conv(conv, keep_out, keep_in), conv, x)
+    return checks04.facts(shrink_conv(conv, keep_out, keep_in), conv, x)
 
 _t, _i = torch.tensor, torch.arange
 _plain, _state = {"in_channels": 3, "out_channels": 3, "kernel_size": 1}, {"weight": (_i(9.0) + 1).view(3, 3, 1, 1), "bias": _t([0.5, 1.5, 2.5])}
@@ -406,7 +408,7 @@ _two, _x = {"in_channels": 2, "out_channels": 2}, _i(16.0).view(1, 2, 2, 4)
 _all_set = {"in_channels": 2, "out_channels": 2, "kernel_size": 2, "stride": (2, 1), "padding": (1, 2), "dilation": (1, 2),
             "padding_mode": "circular", "bias": False}
 _sixteen = {"weight": _i(16.0).view(2, 2, 2, 2)}
-_want = lambda options, small, new, old, x: lesson04.wanted("Conv2d", options | small, new, old, x)
+_want = lambda options, small, new, old, x: checks04.wanted("Conv2d", options | small, new, old, x)
 check(shrink_conv_of, [(_plain, _state, _t([2, 0]), _t([1, 0]), _x), (_plain, _state, _t([1]), None, _i(6.0).view(1, 3, 1, 2)), (_plain, _state, None, None, _i(6.0).view(1, 3, 1, 2)),
                        (_all_set, _sixteen, _t([1]), None, _x), (_deep, _own, None, _t([0, 2]), _x), (_deep, _own, _t([2, 0]), None, _x)],
       [_want(_plain, _two, {"weight": _t([[8.0, 7], [2, 1]]).view(2, 2, 1, 1), "bias": _t([2.5, 0.5])}, _state, _x),
@@ -475,7 +477,7 @@ from_scratch(shrink_batchnorm, FORBIDDEN)
 def shrink_batchnorm_of(options, state, keep):
     """Settings and tensors of the new layer, and the old layer's tensors after the new ones are filled with 9."""
     bn = lesson04.layer("BatchNorm2d", options, state)
-    return lesson04.facts(shrink_batchnorm(bn, keep), bn)
+    return checks04.facts(shrink_batchnorm(bn, keep), bn)
 
 _t = torch.tensor
 _full = {"weight": _t([1.0, 2.0, -3.0]), "bias": _t([0.1, 0.2, 0.3]), "running_mean": _t([5.0, 6.0, 7.0]), "running_var": _t([0.5, 0.25, 2.0]), "num_batches_tracked": _t(42)}
@@ -483,14 +485,14 @@ _part = {"weight": _t([-3.0, 1.0]), "bias": _t([0.3, 0.1]), "running_mean": _t([
 _stats = lambda state: {n: state[n] for n in ("running_mean", "running_var", "num_batches_tracked")}
 _other = {"eps": 0.01, "momentum": 0.3, "affine": False}
 check(shrink_batchnorm_of, [({"num_features": 3}, _full, _t([2, 0])), ({"num_features": 3} | _other, _stats(_full), _t([2, 0]))],
-      [lesson04.wanted("BatchNorm2d", {"num_features": 2}, _part, _full), lesson04.wanted("BatchNorm2d", {"num_features": 2} | _other, _stats(_part), _stats(_full))],
+      [checks04.wanted("BatchNorm2d", {"num_features": 2}, _part, _full), checks04.wanted("BatchNorm2d", {"num_features": 2} | _other, _stats(_part), _stats(_full))],
       {}, SYMPTOMS["shrink_batchnorm"], tol=1e-6)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(44)
 def _case(keep, channels=6, **options):
     old = {n: 0.1 + torch.rand(t.shape, generator=_rng) if t.dim() else _t(1234567) for n, t in nn.BatchNorm2d(channels, **options).state_dict().items()}
     new = {n: torch.stack([t[c] for c in keep]) if t.dim() else t for n, t in old.items()}
-    return ({"num_features": channels} | options, old, _t(keep)), lesson04.wanted("BatchNorm2d", {"num_features": len(keep)} | options, new, old)
+    return ({"num_features": channels} | options, old, _t(keep)), checks04.wanted("BatchNorm2d", {"num_features": len(keep)} | options, new, old)
 _all = [_case([4, 0, 2]), _case([5], eps=0.125, momentum=0.01), _case([0, 1], affine=False), _case([3, 1], momentum=None), _case([0, 1, 2, 3, 4, 5]),
         _case([1, 5], track_running_stats=False), _case([0], channels=1, eps=1.0)]
 check(shrink_batchnorm_of, [a for a, _ in _all], [w for _, w in _all], {}, SYMPTOMS["shrink_batchnorm"], tol=1e-6)
@@ -551,11 +553,11 @@ def shrink_linear_of(state, keep_in, keep_out, spatial):
     """Sizes and tensors of the new layer, and the old layer's tensors after the new ones are filled with 9."""
     out, n_in = state["weight"].shape
     linear = lesson04.layer("Linear", {"in_features": n_in, "out_features": out, "bias": "bias" in state}, state)
-    return lesson04.facts(shrink_linear(linear, keep_in, keep_out, spatial), linear)
+    return checks04.facts(shrink_linear(linear, keep_in, keep_out, spatial), linear)
 
 _t = torch.tensor
 def _want(new, old):
-    return lesson04.wanted("Linear", {"in_features": new["weight"].shape[1], "out_features": len(new["weight"]), "bias": "bias" in new}, new, old)
+    return checks04.wanted("Linear", {"in_features": new["weight"].shape[1], "out_features": len(new["weight"]), "bias": "bias" in new}, new, old)
 _w, _b = torch.arange(12.0).view(2, 6), _t([0.5, -0.5])
 _both, _only = {"weight": _w, "bias": _b}, {"weight": _w}
 check(shrink_linear_of, [(_both, _t([3, 1]), None, 1), (_both, _t([2, 0]), None, 2), (_only, _t([1]), _t([1]), 3), (_both, None, _t([1, 0]), 1), (_both, None, None, 1)],
@@ -633,7 +635,7 @@ from_scratch(prune_chain, FORBIDDEN)
 @probe
 def prune_chain_of(what, spec, state, keep, x):
     """Shapes of the new layers' weights, the output in eval mode, and the old model, also after the new one is changed."""
-    model = lesson04.build(spec, state)
+    model = checks04.build(spec, state)
     new = prune_chain(model, keep)
     said = {"layers": [(type(m).__name__, list(m.weight.shape)) for m in new.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]}
     said["batch norms"] = [m.num_features for m in new.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -649,9 +651,9 @@ def prune_chain_of(what, spec, state, keep, x):
 
 def _case(what, spec, keep, shape, layers, norms, seed):
     """The arguments and what should come: shapes, and the output of the masked model."""
-    state, x = lesson04.drawn(spec, seed), torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    state, x = checks04.drawn(spec, seed), torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     keep = {name: torch.tensor(channels) for name, channels in keep.items()}
-    want = {"layers": layers, "batch norms": norms, "output": lesson04.masked_output(lesson04.build(spec, state), keep, x)}
+    want = {"layers": layers, "batch norms": norms, "output": lesson04.masked_output(checks04.build(spec, state), keep, x)}
     want |= {what: {n: t.clone() for n, t in state.items()} for what in ("old", "old after the new one was filled with 9")}
     return (what, spec, state, keep, x), want
 
@@ -764,7 +766,7 @@ def channels_for_macs(
 from_scratch(channels_for_macs, FORBIDDEN)
 @probe
 def channels_for_macs_of(spec, input_shape, importance, macs_ratio):
-    return channels_for_macs(lesson04.build(spec), input_shape, importance, macs_ratio)
+    return channels_for_macs(checks04.build(spec), input_shape, importance, macs_ratio)
 
 _t = torch.tensor
 _spec = [("0", "Conv2d", {"in_channels": 1, "out_channels": 8, "kernel_size": 1}), ("1", "ReLU", {}), ("2", "Conv2d", {"in_channels": 8, "out_channels": 8, "kernel_size": 1}),
@@ -825,7 +827,7 @@ require(_drop <= 3, f"expected accuracy within 3 points of dense after this shor
 def _best(spec, shape, importance, ratio, params=False, inputs=True, rounding=round):
     """The cost of a layer is that of the whole one times the share of outputs and the share of inputs that are left."""
     x, costs, before = torch.zeros(shape), [], ("", 1)
-    for name, layer in lesson04.build(spec).named_children():
+    for name, layer in checks04.build(spec).named_children():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             channels = len(layer.weight)
             costs.append((layer.weight.numel() if params else measure.macs(layer, tuple(x.shape)), name, channels, *before))
@@ -881,7 +883,7 @@ def keeping(conv_1=0.5, conv_2=0.5, hidden_layer=0.5):
         cost[which] = [measure.macs(net[i], tuple(t.shape)) for i, t in zip((0, 3, 7, 9), inputs)]
     ratio = sum(cost["dense"]) / sum(cost["pruned"])
     faster, right = measure.speedup(times, "dense")["pruned"][1], measure.accuracy(pruned, val_x[:1000], val_y[:1000])
-    return lesson04.draw_keep(names, cost["dense"], cost["pruned"], f"{ratio:.1f}× fewer MACs, {faster:.1f}× faster (batch 64), accuracy {right:.1f} %")
+    return pictures04.draw_keep(names, cost["dense"], cost["pruned"], f"{ratio:.1f}× fewer MACs, {faster:.1f}× faster (batch 64), accuracy {right:.1f} %")
 
 widgets.explore(keeping, conv_1=(0.05, 1.0, 0.525), conv_2=(0.05, 1.0, 0.525), hidden_layer=(0.05, 1.0, 0.525))
 
@@ -908,7 +910,7 @@ ratios = {name: middle for name, (_, middle, _) in quartiles.items()}
 accuracies = {name: measure.accuracy(m, val_x, val_y) for name, m in {"dense": dense, **tried}.items()}
 for name in accuracies:
     print(f"{name:12} {ratios[name]:5.2f} times faster, validation accuracy {accuracies[name]:.2f} %")
-lesson04.draw_tradeoff(ratios, accuracies, dense_accuracy - 2)
+pictures04.draw_tradeoff(ratios, accuracies, dense_accuracy - 2)
 
 # %% [markdown]
 # *Picture: validation accuracy over latency ratio for the dense network and four budgets after a short fine-tuning; accuracy falls slowly at first, and a dashed line marks dense minus 2 points.*
@@ -1031,7 +1033,7 @@ plain, slim = (lesson04.train_chain(train_x[:10_000], train_y[:10_000], lambda n
 gammas = lambda net: torch.cat([m.weight.detach() for m in net if isinstance(m, nn.BatchNorm2d)])
 for name, net in (("no penalty", plain), ("penalty", slim)):
     print(f"{name:10} accuracy {measure.accuracy(net, val_x, val_y):.2f} %, {(gammas(net).abs() < 0.001).sum().item():3} of {len(gammas(net))} channels with |gamma| < 0.001")
-lesson04.draw_gammas(gammas(plain), gammas(slim))
+pictures04.draw_gammas(gammas(plain), gammas(slim))
 
 # %% [markdown]
 # *Picture: two histograms of |γ|. Without the penalty the values lie around 1 and more; with it, most channels stand in the first bars, near 0.*
@@ -1199,7 +1201,7 @@ check(_groups, [(_two,), (_four,), (dict(reversed(list(_two.items()))),), (_x,),
 groups = coupled_groups(graph)
 for group in sorted(map(sorted, groups)):
     print("together:", ", ".join(group))
-lesson04.draw_graph(graph, groups)
+pictures04.draw_graph(graph, groups)
 
 # %% [markdown]
 # *Picture: the graph of the residual network in three rows, one a block, from left to right. Layers of one group share a colour and a number: the stem and the last convolution of block 1; the last convolution and the shortcut of block 2; the same in block 3. The first convolution of each block is free.*
@@ -1333,7 +1335,7 @@ from_scratch(prune_heads, FORBIDDEN)
 @probe
 def prune_heads_of(embed, num_heads, state, heads):
     """What prune_heads returns, and the layer's tensors after it."""
-    attn = lesson04.attention(embed, num_heads, state)
+    attn = checks04.attention(embed, num_heads, state)
     parts = prune_heads(attn, heads)
     return {n: t.detach() for n, t in parts.items()} if isinstance(parts, dict) else parts, {n: t.detach() for n, t in attn.state_dict().items()}
 
@@ -1344,7 +1346,7 @@ def _judge(embed, num_heads, heads, seed, bias=True):
     state |= {"in_proj_bias": draw(3 * embed), "out_proj.bias": draw(embed)} if bias else {}
     parts, after = prune_heads_of(embed, num_heads, state, heads)
     what = f"{num_heads} heads of {embed // num_heads}, heads {heads} removed"
-    lesson04.check_heads(parts, lesson04.attention(embed, num_heads, state), heads, torch.randn(2, 5, embed, generator=rng), what)
+    checks04.check_heads(parts, checks04.attention(embed, num_heads, state), heads, torch.randn(2, 5, embed, generator=rng), what)
     expect(after, state, f"{what}: the layer itself is as it was")
     return state
 
@@ -1401,7 +1403,7 @@ with torch.no_grad():
             ms = np.median(measure.latency_ms({"layer": lambda: layer(y)}, rounds=15)["layer"])
             shares[kind_of.get(type(layer), "other")][row] += ms
             y = layer(y)
-lesson04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["half of the\nchannels", "dense"])
+pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["half of the\nchannels", "dense"])
 
 # %% [markdown]
 # *Picture: left, the least time of one convolution over its number of output channels, which rises in steps rather than along a line; right, the time of small_cnn by kind of layer, dense and with half of the channels: convolutions shrink most, batch norm and ReLU less.*

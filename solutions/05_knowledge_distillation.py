@@ -27,8 +27,9 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, train, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, from_scratch, probe, record, require
+import checks05
 import lesson05
-from lesson05 import SYMPTOMS
+from checks05 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -388,29 +389,29 @@ from_scratch(distill, LIBRARIES)
 @probe
 def distilled(student, teacher, batches, lr, momentum, temperature, alpha):
     """Two small nets from their states, one distill; what is left of them."""
-    s, t = lesson05.small_net(student), lesson05.small_net(teacher)
+    s, t = checks05.small_net(student), checks05.small_net(teacher)
     s[0].eval()
-    before = lesson05.modes(s, t)
+    before = checks05.modes(s, t)
     optimizer = torch.optim.SGD(s.parameters(), lr=lr, momentum=momentum)
     losses = distill(s, t, batches, optimizer, temperature, alpha)
-    state, other = lesson05.copy_state(s), lesson05.copy_state(t)
+    state, other = checks05.copy_state(s), checks05.copy_state(t)
     return {
         "parameters": torch.cat([p.detach().flatten() for p in s.parameters()]), "statistics": torch.cat([v for n, v in state.items() if n.endswith(("_mean", "_var"))]),
         "teacher": torch.cat([v.flatten().float() for v in other.values()]), "teacher gradients": [p.grad for p in t.parameters()],
-        "modes": list(zip(before, lesson05.modes(s, t))), "losses": list(losses),
+        "modes": list(zip(before, checks05.modes(s, t))), "losses": list(losses),
     }
 
 @probe
 def modes_after_an_error(student, teacher, batches):
     """Modes before and after a distill that raises."""
-    s, t = lesson05.small_net(student), lesson05.small_net(teacher).eval()
+    s, t = checks05.small_net(student), checks05.small_net(teacher).eval()
     t[0].train()
-    before = lesson05.modes(s, t)
+    before = checks05.modes(s, t)
     try:
         distill(s, t, batches, torch.optim.SGD(s.parameters(), lr=0.1), 2.0, 0.5)
     except (RuntimeError, ValueError):
         pass
-    return list(zip(before, lesson05.modes(s, t)))
+    return list(zip(before, checks05.modes(s, t)))
 
 def after_distilling(*case):
     """All but the losses, which may be those of KL or of the soft cross-entropy."""
@@ -440,13 +441,13 @@ _case = (_student, _teacher, _batches, 0.5, 0.0, 2.0, 0.75)
 check(after_distilling, [_case], [_left([0.98200, 1.20795, -0.23844, 0.25377, 0.99932, -0.20724, 0.00068, 1.20724])],
       {_kept: [_left([0.88706, 1.30290, -0.44417, 0.45950, 0.90438, -0.30218, 0.09562, 1.30218])],
        _passed: tuple([_left(parameters)] for parameters in _others)}, SYMPTOMS["distill"], tol=1e-4)
-lesson05.check_losses(distilled(*_case)["losses"], [0.666840, 0.587179], [1.585888, 0.812926], "two batches")  # of KL, and the teacher's entropy beside it
+checks05.check_losses(distilled(*_case)["losses"], [0.666840, 0.587179], [1.585888, 0.812926], "two batches")  # of KL, and the teacher's entropy beside it
 require(all(a == b for a, b in modes_after_an_error(_student, _teacher, [(torch.zeros(2, 3), _t([0, 1]))])),
         "distill raised on a bad batch, and the modes of the models were not restored: use try and finally", "modes are restored after an error")
 ### BEGIN HIDDEN TESTS
 def _distilled(student, teacher, batches, lr, momentum, T, alpha, mode=""):
     """The same with torch's own loss; and the losses of KL, and the entropies that a soft cross-entropy adds."""
-    s, t = lesson05.small_net(student), lesson05.small_net(teacher)
+    s, t = checks05.small_net(student), checks05.small_net(teacher)
     s.train(mode != "student in eval")
     t.train(mode == "teacher in train")
     optimizer, losses, entropies = torch.optim.SGD(s.parameters(), lr=lr, momentum=momentum), [], []
@@ -461,7 +462,7 @@ def _distilled(student, teacher, batches, lr, momentum, T, alpha, mode=""):
         optimizer.step()
         losses += [loss.item()]
         entropies.append(-alpha * T * T * torch.xlogy(p, p).sum(1).mean().item())
-    state, other = lesson05.copy_state(s), lesson05.copy_state(t)
+    state, other = checks05.copy_state(s), checks05.copy_state(t)
     return {
         "parameters": torch.cat([p.detach().flatten() for p in s.parameters()]), "statistics": torch.cat([v for n, v in state.items() if n.endswith(("_mean", "_var"))]),
         "teacher": torch.cat([v.flatten().float() for v in other.values()]), "teacher gradients": [None for _ in t.parameters()],
@@ -472,7 +473,7 @@ _rng = torch.Generator().manual_seed(53)
 _cases = []
 for _i, (_s, _v, _lr, _momentum, _T, _alpha, _count) in enumerate((((4, 6, 3), (4, 8, 3), 0.1, 0.0, 3.0, 0.8, 5), ((3, 4), (3, 5, 4), 0.2, 0.9, 2.0, 1.0, 4), ((4, 5, 2), (4, 2), 0.05, 0.5, 4.0, 0.5, 6), ((2, 2), (2, 2), 0.3, 0.0, 1.0, 0.3, 1))):
     _draw = [(torch.randn(6, _s[0], generator=_rng) + 1, torch.randint(_s[-1], (6,), generator=_rng)) for _ in range(_count)]
-    _cases.append((lesson05.drawn(_s, _rng), lesson05.drawn(_v, _rng), _draw, _lr, _momentum, _T, _alpha))
+    _cases.append((checks05.drawn(_s, _rng), checks05.drawn(_v, _rng), _draw, _lr, _momentum, _T, _alpha))
 check(after_distilling, _cases, lambda *case: _distilled(*case)[0], {
     _kept: lambda *case: _distilled(*case, "kept")[0],
     _passed: tuple(lambda *case, other=other: _distilled(*case[:5], *other(*case[5:]))[0] for other in (
@@ -480,7 +481,7 @@ check(after_distilling, _cases, lambda *case: _distilled(*case)[0], {
         lambda T, a: (T, 1 - a), lambda T, a: (1.0, 0.5), lambda T, a: (a, T))),
 }, SYMPTOMS["distill"], tol=1e-3)
 for _case in _cases:
-    lesson05.check_losses(distilled(*_case)["losses"], *_distilled(*_case)[1:], f"{len(_case[2])} batches")
+    checks05.check_losses(distilled(*_case)["losses"], *_distilled(*_case)[1:], f"{len(_case[2])} batches")
 require(all(a == b for a, b in modes_after_an_error(_cases[0][0], _cases[0][1], [*_cases[0][2], (torch.zeros(2, 3), _t([0, 1]))])),
         "distill raised on a bad batch, and the modes of the models were not restored: use try and finally")
 # measured: a student that the course began is taught for the second half of its training, in pieces: 40,000 images
@@ -495,7 +496,7 @@ def taught_on(state, done, steps, total):
     batches = lesson05.draw_batches(torch.zeros(len(images), dtype=torch.int64), total, seed=0)[done : done + steps]
     recorded = nn.Embedding.from_pretrained(lesson05.table())
     distill(lesson05.ByNumber(student, images), recorded, batches, lesson05.optimizer_for(student, total, done), lesson05.TEMPERATURE, 1.0)
-    return lesson05.copy_state(student)
+    return checks05.copy_state(student)
 
 import io
 _state, _back, _teacher_net, _validation = lesson05.begun(), models.ResNet8(lesson05.WIDTH), models.load("resnet8"), data.load("validation")
@@ -1058,16 +1059,16 @@ from_scratch(init_from_layers, LIBRARIES)
 @probe
 def layers_from(states, keep, modes):
     """Which layers came, then after each copy in turn has been filled with its number: the copies and the teacher."""
-    teacher = nn.ModuleList([lesson05.small_net(state).train(mode) for state, mode in zip(states, modes)])
+    teacher = nn.ModuleList([checks05.small_net(state).train(mode) for state, mode in zip(states, modes)])
     made = init_from_layers(teacher, keep)
-    said = {"kind": type(made).__name__, "modes": [m.training for m in made], "layers": [lesson05.flat(m) for m in made]}
+    said = {"kind": type(made).__name__, "modes": [m.training for m in made], "layers": [checks05.flat(m) for m in made]}
     for number, layer in enumerate(made):
         for tensor in layer.state_dict().values():
             tensor.fill_(100 + number)
-    return said | {"filled": [lesson05.flat(m)[0] for m in made], "teacher": [lesson05.flat(m) for m in teacher]}
+    return said | {"filled": [checks05.flat(m)[0] for m in made], "teacher": [checks05.flat(m) for m in teacher]}
 
 def _wanted(states, keep, modes, order=None):
-    rows = [lesson05.flat(lesson05.small_net(s)) for s in states]
+    rows = [checks05.flat(checks05.small_net(s)) for s in states]
     return {"kind": "ModuleList", "modes": [modes[i] for i in order or keep], "layers": [rows[i] for i in order or keep], "filled": [float(100 + n) for n in range(len(keep))], "teacher": rows}
 
 _layer = lambda value: {"0.weight": torch.full((2,), value), "0.bias": torch.full((2,), value + 0.5), "0.running_mean": torch.zeros(2), "0.running_var": torch.ones(2), "0.num_batches_tracked": torch.tensor(0), "1.weight": torch.full((1, 2), value)}
@@ -1076,7 +1077,7 @@ check(layers_from, [(_states, [2, 0, 3], [True] * 4), (_states, [1], [True, Fals
       _wanted, {_order: [_wanted(_states, [2, 0, 3], [True] * 4, [0, 2, 3]), ...]}, SYMPTOMS["init_from_layers"])
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(58)
-_draw = lambda n: [lesson05.drawn((3, 4, 2), _rng) for _ in range(n)]
+_draw = lambda n: [checks05.drawn((3, 4, 2), _rng) for _ in range(n)]
 _cases = [(_draw(6), keep, [bool(torch.rand(1, generator=_rng) < 0.5) for _ in range(6)]) for keep in ([4, 2, 0], [0, 2, 4], [5], [1, 1, 3], [3, 5, 1, 0, 2, 4], [])]
 check(layers_from, _cases, _wanted, {_order: lambda s, k, m: _wanted(s, k, m, sorted(k))}, SYMPTOMS["init_from_layers"])
 ### END HIDDEN TESTS

@@ -28,8 +28,11 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, train, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, from_scratch, probe, record, require
+import checks06
 import lesson06
-from lesson06 import SYMPTOMS
+import onnx06
+import pictures06
+from checks06 import SYMPTOMS
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -57,7 +60,7 @@ print(f"FP32: {fp32_accuracy:.2f} % of the validation images, {measure.size_byte
 print("accuracy after PTQ, three draws of the calibration images:")
 for name, row in made["table"].items():
     print(f"  {name}   " + "   ".join(f"{a:.2f} %" for a in row["PTQ"]))
-lesson06.draw_cliff(made)
+pictures06.draw_cliff(made)
 print("\nW3A4 after training alone, rung by rung, three draws of the calibration images:")
 for rung, found in made["ladder"].items():
     print(f"  {rung:20}" + "   ".join(f"{a:.2f} %" for a in found))
@@ -92,7 +95,7 @@ print("gradient through torch.round:", w.grad.tolist())
 # $$\mathbb{E}_u[\mathrm{round}(x + u)] = n\,(1 - r) + (n + 1)\,r = x.$$
 
 # %%
-lesson06.draw_dither()
+pictures06.draw_dither()
 
 # %% [markdown]
 # *Picture: three panels over x; the staircase of round(x), the mean of 5 noisy roundings with small uneven steps, and the mean of 200, which lies on the diagonal.*
@@ -224,7 +227,7 @@ check(two_calls, [(*_pair(n), 0.25, -3, 3) for n in (5, 3, 1)] + [(torch.randn(4
 x = torch.linspace(-2.4, 2.4, 481, requires_grad=True)
 y = FakeQuantize.apply(x, 0.5, 0, -3, 3)
 y.sum().backward()
-lesson06.draw_gradient(x.detach(), y.detach(), x.grad)
+pictures06.draw_gradient(x.detach(), y.detach(), x.grad)
 
 # %% [markdown]
 # *Picture: left, the staircase of 3-bit fake quantization along the diagonal, flat beyond ±1.5; right, its true derivative 0 as a dotted line, and the straight-through derivative, 1 up to the last code and 0 beyond.*
@@ -232,7 +235,7 @@ lesson06.draw_gradient(x.detach(), y.detach(), x.grad)
 # What does gradient descent do with a gradient that is a fiction? Play with one weight. It should become 0.45 *after rounding*, which no code of a few bits can express exactly.
 
 # %% tags=["nbval-ignore-output"]
-widgets.explore(lesson06.draw_one_weight, gradient=["straight-through", "true (zero)"], bits=(2, 6, 3), start=(-1.4, 1.4, -0.9), rate=(0.01, 0.5, 0.1))
+widgets.explore(pictures06.draw_one_weight, gradient=["straight-through", "true (zero)"], bits=(2, 6, 3), start=(-1.4, 1.4, -0.9), rate=(0.01, 0.5, 0.1))
 
 # %% [markdown]
 # *Picture: left, the loss over one weight as a staircase, the smooth parabola without rounding, the slope that the chosen gradient reports at the start, and the path of gradient descent; right, the weight and the rounded weight over the steps.*
@@ -318,7 +321,7 @@ with torch.no_grad():
         batches.append((features.min().item(), features.max().item()))
         for name, rows in averages.items():
             rows.append(ema_range(rows[-1] if rows else None, features, float(name.split()[1])))
-lesson06.draw_ranges(batches, averages)
+pictures06.draw_ranges(batches, averages)
 
 # %% [markdown]
 # *Picture: dots, the largest activation of each batch, jumping up at batch 40; with momentum 0 the range follows every dot, with 0.9 it runs smoothly and catches up within some twenty batches, with 0.99 it is still on its way at the end.*
@@ -488,7 +491,7 @@ print(f"largest absolute weight over Q = 1: {w.abs().max():.3f};  step learned: 
 
 ramp = torch.linspace(-3.5, 3.5, 701)  # contributions of single values: a gradient for each x alone
 inside = (ramp > -2) & (ramp < 1)
-lesson06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp, ramp.clamp(-2, 1)), (steps, errors), path)
+pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp, ramp.clamp(-2, 1)), (steps, errors), path)
 
 # %% [markdown]
 # *Picture: left, what a value x contributes to the gradient of a 2-bit step: a saw between the codes, −2 below the range and +1 above it; right, the squared error over the step as a valley, and gradient descent running into its bottom from the start value.*
@@ -612,13 +615,13 @@ from_scratch(QATLinear, FORBIDDEN)
 from_scratch(QATConv2d, FORBIDDEN)
 @probe
 def qat_layer(spec, state, bits, batches):
-    module, blank = lesson06.network(spec, state), lesson06.network(spec)
+    module, blank = checks06.network(spec, state), checks06.network(spec)
     kind = QATLinear if spec[0] == "Linear" else QATConv2d
-    return lesson06.layer_facts(kind.from_float(module, *bits), kind.from_float(blank, *bits), module, batches)
+    return checks06.layer_facts(kind.from_float(module, *bits), kind.from_float(blank, *bits), module, batches)
 
 def _judge(what, spec, shape, bits, ranges, seed):
-    state, batches = lesson06.layer_case(spec, shape, bits, ranges, seed)
-    lesson06.check_layer(qat_layer(spec, state, bits, batches), spec, state, bits, batches, what)
+    state, batches = checks06.layer_case(spec, shape, bits, ranges, seed)
+    checks06.check_layer(qat_layer(spec, state, bits, batches), spec, state, bits, batches, what)
 
 _judge("Linear, W3A4", ("Linear", 6, 4), (5, 6), (3, 4), [(-1.0, 2.0), (-3.0, 5.0), (0.5, 1.0), (-2.0, 4.0)], 64)
 _judge("Conv2d with stride and padding, W4A8", ("Conv2d", 4, 4, 3, {"stride": 2, "padding": 1}), (2, 4, 6, 6), (4, 8), [(-1.0, 2.0), (-3.0, 5.0), (0.5, 1.0), (-2.0, 4.0)], 65)
@@ -669,7 +672,7 @@ rows = made["batch_norm"]
 print("W3A4 after", f"{made['batch_norm_images']:,} images (mean of three seeds):")
 for size, results in rows.items():
     print(f"  batches of {size:2}: " + ", ".join(f"{how} {sum(v) / 3:.2f} % (from {min(v):.2f} to {max(v):.2f})" for how, v in results.items()))
-lesson06.draw_live(factors, made)
+pictures06.draw_live(factors, made)
 
 # %% [markdown]
 # *Picture: left, the factor of one channel wandering around the running statistics from batch to batch, far more with batches of 8 than of 64; right, validation accuracies at W3A4 for three seeds each: with batches of 8 "folded" lies highest on average, with batches of 64 "kept" does, and one seed of "live" lies far below.*
@@ -731,9 +734,9 @@ from_scratch(prepare_qat, FORBIDDEN)
 @probe
 def prepared(spec, state, bits, train_mode, x):
     """What the prepared model is made of, and what is left of the old one after the new one was used and changed."""
-    model = lesson06.network(spec, state).train(train_mode)
+    model = checks06.network(spec, state).train(train_mode)
     result = prepare_qat(model, *bits)
-    told = {"kinds": lesson06.kinds(result), "training": lesson06.modes(result), "types": lesson06.kinds(model), "modes": lesson06.modes(model)}
+    told = {"kinds": lesson06.kinds(result), "training": checks06.modes(result), "types": lesson06.kinds(model), "modes": checks06.modes(model)}
     layers = [m for m in result.modules() if isinstance(m, (QATLinear, QATConv2d))]
     told["layers"] = [(m.weight.detach().clone(), None if m.bias is None else m.bias.detach().clone()) for m in layers]
     told["bits"] = [[int(m.bits_w), int(m.bits_a)] for m in layers]
@@ -744,24 +747,24 @@ def prepared(spec, state, bits, train_mode, x):
 
 _rng = torch.Generator().manual_seed(70)
 def _case(spec, shape, seed, bits, train_mode=False):
-    state, x = lesson06.random_state(spec, seed), torch.randn(shape, generator=_rng)
+    state, x = checks06.random_state(spec, seed), torch.randn(shape, generator=_rng)
     return spec, state, bits, train_mode, x
 
 def _wants(spec, state, bits, train_mode, x):
     """Kinds and training flags are looked at by symptoms; they are free where the contract is."""
-    model, layers = lesson06.network(spec, state).train(train_mode), lesson06.folded_layers(spec, state)
-    types, modes = lesson06.kinds(model), lesson06.modes(model)
+    model, layers = checks06.network(spec, state).train(train_mode), checks06.folded_layers(spec, state)
+    types, modes = lesson06.kinds(model), checks06.modes(model)
     left = types.count("BatchNorm2d") - sum(1 for (w, b), had in zip(layers, [m.weight for m in model.modules() if type(m) in (nn.Conv2d, nn.Linear)]) if not torch.equal(w, had))
     return {"types": types, "modes": modes, "layers": layers, "bits": [list(bits)] * len(layers), "shape": list(model.eval()(x).shape), "after": state, "left": left}
 
 def _judge(*case):
     """The prepared model; kinds and modes are compared only through what they must not hold."""
     got, right = prepared(*case), _wants(*case)
-    what = "prepare_qat of " + ", ".join(lesson06.kinds(lesson06.network(case[0]))[1:6]) + (" …" if len(right["types"]) > 6 else "")
+    what = "prepare_qat of " + ", ".join(lesson06.kinds(checks06.network(case[0]))[1:6]) + (" …" if len(right["types"]) > 6 else "")
     for sentence, shows in SYMPTOMS["prepare_qat"].items():
         require(not shows(got, right, *case), f"{what}: {sentence}")
-    with lesson06.one_line(what):
-        expect([got["types"], got["modes"]], [right["types"], right["modes"]], f"{what}: types and modes of the float model", {lesson06.MUTATED: lambda got: True})
+    with checks06.one_line(what):
+        expect([got["types"], got["modes"]], [right["types"], right["modes"]], f"{what}: types and modes of the float model", {checks06.MUTATED: lambda got: True})
         expect(got["shape"], right["shape"], f"{what}: shape of the output")
         # float32 folding in another order
         expect(got["layers"], right["layers"], f"{what}: weights and biases, folded with the running statistics", tol=1e-4)
@@ -806,7 +809,7 @@ def layer(net):
     last = [m for m in net.modules() if isinstance(m, QATConv2d)][-1]
     return last.weight.detach(), last.weight_scale()
 
-lesson06.draw_weights(layer(old), layer(qat), losses)
+pictures06.draw_weights(layer(old), layer(qat), losses)
 
 # %% [markdown]
 # *Picture: two histograms of the weights of the last convolution in units of their step, before and after training, bell-shaped and hardly different, with dotted lines where the rounding turns from one code to the next; and the loss over the training steps, falling quickly at first.*
@@ -825,7 +828,7 @@ for name, row in made["table"].items():
     print(f"{name}   " + "    ".join(row_of(row[kind]) for kind in ("PTQ", "QAT", "QAT, LSQ")))
 
 # %% tags=["nbval-ignore-output"]
-lesson06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
+pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 
 # %% [markdown]
 # *Picture: validation accuracy over the bit-widths; PTQ falls off the cliff as before, QAT stays close to the FP32 line down to W3A4 and falls at W2A4, where QAT with the learned steps of LSQ lies well above it.*
@@ -887,7 +890,7 @@ from_scratch(convert, FORBIDDEN)
 @probe
 def converted(spec, state, bits, batches):
     """What convert returns for a prepared model that has seen some batches, and what its layers say."""
-    qat = prepare_qat(lesson06.network(spec, state), *bits)
+    qat = prepare_qat(checks06.network(spec, state), *bits)
     for x in batches:
         qat(x)
     modules = [(n, m) for n, m in qat.named_modules() if isinstance(m, (QATLinear, QATConv2d))]
@@ -905,7 +908,7 @@ def codes_and_scales(spec, state, bits, batches):
 
 def _judge(what, spec, state, bits, batches):
     got, said = converted(spec, state, bits, batches)
-    with lesson06.one_line(what):
+    with checks06.one_line(what):
         require(set(got) == set(said), f"{what}: expected the layers {sorted(said)}, yours {sorted(got)}")
         for name, layer in got.items():
             keys = ["act_scale", "act_zero_point", "bias", "codes", "scale"]
@@ -928,12 +931,12 @@ def _wants(spec, state, bits, batches):
     found = {}
     for name, w in state.items():
         if name.endswith("weight"):
-            codes, scale = lesson06.codes_of(w, bits[0])
+            codes, scale = checks06.codes_of(w, bits[0])
             found[name.removesuffix(".weight")] = {"codes": codes.to(torch.int8), "scale": scale, "dtype": "torch.int8"}
     return found
 
 _spec = [("Conv2d", 4, 4, 3, {"padding": 1}), ("ReLU",), ("Flatten",), ("Linear", 36, 36), ("ReLU",), ("Linear", 36, 5, {"bias": False})]
-_state = lesson06.clear_state(_spec, 3, 81)
+_state = checks06.clear_state(_spec, 3, 81)
 check(codes_and_scales, [(_spec, _state, (3, 4), [_draw(2, 4, 3, 3)])], _wants, {}, SYMPTOMS["convert"], tol=1e-6)
 _judge("W3A4", _spec, _state, (3, 4), [_draw(2, 4, 3, 3), 2 * _draw(2, 4, 3, 3)])
 _judge("W8A8, 2,400 weights of any size", [("Linear", 60, 40)], {"0.weight": _draw(40, 60), "0.bias": _draw(40)}, (8, 8), [_draw(4, 60)])
@@ -965,12 +968,12 @@ require(len(_fp32_file) / len(_file) >= 7, f"expected a file at least 7 times sm
 require(_share >= 0.5, f"expected at least half of the {_lost:.1f} points that PTQ loses to be won back, yours are {100 * _share:.0f} %: does the loss fall, and do codes, scales and ranges belong together?")
 ### BEGIN HIDDEN TESTS
 for _seed, (_spec, _shape, _bits) in enumerate([([("Linear", 6, 6), ("ReLU",), [("Linear", 6, 6, {"bias": False}), ("ReLU",)], ("Linear", 6, 3)], (4, 6), (4, 8)), ([("Conv2d", 6, 6, 3, {"groups": 2, "bias": False}), ("ReLU",), ("Conv2d", 6, 6, 1), ("ReLU",)], (2, 6, 5, 5), (2, 4)), ([("Linear", 20, 30)], (4, 20), (8, 8))], 82):
-    _state = lesson06.clear_state(_spec, _bits[0], _seed)
+    _state = checks06.clear_state(_spec, _bits[0], _seed)
     check(codes_and_scales, [(_spec, _state, _bits, [_draw(*_shape)])], _wants, {}, SYMPTOMS["convert"], tol=1e-6)
     _judge(f"W{_bits[0]}A{_bits[1]}", _spec, _state, _bits, [_draw(*_shape) - 1, 2 * _draw(*_shape)])
 _judge("W7A8, 4,000 weights", [("Linear", 80, 50)], {"0.weight": 0.01 * _draw(50, 80), "0.bias": _draw(50)}, (7, 8), [_draw(3, 80)])
 _spec = [("Conv2d", 3, 8, 3, {"bias": False}), ("BatchNorm2d", 8), ("ReLU",), [("Conv2d", 8, 8, 3, {"padding": 1}), ("BatchNorm2d", 8)], ("Skip", [("Conv2d", 8, 8, 1)]), ("Flatten",), ("Linear", 72, 4)]
-_judge("with batch norms", _spec, lesson06.random_state(_spec, 85), (3, 4), [_draw(2, 3, 5, 5)])
+_judge("with batch norms", _spec, checks06.random_state(_spec, 85), (3, 4), [_draw(2, 3, 5, 5)])
 _zero = {"0.weight": torch.zeros(2, 3), "0.bias": torch.ones(2)}
 expect(codes_and_scales([("Linear", 3, 2)], _zero, (3, 4), [_draw(2, 3)])["0"]["codes"], torch.zeros(2, 3, dtype=torch.int8), "a layer of zeros")
 # measured again on images that nobody has seen: a part of the test set, mirrored
@@ -1000,7 +1003,7 @@ print(f"same class for {(fake.argmax(1) == real.argmax(1)).sum():,} of {len(val_
 #
 # ## 8. Real int8 kernels
 #
-# No processor multiplies 3-bit numbers; but int8 units exist everywhere, and 3-bit codes fit into them. `lesson06.write_onnx` writes your layers as ONNX operators: `QLinearConv` takes uint8 activations and int8 weights, adds in int32, and rounds to the codes of the next layer. Its output saturates at code 0, which does the ReLU for free, and a `Clip` of bytes holds it below 16.
+# No processor multiplies 3-bit numbers; but int8 units exist everywhere, and 3-bit codes fit into them. `onnx06.write_onnx` writes your layers as ONNX operators: `QLinearConv` takes uint8 activations and int8 weights, adds in int32, and rounds to the codes of the next layer. Its output saturates at code 0, which does the ReLU for free, and a `Clip` of bytes holds it below 16.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -1009,10 +1012,10 @@ import tempfile
 folder = tempfile.TemporaryDirectory()
 path = {name: os.path.join(folder.name, f"{name}.onnx") for name in ("FP32", "W3A4")}
 with torch.no_grad():
-    largest = lesson06.before_pool(qat)(train_x[:1024]).max().item()  # of the last convolution, which has no layer behind it that says so
-lesson06.write_onnx_fp32(model, path["FP32"])
-lesson06.write_onnx(layers, models.small_cnn(), path["W3A4"], 4, largest)
-runtime = {name: lesson06.onnx_model(file) for name, file in path.items()}
+    largest = onnx06.before_pool(qat)(train_x[:1024]).max().item()  # of the last convolution, which has no layer behind it that says so
+onnx06.write_onnx_fp32(model, path["FP32"])
+onnx06.write_onnx(layers, models.small_cnn(), path["W3A4"], 4, largest)
+runtime = {name: onnx06.onnx_model(file) for name, file in path.items()}
 logits = torch.cat([runtime["W3A4"](x) for x in val_x.split(500)])
 import onnx
 print("operators:", *sorted({node.op_type for node in onnx.load(path["W3A4"]).graph.node}))

@@ -34,8 +34,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
-from bonsai.testing import check, check_errors, check_inputs, expect, fresh, from_scratch, probe
-from bonsai.testing import record, require
+from bonsai.testing import Clauses, check, check_errors, check_inputs, expect, fresh, from_scratch
+from bonsai.testing import probe, record, require
 import checks07
 import lesson07
 
@@ -763,37 +763,43 @@ codes = ["0", "10", "11"]
 alone = ["", "0", ""]
 texts = [([0, 2, 1], codes), ([1, 1, 1, 1], codes), ([], codes), ([2] * 9, codes)]
 texts += [([1] * 11, alone), ([0], codes)]
-check(encode_symbols, texts, checks07.written, mistakes=checks07.WRITING_MISTAKES)
-check(
-    decode_symbols,
-    [(checks07.written(s, c), c, len(s)) for s, c in texts] + [(b"p\xff", codes, 2)],
-    [text[0] for text in texts] + [[0, 2]],
-    symptoms=checks07.READING_MISTAKES,
-)
-check_errors(ValueError, encode_symbols, ([0, 3], codes), ([1, 0], alone), ([2], alone))
-cut_off = [(b"p", codes, 9), (b"", codes, 1), (b"\xff", ["0", "10"], 1)]
-check_errors(ValueError, decode_symbols, *cut_off)
-check_inputs(inputs_after, encode_symbols, [0, 2, 1], codes)
+clauses = Clauses(encoding=2, decoding=3)
+with clauses("encoding"):
+    check(encode_symbols, texts, checks07.written, mistakes=checks07.WRITING_MISTAKES)
+    check_errors(ValueError, encode_symbols, ([0, 3], codes), ([1, 0], alone), ([2], alone))
+    check_inputs(inputs_after, encode_symbols, [0, 2, 1], codes)
+with clauses("decoding"):
+    check(
+        decode_symbols,
+        [(checks07.written(s, c), c, len(s)) for s, c in texts] + [(b"p\xff", codes, 2)],
+        [text[0] for text in texts] + [[0, 2]],
+        symptoms=checks07.READING_MISTAKES,
+    )
+    cut_off = [(b"p", codes, 9), (b"", codes, 1), (b"\xff", ["0", "10"], 1)]
+    check_errors(ValueError, decode_symbols, *cut_off)
 ### BEGIN HIDDEN TESTS
 sizes = [(2, 7), (5, 100), (12, 1), (9, 20_000), (1, 16), (1, 9), (40, 333)]
 texts = [checks07.random_text(seed, symbols, n) for seed, (symbols, n) in enumerate(sizes)]
 texts += [([0, 1, 2, 3], ["110", "0", "111", "10"]), ([1, 1, 0], ["000", "1"])]
 texts += [([0] * 8, ["0"]), ([0], ["00000000001"]), ([], []), ([], ["0", "1"])]
-check(encode_symbols, texts, checks07.written, mistakes=checks07.WRITING_MISTAKES)
-check(
-    decode_symbols,
-    [(checks07.written(s, c), c, len(s)) for s, c in texts]
-    + [(b"\x00\x00", ["0"], 5), (b"\x6f\x12", codes, 0)],
-    [text[0] for text in texts] + [[0] * 5, []],
-    symptoms=checks07.READING_MISTAKES,
-)
-unknown = [([-1], codes), ([0, 1, -2], codes), ([5], ["0"]), ([0], ["", "1"])]
-check_errors(ValueError, encode_symbols, *unknown)
-symbols, code = checks07.random_text(8, 6, 50)
-blob = checks07.written(symbols, code)
-cut_off = [(blob[:-2], code, 50), (blob[:1], code, 50), (blob, code, 400), (b"", ["0"], 1)]
-check_errors(ValueError, decode_symbols, *cut_off)
+with clauses("encoding"):
+    check(encode_symbols, texts, checks07.written, mistakes=checks07.WRITING_MISTAKES)
+    unknown = [([-1], codes), ([0, 1, -2], codes), ([5], ["0"]), ([0], ["", "1"])]
+    check_errors(ValueError, encode_symbols, *unknown)
+with clauses("decoding"):
+    check(
+        decode_symbols,
+        [(checks07.written(s, c), c, len(s)) for s, c in texts]
+        + [(b"\x00\x00", ["0"], 5), (b"\x6f\x12", codes, 0)],
+        [text[0] for text in texts] + [[0] * 5, []],
+        symptoms=checks07.READING_MISTAKES,
+    )
+    symbols, code = checks07.random_text(8, 6, 50)
+    blob = checks07.written(symbols, code)
+    cut_off = [(blob[:-2], code, 50), (blob[:1], code, 50), (blob, code, 400), (b"", ["0"], 1)]
+    check_errors(ValueError, decode_symbols, *cut_off)
 ### END HIDDEN TESTS
+clauses.award()
 
 # %% [markdown]
 # ## 6. Where the kept weights are

@@ -33,10 +33,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from bonsai import language, measure, models, plot, widgets
-from bonsai.testing import check, check_errors, check_inputs, expect, fresh, from_scratch
+from bonsai.testing import Clauses, check, check_errors, check_inputs, expect, fresh, from_scratch
 from bonsai.testing import probe, require
 import checks08
 import lesson08
+import libraries08
 import pictures08
 
 torch.set_num_threads(1)
@@ -1196,34 +1197,42 @@ def q4_0_decode(blob: bytes, shape: tuple) -> torch.Tensor:
 # Hidden tests: a layer of the shipped model, zeros, signs, small values, reading in a fresh process.
 from_scratch(q4_0_encode, FORBIDDEN)
 from_scratch(q4_0_decode, FORBIDDEN)
-for w in (checks08.random(2, 32, seed=111), checks08.random(3, 64, seed=112)):
-    checks08.judge_q4_0(q4_0_encode(w), w, f"q4_0_encode of {list(w.shape)}")
-    blob = checks08.slow_q4_0(w)[0]
-    back = q4_0_decode(blob, tuple(w.shape))
-    want = checks08.slow_decode(blob, w.shape)
-    expect(back, want, f"q4_0_decode to {list(w.shape)}", checks08.decoded_wrongly(blob, w.shape), tol=1e-6)
-check_errors(ValueError, q4_0_encode, (checks08.random(2, 33, seed=113),))
-check_inputs(inputs_after, q4_0_encode, w)
+clauses = Clauses(encoding=3, decoding=3)
+weights = [checks08.random(2, 32, seed=111), checks08.random(3, 64, seed=112)]
+with clauses("encoding"):
+    for w in weights:
+        checks08.judge_q4_0(q4_0_encode(w), w, f"q4_0_encode of {list(w.shape)}")
+    check_errors(ValueError, q4_0_encode, (checks08.random(2, 33, seed=113),))
+    check_inputs(inputs_after, q4_0_encode, weights[0])
+with clauses("decoding"):
+    for w in weights:
+        blob = checks08.slow_q4_0(w)[0]
+        back = q4_0_decode(blob, tuple(w.shape))
+        want = checks08.slow_decode(blob, w.shape)
+        mistakes = checks08.decoded_wrongly(blob, w.shape)
+        expect(back, want, f"q4_0_decode to {list(w.shape)}", mistakes, tol=1e-6)
 ### BEGIN HIDDEN TESTS
 _zeros = checks08.random(2, 96, seed=114)
 _zeros[0, 32:64] = 0.0
-for _w in (
+_weights = [
     _zeros, -checks08.random(1, 32, seed=115).abs(), checks08.random(64, 5, seed=116).T,
     checks08.random(2, 2, 32, seed=117), checks08.random(32, seed=118),
     checks08.random(3, 32, seed=119, scale=1e-3), checks08.random(2, 64, seed=120, scale=300.0),
     checks08.random(40, 384, seed=121),
     models.load("small_decoder").layers[1].mlp.down.weight.detach()[:40],
-):
-    _blob = q4_0_encode(_w)
-    checks08.judge_q4_0(_blob, _w, f"q4_0_encode of {list(_w.shape)}")
-    _shape, _right = tuple(_w.shape), checks08.slow_q4_0(_w)[0]
-    _want = checks08.slow_decode(_right, _shape)
-    expect(fresh(q4_0_decode)(_right, _shape), _want, f"q4_0_decode to {_shape}", tol=1e-6)
-    _want = checks08.slow_decode(_blob, _shape)
-    expect(q4_0_decode(_blob, _shape), _want, "q4_0_decode of your own bytes", tol=1e-6)
-_odd = [(torch.ones(31),), (torch.ones(64, 16),), (torch.ones(2, 40),)]
-check_errors(ValueError, q4_0_encode, *_odd)
+]
+with clauses("encoding"):
+    for _w in _weights:
+        checks08.judge_q4_0(q4_0_encode(_w), _w, f"q4_0_encode of {list(_w.shape)}")
+    _odd = [(torch.ones(31),), (torch.ones(64, 16),), (torch.ones(2, 40),)]
+    check_errors(ValueError, q4_0_encode, *_odd)
+with clauses("decoding"):
+    for _w in _weights:
+        _shape, _right = tuple(_w.shape), checks08.slow_q4_0(_w)[0]
+        _want = checks08.slow_decode(_right, _shape)
+        expect(fresh(q4_0_decode)(_right, _shape), _want, f"q4_0_decode to {_shape}", tol=1e-6)
 ### END HIDDEN TESTS
+clauses.award()
 
 # %% [markdown]
 # A block of 32 with a float16 scale: 4.5 bits a weight. The whole model, written and read back:
@@ -1402,7 +1411,7 @@ pictures08.draw_roofline(limits)
 # process:
 
 # %% tags=["nbval-ignore-output"]
-for line in lesson08.kernel_lines():
+for line in libraries08.kernel_lines():
     print(line)
 
 # %% [markdown]
@@ -1544,7 +1553,7 @@ else:
 # place was taken by GPTQModel and llm-compressor. The first three, on one layer of our model:
 
 # %% tags=["nbval-ignore-output"]
-for line in lesson08.library_lines(model.layers[2].mlp.gate, inputs["layers.2.mlp.gate"], rtn):
+for line in libraries08.library_lines(model.layers[2].mlp.gate, inputs["layers.2.mlp.gate"], rtn):
     print(line)
 
 # %% [markdown]

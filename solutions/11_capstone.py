@@ -38,6 +38,7 @@ from bonsai.testing import award, check, check_errors, check_inputs, expect, fre
 from bonsai.testing import probe, record, require
 import checks11
 import lesson11
+import pictures11
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -64,7 +65,7 @@ seconds = lesson11.race({"resnet8": baseline_file}, val_x[:64])["resnet8"]
 said = lesson11.answers_of(model, val_x)
 print(f"{measure.size_bytes(model):,} bytes, {1000 * np.median(seconds):.1f} ms for 64 images")
 print(f"validation accuracy {100 * (said == val_y).float().mean():.2f} %")
-lesson11.draw_recall({"resnet8": said}, val_y)
+pictures11.draw_recall({"resnet8": said}, val_y)
 
 # %% [markdown]
 # *Picture: one point a class, the share of its images that are recognised. Trouser, bag and the shoes
@@ -114,7 +115,7 @@ results = lesson11.load_results()
 lesson11.show_table(results["table"])
 
 # %%
-lesson11.draw_table(results["table"])
+pictures11.draw_table(results["table"])
 
 # %% [markdown]
 # *Picture: each technique as a point, bytes of the file to the right on a logarithmic axis, accuracy
@@ -170,7 +171,7 @@ for technique, lesson, gain, price in lesson11.advise(server):
 # others is its exclusive hypervolume, and that ranks the class (`bonsai leaderboard`).
 
 # %%
-lesson11.draw_hypervolume()
+pictures11.draw_hypervolume()
 
 # %% [markdown]
 # *Picture: three points and a reference point at the upper right. Each point dominates the rectangle
@@ -220,7 +221,7 @@ def hypervolume(points: list, reference: tuple) -> float:
 # %% test="hypervolume" points=4
 # Checked here: three small sets by hand, points that are dominated, equal, or beyond the reference.
 # Hidden tests: random sets, ties, whole numbers, negative numbers, and inputs that must stay.
-from_scratch(hypervolume, [], uses=["lesson11"])
+from_scratch(hypervolume, [], uses=checks11.USES)
 checks11.check_area(hypervolume, [
     ([(1, 3), (2, 1), (3, 2)], (4, 4)),
     ([(2.0, 2.0), (1.0, 1.0)], (3.0, 4.0)),
@@ -270,7 +271,7 @@ check_inputs(inputs_after, hypervolume, checks11.drawn_points(4, 7), (8.0, 9.0))
 
 # %% tags=["nbval-ignore-output"]
 widgets.explore(
-    lesson11.draw_cost_model, bits=(1.0, 8.0, 3.0), zeros=(0.0, 0.95, 0.0), width=(8, 24, 24)
+    pictures11.draw_cost_model, bits=(1.0, 8.0, 3.0), zeros=(0.0, 0.95, 0.0), width=(8, 24, 24)
 )
 
 # %% [markdown]
@@ -287,7 +288,7 @@ widgets.explore(
 # they have seen and need no table: the decoder counts exactly as the coder did.
 
 # %%
-lesson11.draw_interval([0, 0, 1, 0], 0.8)
+pictures11.draw_interval([0, 0, 1, 0], 0.8)
 
 # %% [markdown]
 # *Picture: an interval from 0 to 1 that is cut at 0.8, then again within the kept part, once for each
@@ -547,11 +548,11 @@ def live_file():
     return compress(models.load("resnet8"), data.load("train"))
 
 blob = live_file()
-from_scratch(decompress, checks11.FILES, uses=["lesson11"])
+from_scratch(decompress, checks11.FILES, uses=checks11.USES)
 alone = fresh(decompress, lesson11.CODE_LIMIT, alone=True)
 decoded = checks11.check_decompress(alone, blob, "your file")
 ### BEGIN HIDDEN TESTS
-from_scratch(decompress, checks11.FILES, uses=["lesson11"])
+from_scratch(decompress, checks11.FILES, uses=checks11.USES)
 decoded = checks11.check_decompress(fresh(decompress, lesson11.CODE_LIMIT, alone=True), blob, "your file")
 checks11.check_again(decompress, blob, decoded)
 ### END HIDDEN TESTS
@@ -559,7 +560,7 @@ checks11.check_again(decompress, blob, decoded)
 # %% test="compress" points=10
 # Checked here: type, size, the model unchanged, at most 1 point lost on 2,000 validation images.
 # Hidden tests: at most 1 point lost on 5,000 images held back; all points at 70,000 bytes, half at 100,000.
-from_scratch(compress, [], uses=["lesson11"])
+from_scratch(compress, [], uses=checks11.USES)
 @probe
 def live():
     """compress with its default arguments, and what it leaves of the model."""
@@ -596,7 +597,7 @@ small = lesson11.build(decompress(blob))
 weights = sum(p.numel() for p in small.parameters())
 print(f"{len(blob):,} bytes, {8 * len(blob) / weights:.2f} bits a parameter")
 print(f"validation accuracy {measure.accuracy(small, val_x, val_y):.2f} %")
-lesson11.draw_recall({"resnet8": said, "your file": lesson11.answers_of(small, val_x)}, val_y)
+pictures11.draw_recall({"resnet8": said, "your file": lesson11.answers_of(small, val_x)}, val_y)
 
 # %% [markdown]
 # *Picture: two points a class, before and after. Most classes stay near where they were; a few of those
@@ -854,14 +855,14 @@ def live_file():
 prepared = checks11.prepared(entry)
 checks11.check_prepared(prepared, "entry")
 prepared = prepared or live_file()
-from_scratch(entry, checks11.FILES, uses=["lesson11"])
+from_scratch(entry, checks11.FILES, uses=checks11.USES)
 alone = fresh(decompress, lesson11.CODE_LIMIT, alone=True)
 net = checks11.decoded(alone, prepared, "the entry")
 size = len(prepared) + lesson11.code_bytes(alone.code)
 score = checks11.judge_size(net, size, hidden=False)
 print(f"{size:,} bytes with the decoder: {score:.0f} of 100")
 ### BEGIN HIDDEN TESTS
-from_scratch(entry, checks11.FILES, uses=["lesson11"])
+from_scratch(entry, checks11.FILES, uses=checks11.USES)
 score = checks11.judge_size(checks11.decoded(alone, prepared, "the entry"), size, hidden=True)
 award(min(1.0, score / 60), 10)
 ### END HIDDEN TESTS
@@ -882,7 +883,7 @@ award(min(1.0, score / 60), 10)
 # %%
 print("flash, RAM of small_cnn as it is:", lesson11.chain_memory(models.load("small_cnn")))
 print("flash, RAM of lesson11.small_chain():", lesson11.chain_memory(lesson11.small_chain()))
-lesson11.draw_memory({"small_cnn": models.load("small_cnn"), "small_chain": lesson11.small_chain()})
+pictures11.draw_memory({"small_cnn": models.load("small_cnn"), "small_chain": lesson11.small_chain()})
 
 # %% [markdown]
 # *Picture: two panels, one bar a convolution, bytes of input plus output. The second one of small_cnn
@@ -954,7 +955,7 @@ def to_int8(model: nn.Sequential, batches: list) -> dict[str, torch.Tensor]:
 # %% test="to_int8" points=8
 # Checked here: two small chains: names, types, ranges over all batches, logits in the integer engine.
 # Hidden tests: other kernels, strides and depths, a batch range that matters, a filter of zeros.
-from_scratch(to_int8, [], uses=["lesson11"])
+from_scratch(to_int8, [], uses=checks11.USES)
 @probe
 def chained(spec, state, batches):
     """to_int8 of a chain, and what it leaves of the network."""
@@ -1268,11 +1269,11 @@ def micro() -> bytes:
 # Checked here: names, types, ranges, flash and RAM, the floor on 500 validation images.
 # Hidden tests: the floor on 5,000 images held back; all points from the level pass on.
 chip = checks11.prepared(micro)
-from_scratch(micro, checks11.FILES, uses=["lesson11"])
+from_scratch(micro, checks11.FILES, uses=checks11.USES)
 score = checks11.judge_micro(chip, hidden=False)
 print(f"{score:.0f} of 100")
 ### BEGIN HIDDEN TESTS
-from_scratch(micro, checks11.FILES, uses=["lesson11"])
+from_scratch(micro, checks11.FILES, uses=checks11.USES)
 award(min(1.0, checks11.judge_micro(chip, hidden=True) / 60), 8)
 ### END HIDDEN TESTS
 
@@ -1357,7 +1358,7 @@ def quantized_onnx(file, images):
 # Checked here: the file's ends, operators and int8 share, 1,600 images, the race against resnet8.
 # Hidden tests: the floor on 5,000 images held back; all points from the level pass on.
 # NBVAL_IGNORE_OUTPUT
-from_scratch(fast_onnx, [], uses=["lesson11"])
+from_scratch(fast_onnx, [], uses=checks11.USES)
 @probe
 def own_file():
     """What fast_onnx makes of the shipped network."""
@@ -1392,7 +1393,7 @@ award(min(1.0, checks11.judge_latency(said, hidden=True) / 60), 8)
 files = {"resnet8, FP32": baseline_file}
 files |= {"16 channels, FP32": lesson11.onnx_of(models.ResNet8(16).eval())}
 files |= {"your file": fast_onnx(model, train)}
-lesson11.draw_race(files, val_x)
+pictures11.draw_race(files, val_x)
 
 # %% [markdown]
 # *Picture: two panels of three bars with quartiles, the speed of each file beside resnet8 in FP32 at 64 images and at

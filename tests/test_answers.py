@@ -5,6 +5,7 @@
     # %% wrong="affine_qparams" says="not widened"                 a named mistake: the visible and the hidden tests
                                                                     each find it alone and say so
     # %% wrong="affine_qparams" unnamed=True says="expected"        any other mistake: the whole test cell finds it
+    # %% wrong="pack_int4" says="sign was lost" score=2             as before; the clauses that hold give 2 points
     # %% right="affine_qparams"                                     another correct answer: the test cell accepts it
 
 No wrong answer gets the sentence of another named mistake of its exercise, unless its row says that it holds there:
@@ -53,6 +54,7 @@ class Row:
     source: str
     id: str
     also: tuple[str, ...] = ()
+    score: float = 0.0  # points by clause, for a wrong answer
 
 
 class Lesson:
@@ -62,6 +64,8 @@ class Lesson:
         cells = [c for c in teacher_notebook(find_source(name)).cells if c.cell_type == "code"]
         named = {c.metadata.nbgrader.grade_id: c.source for c in cells if "nbgrader" in c.metadata}
         self.name, self.setup = name, named.pop("setup")
+        about = [c.metadata.nbgrader for c in cells if "nbgrader" in c.metadata]
+        self.points = {meta.grade_id.removeprefix("test_"): meta.points for meta in about if meta.grade}
         self.tests = {k.removeprefix("test_"): v for k, v in named.items() if k.startswith("test_")}
         self.answers = {k: named[k] for k in named if k in self.tests}  # in the order of the notebook
         order = list(named)  # a test may stand below a later exercise, which it needs
@@ -101,6 +105,8 @@ class Lesson:
                     silently(shown, names)
                 if hidden:
                     run(secret, names, "<hidden>")
+                if "clauses" in names:
+                    names["clauses"].award()
             except Exception as error:
                 return error
         return None
@@ -119,12 +125,14 @@ def silently(source: str, names: dict[str, Any]) -> None:
         with contextlib.suppress(Exception):
             exec(compile(ast.Module([statement], []), "<visible>", "exec"), names)
     names.update(real)
+    if "clauses" in names:
+        names["clauses"].failed.clear()
 
 
 def split(test: str) -> tuple[str, str]:
     """The visible and the hidden part of a test cell."""
     region = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.S | re.M)
-    return region.sub("", test), "\n".join(region.findall(test))
+    return region.sub("", test).replace("\nclauses.award()", ""), "\n".join(region.findall(test))
 
 
 def stub(answer: str) -> str:
@@ -140,6 +148,7 @@ def rows(path: Path) -> Iterator[Row]:
         if cell.cell_type != "code":
             continue
         also = tuple(str(cell.metadata.pop("also", "")).split("|"))
+        score = float(cell.metadata.pop("score", 0))
         markers = set(cell.metadata) & {"wrong", "right", "unnamed", "says"}
         verdict = "right" if "right" in markers else "wrong"
         if markers not in ({"right"}, {"wrong", "says"}, {"wrong", "unnamed", "says"}):
@@ -148,7 +157,7 @@ def rows(path: Path) -> Iterator[Row]:
         kind = "right" if verdict == "right" else "unnamed" if cell.metadata.get("unnamed") else "named"
         count[exercise + verdict] += 1
         label = f"{path.stem[:2]}-{exercise}-{verdict}-{count[exercise + verdict]}"
-        yield Row(path.stem, exercise, kind, str(cell.metadata.get("says", "")), cell.source, label, also)
+        yield Row(path.stem, exercise, kind, str(cell.metadata.get("says", "")), cell.source, label, also, score)
 
 
 LESSON = {path.stem: Lesson(path.stem) for path in sorted(ANSWERS.glob("[0-9][0-9]_*.py"))}
@@ -208,6 +217,14 @@ def test_named_mistake(row):
 @pytest.mark.parametrize("row", of_kind("unnamed"))
 def test_unnamed_mistake(row):
     assert_tells(LESSON[row.lesson].fails(row.exercise, row.source), row)
+
+
+@pytest.mark.parametrize("row", [param for param in of_kind("named", "unnamed") if param.values[0].score])
+def test_points_by_clause(row):
+    lesson = LESSON[row.lesson]
+    testing.awarded.clear()
+    assert lesson.fails(row.exercise, row.source) is not None
+    assert testing.awarded == [row.score / lesson.points[row.exercise]]
 
 
 @pytest.mark.parametrize("row", of_kind("right"))

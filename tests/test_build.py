@@ -201,6 +201,36 @@ def test_unknown_markers_are_errors(tmp_path, before, after, message):
     assert "99_x.py" in str(error.value)
 
 
+CLAUSES = """clauses = Clauses(one=1, two=2)
+with clauses("one"):
+    assert f
+with clauses("two"):
+    assert f
+### BEGIN HIDDEN TESTS
+assert f() == 1
+### END HIDDEN TESTS
+clauses.award()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("two=2", "two=3", "the clauses one=1, two=3 do not add up to 3 points"),
+        ('clauses("two")', 'clauses("three")', "under other clauses than one, two"),
+        ("clauses.award()\n", "", "the last line should be clauses.award()"),
+    ],
+)
+def test_clauses_that_do_not_fit_are_errors(tmp_path, before, after, message):
+    source = tmp_path / "99_x.py"
+    text = GOOD.replace("points=1", "points=3").partition("assert f\n")[0] + CLAUSES
+    source.write_text(text)
+    assert "Clauses(" in teacher_notebook(source).cells[-1].source
+    source.write_text(text.replace(before, after))
+    with pytest.raises(SourceError, match=re.escape(message)):
+        teacher_notebook(source)
+
+
 def test_an_exercise_without_a_test_or_twice_is_an_error(tmp_path):
     source = tmp_path / "99_x.py"
     source.write_text(GOOD[: GOOD.index("# %% test")])

@@ -19,9 +19,9 @@ from bonsai.testing import CheckFailed
 
 sys.path.insert(0, str(LESSONS / "11_capstone"))
 import checks11
-import decide11
 import lesson11
 import onnx11
+import results11
 
 
 def test_a_score_is_60_80_100_at_the_levels_and_logarithmic_between():
@@ -394,12 +394,12 @@ def test_every_brief_says_what_came_of_it_or_that_it_was_not_run(capsys):
     said = capsys.readouterr().out
     for number, brief in results["briefs"].items():
         assert brief["said"] in said and brief["level"] in ("none", "pass", "good", "excellent"), number
-    assert said.count("not run") == len(decide11.LEVELS) - len(results["briefs"])
+    assert said.count("not run") == len(results11.LEVELS) - len(results["briefs"])
 
 
 def test_promises_and_advice_name_rows_of_the_table():
     rows = lesson11.load_results()["table"]["rows"]
-    assert {name for _, name, *_ in decide11.CLAIMS} == set(decide11.WHY) <= set(rows)
+    assert {name for _, name, *_ in results11.CLAIMS} == set(results11.WHY) <= set(rows)
     every = {"bound_by": "size", "training": "long", "data": "labelled", "family": "cnn", "runtime": "cpu"}
     for bound in ("size", "latency"):
         said = lesson11.advise(every | {"bound_by": bound, "int8_kernels": True, "context": 0})

@@ -361,6 +361,19 @@ def test_without_a_sandbox_right_answers_get_all_points_and_demonstrations_are_l
     assert len(left_out) > 5 and not any(c.outputs for c in run.notebook.cells if c.source in left_out)
 
 
+def test_without_a_sandbox_clauses_give_their_points_one_by_one():
+    right = next(
+        c
+        for c in teacher_notebook(find_source("01")).cells
+        if c.metadata.get("nbgrader", {}).get("grade_id") == "pack_int4"
+    )
+    answer_all(LESSON, pack_int4=f"{right.source}\nunpack_int4 = lambda packed, n: packed[:n]")
+    run = plain.check(find_source("01"), workspace.notebook(LESSON), lambda row: None, "pack_int4")
+    (test,) = run.tests
+    assert (test.points, test.max_points, test.passed) == (2, 4, False)
+    assert test.message.endswith("2 of 4 points, for: packing")
+
+
 def test_a_kernel_that_dies_costs_what_comes_after_it_and_says_so():
     workspace.open_lesson(LESSON)
     write_answer(exercise="quantize", source="import os\nos._exit(1)")

@@ -31,6 +31,8 @@ def course(tmp_path_factory):
     source = test_split.notebook()
     for number, cell in enumerate(source.cells):
         cell.metadata.nbgrader["schema_version"] = 3
+        if cell.metadata.nbgrader["grade_id"] == "test_pack":
+            cell.source = test_split.CLAUSES
         cell.id = f"c{number}"
         if cell.metadata.nbgrader["solution"]:
             cell.source = f"### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION"
@@ -132,6 +134,16 @@ def test_a_hidden_failure_shows_its_message_and_not_its_source(course):
     assert listed[:2] == ["double : 4 of 4", "total : 0 of 3"] and listed[3] == "why : not graded yet, 2 points"
     assert rows[2][2].startswith("(a hidden test) total(50 numbers)")
     assert "✗ (a hidden test) total(50 numbers)" in page  # and at its cell
+
+
+def test_feedback_shows_the_points_of_the_clauses_that_hold(course):
+    half = test_split.ANSWERS["pack"].replace("helper(blob)", "[]")
+    points, _graded, page = hand_in(course, "kim", pack=half)
+    assert points == FULL | {"test_pack": 2}
+    soup = BeautifulSoup(page, "html.parser")
+    row = [td.get_text(" ") for td in soup.table.find_all("tr")[3].find_all("td")]
+    assert row[:2] == ["pack", "2 / 5"] and row[2].endswith("2 of 5 points, for: packing")
+    assert "pack : 2 of 5" in [li.get_text(" ", strip=True) for li in soup.find(id="toc").find_all("li")]
 
 
 def test_a_question_that_was_graded_by_hand_shows_its_points(course):

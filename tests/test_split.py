@@ -145,6 +145,47 @@ def test_an_error_is_told_though_codecs_are_out_of_order(grader):
     assert message(run, "total").count("line 2 of the answer") == 1
 
 
+CLAUSES = """\
+from bonsai.testing import Clauses
+clauses = Clauses(packing=2, unpacking=3)
+with clauses("packing"):
+    expect(pack([1, 2, 3]), b"[1, 2, 3]", "pack([1, 2, 3])")
+with clauses("unpacking"):
+    expect(unpack(b"[4]"), [4], "unpack(b'[4]')")
+    expect(fresh(unpack)(b"[1, 2, 3]"), [1, 2, 3], "unpack in a new process")
+record(size=9)
+clauses.award()"""
+
+
+@pytest.mark.parametrize(
+    ("text", "earned", "says"),
+    [
+        (ANSWERS["pack"], 5, ""),
+        (ANSWERS["pack"].replace("helper(blob)", "[]"), 2, "2 of 5 points, for: packing"),
+        (ANSWERS["pack"].replace("helper(blob)", "1 / 0"), 2, "ZeroDivisionError"),
+        (ANSWERS["pack"].replace(".encode()", ""), 3, "3 of 5 points, for: unpacking"),
+        ("def pack(xs):\n    return xs\n\ndef unpack(blob):\n    return blob", 0, "expected"),
+        ("import os\n\ndef pack(xs):\n    os._exit(0)\n\ndef unpack(blob):\n    return [4]", 0, "ended"),
+        ("", 0, "pack"),
+        (
+            "import bonsai.testing as t\nt.awarded.append(1.0)\nt.Clauses.award = lambda self: 5.0\nt.raises = False\n"
+            "def pack(xs):\n    t.awarded[:] = [1.0]\n    raise t.CheckFailed('5.0')\n\nunpack = pack",
+            0,
+            "5.0",
+        ),
+    ],
+)
+def test_points_by_clause(grader, text, earned, says):
+    """Clauses that hold give their points; the learner's process has no say in it."""
+    cells = notebook(pack=text)
+    next(c for c in cells.cells if c.metadata.nbgrader.grade_id == "test_pack").source = CLAUSES
+    run = grader.run(cells, None, TEACHER | {"test_pack": CLAUSES})
+    test = run.tests[-1]
+    assert (test.points, test.passed) == (earned, earned == 5), test
+    assert says in test.message
+    assert run.measured.get("size", 9) == 9
+
+
 def test_right_answers_get_all_points_twice_the_same(grader):
     first, second = grade(grader), grade(grader)
     for run in (first, second):

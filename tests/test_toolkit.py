@@ -215,6 +215,39 @@ def test_fresh_in_the_learners_kernel(monkeypatch):
     assert testing.fresh(long).code_bytes == 0
 
 
+def half_right(holds: bool = False) -> testing.Clauses:
+    clauses = testing.Clauses(one=1, two=2)
+    with clauses("one"):
+        testing.require(holds, "one does not hold")
+    with clauses("two"):
+        testing.require(True, "two does not hold")
+    return clauses
+
+
+def test_clauses_give_their_points_one_by_one(monkeypatch):
+    """Under stock nbgrader the last line shows the points; everywhere else what failed is raised."""
+    monkeypatch.setattr(testing, "awarded", [])
+    assert half_right(True).award() is None and testing.awarded == [1]
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert half_right().award() == 2.0 and testing.awarded[-1] == 2 / 3
+    monkeypatch.setattr(testing, "raises", True)
+    for execution in ("autograde", "validate", ""):
+        monkeypatch.setenv("NBGRADER_EXECUTION", execution)
+        with pytest.raises(testing.CheckFailed, match="one does not hold\n  2 of 3 points, for: two"):
+            half_right().award()
+        monkeypatch.setattr(testing, "raises", False)
+    clauses = half_right()
+    with pytest.raises(NotImplementedError), clauses("two"):  # nothing is answered yet
+        raise NotImplementedError
+    with pytest.raises(ValueError, match="no clause 'three': there are one, two"), clauses("three"):
+        pass
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    with clauses("two"):
+        raise KeyError("mine")
+    with pytest.raises(testing.CheckFailed, match=r"^one does not hold$"):  # no points, so no number
+        clauses.award()
+
+
 def test_a_warning_costs_no_points_under_nbgrader():
     """What stands on stderr is a failed test to nbgrader, and torch warns of `float(loss)`."""
     code = "import bonsai.testing, warnings; warnings.warn('of a library')"

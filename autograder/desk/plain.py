@@ -70,7 +70,7 @@ def check(source: Path, notebook: Path, tell: Callable[[TestResult], None], only
         on_cell_executed=judged,
     )
     with contextlib.suppress(DeadKernelError):
-        client.execute(env=os.environ | {"NBGRADER_EXECUTION": "validate", "MPLBACKEND": "agg"})
+        client.execute(env=os.environ | {"NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "agg"})
     seen = {result.id for result in run.tests}
     for cell in prepared.cells:
         if kind_of(cell.metadata.get("nbgrader", {})) == "test" and key(cell) not in seen:
@@ -137,15 +137,21 @@ def only_what_counts(notebook: NotebookNode, **_: object) -> None:
 
 
 def judge(cell: NotebookNode) -> TestResult:
-    """The result of a test cell that was run."""
+    """The result of a test cell that was run; the number that its last line shows is the points, as nbgrader has it."""
     error = next((o for o in cell.outputs if o.output_type == "error"), None)
-    points = float(cell.metadata.nbgrader.points)
+    shown = next((o.data.get("text/plain", "") for o in cell.outputs if o.output_type == "execute_result"), "")
+    most = points = float(cell.metadata.nbgrader.points)
     message = ""
+    if error is None and re.fullmatch(r"\d+(\.\d+)?", shown):
+        points = min(float(shown), most)
+        said = "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
+        message = said.partition("✗ ")[2].strip()
     if error is not None:
         message = error.evalue if error.ename == "CheckFailed" else f"{error.ename}: {error.evalue}".strip(": ")
         if error.ename == "NotImplementedError" and not error.evalue:
             message = "not answered yet"
-    passed = error is None and cell.execution_count is not None
+    ran = error is None and cell.execution_count is not None
     message = re.sub(r"\x1b\[[0-9;]*m", "", message)
     name = key(cell)
-    return TestResult(name, name.removeprefix("test_"), points * passed, points, passed, message, 0.0)
+    passed, points = ran and not message, points if ran else 0.0
+    return TestResult(name, name.removeprefix("test_"), points, most, passed, message, 0.0)

@@ -232,7 +232,7 @@ class SaveStructuredGrades(SaveAutoGrades):
         name = cell.metadata["nbgrader"]["grade_id"]
         grade = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
         tests = self.run.tests if self.run is not None else []
-        shares = [t.points / t.max_points for t in tests if t.id == name and t.passed and t.max_points]
+        shares = [t.points / t.max_points for t in tests if t.id == name and t.max_points]
         grade.auto_score = round(grade.max_score * shares[0], 2) if shares else 0
         grade.needs_manual_grade = grade.manual_score is not None
         self.gradebook.db.commit()

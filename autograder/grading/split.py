@@ -555,6 +555,7 @@ class _Grading:
             self.run_.measured.update(said["measured"])
             cell.node.outputs = [NotebookNode(output_type="stream", name="stdout", text=f"✓ {test.message}\n")]
         elif gone is None:
+            test.points = max(test.points, round(test.max_points * said["share"], 2))
             test.message = f"with a right {others} in the place of yours: {printable(clean(said['message']))}"
             test.hidden = said["hidden"]
             cell.node.outputs = [*cell.node.outputs[:-1], error_output("CheckFailed", test.message)]
@@ -645,7 +646,7 @@ class _Grading:
         result = TestResult(
             cell.id,
             exercise,
-            round(points * said["share"], 2) if passed else 0.0,
+            round(points * said["share"], 2),
             points,
             passed,
             message,
@@ -671,7 +672,7 @@ class _Grading:
             "printed": "",
             "hidden": False,
             "measured": {},
-            "share": 1.0,
+            "share": 0.0,
         }
         said["flags"] = []
         if self.over():

@@ -109,6 +109,7 @@ class Bench:
         self.failed: dict[str, str] = {}
         self.tested = ""
         self.testing = bonsai.testing
+        self.testing.raises = True
         for name in ("probe", "fresh", "from_scratch"):
             setattr(bonsai.testing, name, getattr(self, name))
         module = types.ModuleType("__main__")
@@ -157,7 +158,7 @@ class Bench:
         said["seconds"] = time.perf_counter() - began
         said["printed"] = printed.getvalue()
         said["measured"] = {k: v for k, v in self.testing.recorded.items() if math.isfinite(v)}
-        said["share"] = self.testing.awarded[-1] if self.testing.awarded else 1.0
+        said["share"] = self.testing.awarded[-1] if self.testing.awarded else float(said["passed"])
         said["flags"] = [*self.flags, *self.testing.remarks]
         return said
 

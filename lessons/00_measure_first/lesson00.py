@@ -1,23 +1,13 @@
-"""Pictures of lesson 00, models that are built from plain lists, and a clock for rehearsals. Nothing here measures."""
+"""Pictures of lesson 00, and a clock for rehearsals. Nothing here measures."""
 
-import contextlib
-import os
-import re
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn as nn
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator
-from torch import Tensor
 
 from bonsai import plot
-from bonsai.testing import expect, require
 
 # Microseconds of the first 300 calls of resnet8 with one image, in a new process on a shared x86-64 machine with two
 # cores, while two other programs kept both of them busy.
@@ -38,7 +28,6 @@ RECORDED_US = (
     353, 8361, 368, 352, 361, 353, 355, 357, 351, 353, 358, 353, 354, 8371, 349, 349, 358, 354, 357, 356, 356, 365,
     358, 356, 8378, 358, 354, 363, 358, 354, 365, 360, 365, 358, 357, 8374,
 )
-# fmt: on
 
 
 class Rehearsal:
@@ -65,135 +54,6 @@ class Rehearsal:
             self.order += name[0]
 
         return call
-
-
-def build(parts: list[tuple]) -> nn.Module:
-    """A module made of named tensors: `("block.weight", "parameter", (3, 4))`, all zeros.
-
-    Kinds: parameter, frozen (a parameter that is not trained), buffer, unsaved buffer (not in the state_dict), and
-    `("head.weight", "same as", "block.weight")`, which registers one parameter under a second name. A dtype may follow.
-    """
-    root = nn.Module()
-    for name, kind, shape, *rest in parts:
-        *path, last = name.split(".")
-        home = root
-        for step in path:
-            if step not in home._modules:
-                home.add_module(step, nn.Module())
-            home = home._modules[step] or root
-        if kind == "same as":
-            home.register_parameter(last, root.get_parameter(shape))
-            continue
-        tensor = torch.zeros(tuple(shape), dtype=getattr(torch, rest[0]) if rest else torch.float32)
-        if kind in ("parameter", "frozen"):
-            home.register_parameter(last, nn.Parameter(tensor, requires_grad=kind == "parameter"))
-        else:
-            home.register_buffer(last, tensor, persistent=kind == "buffer")
-    return root
-
-
-class Chain(nn.Module):
-    """Layers that run in `order`: some may run twice, and some not at all."""
-
-    seen: list[dict] = []  # noqa: RUF012  (what ("look",) saw, also in a copy of the model)
-
-    def __init__(self, layers: list[tuple], order: list[int] | None = None):
-        super().__init__()
-        self.layers = nn.ModuleList([_layer(*layer) for layer in layers])
-        self.order = list(range(len(layers))) if order is None else order
-
-    def forward(self, x: Tensor) -> Tensor:
-        for i in self.order:
-            x = self.layers[i](x)
-        return x
-
-
-def _layer(kind: str, *sizes) -> nn.Module:
-    settings = sizes[-1] if sizes and isinstance(sizes[-1], dict) else {}
-    sizes = sizes[: len(sizes) - bool(settings)]
-    makers: dict[str, Callable[..., nn.Module]] = {
-        "linear": nn.Linear,
-        "conv": nn.Conv2d,
-        "norm": nn.BatchNorm2d,
-        "relu": nn.ReLU,
-        "pool": nn.MaxPool2d,
-        "flatten": nn.Flatten,
-        "dropout": nn.Dropout,
-        "look": Look,
-        "stop": Stop,
-        "training": OnlyInTraining,
-    }
-    return makers[kind](*sizes, **settings)
-
-
-class Look(nn.Module):
-    """Passes its input on and notes what it saw."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        Chain.seen.append({
-            "shape": list(x.shape), "zeros": not bool(x.any()), "training": self.training,
-            "gradient": torch.is_grad_enabled(),
-        })  # fmt: skip
-        return x
-
-
-class Stop(nn.Module):
-    """Fails."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        raise RuntimeError("this layer always fails")
-
-
-class OnlyInTraining(nn.Module):
-    """A linear layer that takes part in training only, like an auxiliary head."""
-
-    def __init__(self, size: int):
-        super().__init__()
-        self.head = nn.Linear(size, size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(x) if self.training else x
-
-
-def condition(model: nn.Module) -> dict:
-    """What an instrument must leave as it was: hooks, the mode of every module, every tensor, the random numbers."""
-    everywhere = [getattr(nn.modules.module, name) for name in ("_global_forward_hooks", "_global_forward_pre_hooks")]
-    per_module = [h for m in model.modules() for h in (m._forward_hooks, m._forward_pre_hooks)]
-    return {
-        "hooks": sum(map(len, everywhere + per_module)),
-        "training": [m.training for m in model.modules()],
-        "tensors": {k: v.detach().clone() for k, v in model.state_dict().items()},
-        "random numbers": torch.get_rng_state(),
-    }
-
-
-def files() -> dict[str, int]:
-    """What lies in the working, temporary and home folder, with the time of its last change in nanoseconds."""
-    places = dict.fromkeys(Path(p).resolve() for p in (Path.cwd(), tempfile.gettempdir(), Path.home()))
-    found = {}
-    for entry in (entry for place in places for entry in place.iterdir()):
-        with contextlib.suppress(OSError):  # another program's, or gone already
-            found[str(entry)] = entry.stat().st_mtime_ns
-    return found
-
-
-def left_behind(before: dict[str, int], size: object) -> list[str]:
-    """Names of my files of about `size` bytes that came since `files()` was `before`, also in a new folder."""
-    if not isinstance(size, (int, float)):
-        return []
-    least, most = 0.9 * size - 1024, 1.1 * size + 1024
-    names, recent = [], time.time_ns() - 10 * 10**9
-    me = os.getuid() if hasattr(os, "getuid") else None
-    for name, changed in files().items():
-        if before.get(name) == changed:
-            continue
-        with contextlib.suppress(OSError):
-            for path in [Path(name), *(Path(name).glob("*") if name not in before else ())]:
-                facts = path.stat()
-                mine = path.is_file() and me in (None, facts.st_uid)
-                if mine and facts.st_mtime_ns > recent and least <= facts.st_size <= most:
-                    names.append(path.name)
-    return names
 
 
 def draw_multiplications() -> Figure:
@@ -349,113 +209,3 @@ def draw_bill(utilisations: list[float], curves: dict[str, list[float]]) -> Figu
     plot.lines(ax, [100 * u for u in utilisations], curves, "utilisation (%)", "rent for a billion images (USD)")
     ax.set(yscale="log")
     return fig
-
-
-def check_size(parts: list[tuple], got: object, want: int, left: list[str]) -> None:
-    """size_on_disk of `build(parts)` against the bytes that the file has, 10 % and 1 KiB allowed."""
-    numbers: dict[str, int] = {"parameter": 0, "frozen": 0, "buffer": 0, "unsaved buffer": 0, "same as": 0}
-    stored = dict(numbers)
-    sizes: dict[str, int] = {}
-    for name, kind, shape, *rest in parts:
-        count = sizes[shape] if kind == "same as" else int(np.prod(shape))
-        sizes[name] = count
-        numbers[kind] += count
-        stored[kind] += count * (torch.empty(0, dtype=getattr(torch, rest[0])).element_size() if rest else 4)
-    what = f"size_on_disk of {len(parts)} tensors"
-    unit = isinstance(got, float) and any(abs(got * k / want - 1) < 0.1 for k in (1e3, 1024, 1e6, 2**20))
-    bytes_ = ": return bytes, not kilobytes or megabytes" if unit else ""
-    whole = isinstance(got, int) and not isinstance(got, bool)
-    require(whole, f"{what}: expected an int, yours is {got!r}{bytes_}")
-    assert isinstance(got, int)
-
-    def near(size: float) -> bool:
-        return abs(got - size) <= 0.1 * size + 1024
-
-    own = stored["parameter"] + stored["frozen"]
-    saved = own + stored["buffer"]
-    why = "look at the file itself"
-    if near(want / 1000) or near(want / 1e6):
-        why = "return bytes, not kilobytes or megabytes"
-    elif stored["unsaved buffer"] and near(want + stored["unsaved buffer"]):
-        why = "the whole module was pickled; the state_dict leaves out what is not to be saved"
-    elif near(4 * (numbers["parameter"] + numbers["frozen"])) and not near(saved):
-        why = "this is 4 bytes a parameter; the file holds buffers as well, and not every number has 4 bytes"
-    elif stored["same as"] and near(saved + stored["same as"]):
-        why = "a tensor with two names is in the file once"
-    elif near(saved):
-        why = "this is the sum of the tensors; each one in the file has a header, too"
-    require(near(want), f"{what}: expected about {want:,} bytes, yours {got:,}: {why}")
-    require(not left, f"{what}: it leaves a file behind: {', '.join(left)}", f"{what}: {want:,} bytes to within 10 %")
-
-
-def check_untouched(before: dict, after: dict, what: str) -> None:
-    """The `condition` of a model after count_macs against the one before."""
-    hooks = f"{what}: expected {before['hooks']} hooks afterwards, yours leaves {after['hooks']}: remove its hooks"
-    require(after["hooks"] == before["hooks"], hooks)
-    expect(
-        after["training"],
-        before["training"],
-        f"{what}: the mode (.training) of every submodule afterwards",
-        {"The mode was left changed: remember .training of each submodule and put it back.": lambda got: True},
-    )
-    expect(after["tensors"], before["tensors"], f"{what}: parameters and buffers afterwards")
-    expect(after["random numbers"], before["random numbers"], f"{what}: the random numbers drawn")
-
-
-_KEYS = ("p50_ms", "p95_ms", "p99_ms", "mean_ms")
-
-
-def _cut_off(got: dict, want: dict, seconds: list[float], *_) -> bool:
-    pairs = [(got["result"][key], want["result"][key]) for key in _KEYS[:3]]
-    return any(abs(g - w) > 1e-4 and any(abs(g / 1000 - s) < 1e-7 for s in seconds) for g, w in pairs)
-
-
-# How mistakes show in a result, for `check`: functions of the result, the right value and the arguments.
-def _exclusive(result: dict, seconds: list[float], warmup: int, repeats: int) -> bool:
-    """Whether the percentiles are those at place p (n + 1) of the sorted times."""
-    timed = [1000 * seconds[i % len(seconds)] for i in range(warmup, warmup + repeats)]
-    found = np.percentile(timed, [50, 95, 99], method="weibull")
-    if all(min(abs(v - t) for t in timed) < 1e-3 for v in found):  # as good as any rule that takes one of the times
-        return False
-    return all(abs(result[k] - v) < 1e-3 for k, v in zip(_KEYS, found, strict=False))
-
-
-SYMPTOMS: dict[str, dict] = {
-    "benchmark": {
-        "The warm-up calls were timed: call fn `warmup` times before the clock is read at all.": (
-            lambda got, want, s, warmup, *_: got["order"].index("c") < warmup
-        ),
-        "The total time was divided: read the clock just before and just after every single call.": lambda got, *_: (
-            re.search("cf{2,}", got["order"])
-        ),
-        "fn is to be called warmup + repeats times.": lambda got, want, *_: (
-            got["order"].count("f") != want["order"].count("f")
-        ),
-        "The clock is read twice for each timed call: just before it and just after it.": lambda got, want, *_: (
-            got["order"] != want["order"]
-        ),
-        "These are seconds; the keys say milliseconds.": lambda got, want, *_: (
-            abs(got["result"]["p50_ms"] * 1000 / want["result"]["p50_ms"] - 1) < 1e-4
-        ),
-        "Exclusive quantiles: the least time is the 0th percentile, the largest the 100th.": (
-            lambda got, want, seconds, warmup, repeats, *_: _exclusive(got["result"], seconds, warmup, repeats)
-        ),
-        "A percentile is one of the measured times: interpolate between its neighbours, do not cut the index off.": (
-            _cut_off
-        ),
-        "per_second is 1000 / mean_ms.": lambda got, want, *_: all(
-            abs(got["result"][k] - want["result"][k]) < 1e-3 for k in _KEYS
-        ),
-    },
-    "compare": {
-        "All calls of A came first and then all of B: take turns, A, B, A, B.": lambda got, *_: (
-            list(got["calls"][2:]) == sorted(got["calls"][2:]) and len(got["calls"]) > 4
-        ),
-        "Call each function once, untimed, before the first round.": lambda got, want, a, b, rounds: (
-            got["calls"] == "ab" * rounds
-        ),
-        "The calls do not alternate A, B, A, B for `rounds` rounds.": lambda got, want, *_: (
-            got["calls"] != want["calls"]
-        ),
-    },
-}

@@ -20,6 +20,8 @@ from bonsai.testing import check, expect, record, remark, require, show
 LIVE_BYTES, LIVE_SECONDS = 256 << 10, 20  # of `compress`; the grader ends any call after so many CPU seconds
 LEAK = 3.0  # standard errors by which test and validation images may disagree about an entry
 FULL, HALF = TRACKS["size"][1][0], 100_000  # bytes for all points of `compress`, and for half of them
+# The lesson's modules that an answer may use: they hold the rules, and what every entry is measured with.
+USES = ["lesson11", "decide11", "onnx11", "tracks11", "training11"]
 # Where learned numbers lie: `decompress`, `entry` and `micro` have nothing to read. (In the grader a process of its own
 # has no such files at all; the names are for the sentence that says so.)
 FILES = ["pickle", "torch.load", "safetensors.torch.load_file", "safetensors.safe_open", "bonsai.models.load"]

@@ -2158,7 +2158,7 @@ def unpack_int4(packed, n):
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
 
 
-# %% wrong="pack_int4" says="sign was lost"
+# %% wrong="pack_int4" says="sign was lost" score=2
 def pack_int4(codes):
     flat = codes.flatten().long()
     if ((flat < -8) | (flat > 7)).any():
@@ -2173,7 +2173,7 @@ def unpack_int4(packed, n):
     return torch.stack([packed & 15, packed >> 4], 1).flatten()[:n].to(torch.int8)
 
 
-# %% wrong="pack_int4" says="sign was lost"
+# %% wrong="pack_int4" says="sign was lost" score=2
 def pack_int4(codes):
     flat = codes.flatten().long()
     if ((flat < -8) | (flat > 7)).any():
@@ -2291,7 +2291,7 @@ def unpack_int4(packed, n):
     return torch.where(codes > 7, codes - 16, codes).to(torch.int8)
 
 
-# %% wrong="pack_int4" unnamed=True says="padding came back"
+# %% wrong="pack_int4" unnamed=True says="padding came back" score=2
 def pack_int4(codes):
     flat = codes.flatten().long()
     if ((flat < -8) | (flat > 7)).any():

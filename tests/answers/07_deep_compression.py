@@ -1090,7 +1090,7 @@ def decode_symbols(blob, codes, n):
         raise ValueError
     return out
 
-# %% wrong="encode_symbols" says="stop after n"
+# %% wrong="encode_symbols" says="stop after n" score=2
 def encode_symbols(symbols, codes):
     for s in symbols:
         if not 0 <= s < len(codes) or not codes[s]:
@@ -1110,7 +1110,7 @@ def decode_symbols(blob, codes, n):
         raise ValueError
     return out
 
-# %% wrong="encode_symbols" says="expected ValueError"
+# %% wrong="encode_symbols" says="expected ValueError" score=2
 def encode_symbols(symbols, codes):  # a blob that is cut off gives fewer symbols
     for s in symbols:
         if not 0 <= s < len(codes) or not codes[s]:
@@ -1130,7 +1130,7 @@ def decode_symbols(blob, codes, n):
             code = ""
     return out
 
-# %% wrong="encode_symbols" says="expected ValueError"
+# %% wrong="encode_symbols" says="expected ValueError" score=3
 def encode_symbols(symbols, codes):  # symbols without a code are passed over
     text = "".join(codes[s] for s in symbols if 0 <= s < len(codes))
     text += "0" * (-len(text) % 8)

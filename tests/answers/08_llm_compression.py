@@ -1089,7 +1089,7 @@ def kv_quantize(x, bits, kind):
     scale = (high - low).div(2**bits - 1)
     return x.sub(low).div(scale).nan_to_num(0.0).round().mul(scale).add(low)
 
-# %% wrong="q4_0_encode" says="lost its sign"
+# %% wrong="q4_0_encode" says="lost its sign" score=3
 def q4_0_encode(w):
     if w.shape[-1] % 32:
         raise ValueError("blocks of 32")
@@ -1488,7 +1488,7 @@ def q4_0_decode(blob, shape):
     codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
     return ((codes.float() - 8) * d).reshape(shape)
 
-# %% wrong="q4_0_encode" unnamed=True says="nibbles are swapped: the low one"
+# %% wrong="q4_0_encode" unnamed=True says="nibbles are swapped: the low one" score=3
 def q4_0_encode(w):
     if w.shape[-1] % 32:
         raise ValueError

@@ -1,0 +1,315 @@
+"""What the test cells of lesson 04 call: layers and chains from plain data, checks, and how mistakes show."""
+
+import itertools
+from collections import OrderedDict
+
+import torch
+import torch.fx
+import torch.nn as nn
+from lesson04 import attend, attend_zeroed, layer
+from torch import Tensor
+
+from bonsai.testing import expect, require, stumbled
+
+# Chains as plain data ------------------------------------------------------------------------------------------------
+
+
+def build(spec: list[tuple[str, str, dict]], state: dict[str, Tensor] | None = None) -> nn.Sequential:
+    """A flat Sequential in eval mode from (name, class in torch.nn, its options), with the tensors of `state`."""
+    model = nn.Sequential(OrderedDict((name, getattr(nn, kind)(**options)) for name, kind, options in spec))
+    if state is not None:
+        model.load_state_dict(state)
+    return model.eval()
+
+
+def drawn(spec: list[tuple[str, str, dict]], seed: int) -> dict[str, Tensor]:
+    """A state for `build(spec)`: normal weights, and batch norms whose statistics, scales and shifts all matter."""
+    rng = torch.Generator().manual_seed(seed)
+    state = {}
+    for name, old in build(spec).state_dict().items():
+        if old.dtype == torch.int64:  # the counter of a batch norm
+            state[name] = torch.tensor(7)
+        elif name.endswith("running_var") or (name.endswith("weight") and old.dim() == 1):
+            state[name] = 0.5 + torch.rand(old.shape, generator=rng)
+        else:
+            state[name] = torch.randn(old.shape, generator=rng) / max(1, old[0].numel()) ** 0.5
+    return state
+
+
+SETTINGS_OF = {
+    "Conv2d": ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode"),
+    "Linear": ("in_features", "out_features"),
+    "BatchNorm2d": ("num_features", "eps", "momentum", "affine", "track_running_stats"),
+}
+
+
+@torch.no_grad()
+def facts(new: nn.Module, old: nn.Module, x: Tensor | None = None) -> dict:
+    """What can be said about a layer made from another one, as plain data; then the new one is filled with 9.
+
+    Returns:
+        its `settings`, its `state`, its `output` for x (if given), the `bytes` that its tensors hold in memory, and
+        the state of the `old` layer after all this.
+    """
+    kind = next(name for name in SETTINGS_OF if isinstance(old, getattr(nn, name)))
+    said: dict = {"settings": {name: getattr(new, name) for name in SETTINGS_OF[kind]}}
+    said["state"] = {name: t.clone() for name, t in new.state_dict().items()}
+    said["bytes"] = sum(t.untyped_storage().nbytes() for t in new.state_dict().values())
+    if x is not None:
+        try:
+            said["output"] = new(x).clone()
+        except (RuntimeError, ValueError) as error:
+            said["output"] = f"the new layer raised {type(error).__name__}: {error!s:.80}"
+    for t in new.state_dict().values():
+        t.fill_(9)
+    said["old"] = {name: t.clone() for name, t in old.state_dict().items()}
+    return said
+
+
+def wanted(kind: str, options: dict, state: dict[str, Tensor], old: dict[str, Tensor], x: Tensor | None = None) -> dict:
+    """What `facts` should say: settings and state of the new layer are given, the old one's state is unchanged."""
+    said = facts(layer(kind, options, state), layer(kind, options, state), x)
+    return said | {"old": old}
+
+
+# Attention -----------------------------------------------------------------------------------------------------------
+
+
+def attention(embed: int, heads: int, state: dict[str, Tensor]) -> nn.MultiheadAttention:
+    """A batch-first attention in eval mode with the tensors of `state`."""
+    attn = nn.MultiheadAttention(embed, heads, bias="in_proj_bias" in state, batch_first=True)
+    attn.load_state_dict(state)
+    return attn.eval()
+
+
+def check_heads(
+    weights: dict[str, Tensor], attn: nn.MultiheadAttention, heads: list[int], x: Tensor, what: str
+) -> None:
+    """Keys, shapes, where the rows come from, and the output, against the attention whose heads are zeroed."""
+    keys = {"q_weight", "k_weight", "v_weight", "out_weight"}
+    biased = attn.in_proj_bias is not None
+    if biased:
+        keys |= {"q_bias", "k_bias", "v_bias", "out_bias"}
+    got = sorted(map(str, weights)) if isinstance(weights, dict) else type(weights).__name__
+    require(
+        isinstance(weights, dict) and set(weights) == keys, f"{what}: expected the keys {sorted(keys)}, yours {got}"
+    )
+    d, embed = attn.head_dim, attn.embed_dim
+    left, gone = (attn.num_heads - len(heads)) * d, len(heads) * d
+    if biased:
+        n = len(weights["out_bias"])
+        require(
+            n == embed, f"{what}: the out bias was shrunk: it belongs to the {embed} outputs, yours has {n} entries"
+        )
+    wants = {f"{p}_{t}": (left, embed) if t == "weight" else (left,) for p in "qkv" for t in ("weight", "bias")}
+    wants |= {"out_weight": (embed, left), "out_bias": (embed,)}
+    for key in sorted(keys):
+        shape = tuple(weights[key].shape)
+        why = (
+            "the heads given were kept, they are to be removed; " if gone in shape and gone not in (left, embed) else ""
+        )
+        require(shape == wants[key], f"{what}: {why}expected {key} of shape {wants[key]}, yours {shape}")
+    blocks = dict(zip("qkv", attn.in_proj_weight.detach().chunk(3), strict=True))
+    for part, block in blocks.items():
+        rows = weights[f"{part}_weight"]
+        inside = all((block == row).all(dim=1).any() for row in rows)
+        message = f"{what}: q, k, v blocks mixed: in_proj_weight is all of q, then all of k, then all of v"
+        require(inside, f"{message}; a row of {part}_weight does not come from the rows of {part}")
+    mistakes: dict = {}
+    with torch.no_grad():
+        right, output = attend_zeroed(attn, heads, x), attend(weights, d, x)
+        others = [h for h in range(attn.num_heads) if h not in heads]
+        if others and heads:
+            mistakes["the heads given were kept, they are to be removed"] = attend_zeroed(attn, others, x)
+    # sums of at most 100 products of size 1 in float32, in another order
+    expect(output, right, f"{what}: the output, against zeroed heads", mistakes, tol=1e-4)
+
+
+# How mistakes show in a result, for `check`: functions of the result, the right value and the arguments. -------------
+
+SHARED = "It shares memory with the old layer (a view of the old storage, or the same Parameter): copy what is kept."
+SETTINGS = "A setting was lost; the new layer has all those of the old one."
+
+
+def _failed(got) -> bool:
+    return stumbled(got)
+
+
+def _same(a, b) -> bool:
+    """Whether two tensors, or Nones, are equal."""
+    if a is None or b is None:
+        return a is b
+    return a.shape == b.shape and torch.allclose(a.float(), b.float(), atol=1e-5)
+
+
+def _permuted(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a.flatten().sort().values, b.flatten().sort().values)
+
+
+def _shared(got, want, *_) -> bool:
+    return not _equal(got["old"], want["old"]) or got["bytes"] > want["bytes"]
+
+
+def _equal(got: dict, want: dict, *names: str) -> bool:
+    """Whether two states agree in the tensors of these names (none: all), where they should be there."""
+    return all(_same(got.get(name), t) for name, t in want.items() if name in names or not names)
+
+
+def _inputs(got, want, spec) -> list[tuple[int, int, int]]:
+    """Inputs of each convolution and linear layer: yours, expected, and those of the old chain."""
+    old = [o.get("in_channels", o.get("in_features")) for _, kind, o in spec if kind in ("Conv2d", "Linear")]
+    return [(g[1][1], w[1][1], o) for g, w, o in zip(got["layers"], want["layers"], old, strict=True)]
+
+
+def _behind_whole(got, want, spec, keep) -> bool:
+    """Whether the first layer with a wrong number of inputs stands behind one that is not pruned."""
+    names = [name for name, kind, _ in spec if kind in ("Conv2d", "Linear")]
+    wrong = [i for i, (mine, right, _) in enumerate(_inputs(got, want, spec)) if mine != right]
+    return bool(wrong) and wrong[0] > 0 and names[wrong[0] - 1] not in keep
+
+
+def _spread(spec, keep) -> bool:
+    """Whether a linear layer reads a pruned convolution, several columns a channel."""
+    layers = [(name, o) for name, kind, o in spec if kind in ("Conv2d", "Linear")]
+    made = [(name, o.get("out_channels"), o.get("in_features")) for name, o in layers]
+    pairs = itertools.pairwise(made)
+    return any(first[0] in keep and first[1] and second[2] and second[2] > first[1] for first, second in pairs)
+
+
+def _outputs(layers) -> list[int]:
+    return [shape[0] for _, shape in layers]
+
+
+SYMPTOMS: dict[str, dict] = {
+    "filter_importance": {
+        "The scores ran along the wrong axis: a filter is weight[o], so one score an output channel.": (
+            lambda got, want, w, *_: isinstance(got, Tensor) and got.shape != (len(w),)
+        ),
+    },
+    "taylor_importance": {
+        "Channel and batch are mixed up: axis 0 is the batch, axis 1 the channels.": lambda got, want, a, g: (
+            got.shape != want.shape and got.shape == (len(a),)
+        ),
+        "A linear layer has no axes of space: `[N, C]` is allowed.": lambda got, want, a, g: (
+            _failed(got) and a.dim() == 2
+        ),
+    },
+    "shrink_conv": {
+        "The groups were lost: a depthwise layer keeps as many groups as channels, and either index decides both.": (
+            lambda got, want, options, *_: (
+                options.get("groups", 1) > 1
+                and (_failed(got) or got["settings"]["groups"] != want["settings"]["groups"])
+            )
+        ),
+        "Nothing was removed: the new layer has as many channels as the old one.": lambda got, want, options, *_: (
+            got["settings"] != want["settings"]
+            and all(got["settings"][side] == options[side] for side in ("in_channels", "out_channels"))
+        ),
+        "The bias was lost: it loses the same entries as the outputs.": lambda got, want, *_: (
+            _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+        ),
+        "The same weights stand in another order: `keep` says the order, too.": lambda got, want, *_: (
+            not _equal(got["state"], want["state"], "weight")
+            and _permuted(got["state"]["weight"], want["state"]["weight"])
+        ),
+        "An index was used on the wrong axis: outputs are axis 0 of the weight, inputs axis 1.": (
+            lambda got, want, *_: isinstance(got, IndexError) or not _equal(got["state"], want["state"], "weight")
+        ),
+        SETTINGS: lambda got, want, *_: got["settings"] != want["settings"],
+        SHARED: _shared,
+    },
+    "shrink_batchnorm": {
+        "The buffers were forgotten: running mean, running variance and the counter belong to the layer as well.": (
+            lambda got, want, *_: (
+                not _equal(got["state"], want["state"], "running_mean", "running_var", "num_batches_tracked")
+            )
+        ),
+        SETTINGS: lambda got, want, *_: got["settings"] != want["settings"],
+        "Gamma or beta was forgotten.": lambda got, want, *_: not _equal(got["state"], want["state"], "weight", "bias"),
+        SHARED: _shared,
+    },
+    "shrink_linear": {
+        "`spatial` was ignored: each channel is `spatial` neighbouring columns.": (
+            lambda got, want, state, keep_in, keep_out, spatial: (
+                spatial > 1 and keep_in is not None and (_failed(got) or got["settings"]["in_features"] == len(keep_in))
+            )
+        ),
+        "The columns are in interleaved order: those of channel c are c * spatial to (c + 1) * spatial - 1.": (
+            lambda got, want, state, keep_in, keep_out, spatial: (
+                spatial > 1
+                and got["state"]["weight"].shape == want["state"]["weight"].shape
+                and not _equal(got["state"], want["state"], "weight")
+            )
+        ),
+        "The bias was lost: it loses the same entries as the outputs.": lambda got, want, *_: (
+            _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+        ),
+        SHARED: _shared,
+    },
+    "prune_chain": {
+        "The channels are still there: the layers that `keep` names have fewer outputs.": lambda got, want, *_: (
+            _outputs(got["layers"]) != _outputs(want["layers"])
+        ),
+        "The next layer was not shrunk: it reads only the channels that are left.": lambda got, want, what, spec, *_: (
+            any(mine == old != right for mine, right, old in _inputs(got, want, spec))
+        ),
+        "A layer that `keep` does not name keeps all its channels, and the layer behind it reads all of them.": (
+            lambda got, want, what, spec, state, keep, *_: (
+                (isinstance(got, KeyError) and str(got).strip("'\"") in {name for name, *_ in spec} - set(keep))
+                or _behind_whole(got, want, spec, keep)
+            )
+        ),
+        "The next layer has the wrong number of inputs: behind a flatten each channel is H * W columns.": (
+            lambda got, want, what, spec, *_: any(mine != right for mine, right, _ in _inputs(got, want, spec))
+        ),
+        "The batch norm was not shrunk: it belongs to the channels of the layer before it.": lambda got, want, *_: (
+            got["batch norms"] != want["batch norms"]
+        ),
+        "The old model was changed; work on copies.": lambda got, want, *_: not _equal(got["old"], want["old"]),
+        "Layers that were not pruned are shared with the old model: copy them, training the new one changes it.": (
+            lambda got, want, *_: (
+                _equal(got["old"], want["old"])
+                and not _equal(
+                    got["old after the new one was filled with 9"], want["old after the new one was filled with 9"]
+                )
+            )
+        ),
+        "The flatten order is wrong: a channel is H * W neighbouring columns of the linear layer, c * H * W and on.": (
+            lambda got, want, what, spec, state, keep, *_: (
+                isinstance(got["output"], Tensor)
+                and not torch.allclose(got["output"], want["output"], atol=1e-4)
+                and _spread(spec, keep)
+            )
+        ),
+    },
+    "slimming_penalty": {
+        "A batch norm with affine=False has no gamma: its weight is None.": lambda got, want, gammas, strength: (
+            isinstance(got, Exception) and "NoneType" in str(got) and any(g is None for g in gammas)
+        ),
+        "No gradient reaches gamma: .data, .detach() or .item() cut the penalty off.": lambda got, want, *_: (
+            not _failed(got)
+            and abs(got["penalty"] - want["penalty"]) < 1e-4
+            and any(w is not None and g is None for g, w in zip(got["gradients"], want["gradients"], strict=True))
+        ),
+        "The betas (bn.bias) are in it, too; the penalty is on gamma alone.": lambda got, want, gammas, strength: (
+            abs(got["penalty"] - want["penalty"] - strength * sum(len(g) for g in gammas if g is not None)) < 1e-4
+            and any(g is not None for g in gammas)
+        ),
+        "The absolute value is missing.": lambda got, want, gammas, strength: (
+            abs(got["penalty"] - strength * sum(g.sum().item() for g in gammas if g is not None)) < 1e-4
+        ),
+        "Other layers than BatchNorm2d count as well.": lambda got, want, *_: got["gradients elsewhere"] > 0,
+    },
+    "coupled_groups": {
+        "A layer is in two groups: chains of adds were not merged into one group.": lambda got, want, graph: (
+            len({name for group in got for name in group}) < sum(len(group) for group in got)
+        ),
+        "Nodes without inputs are named; only conv and linear layers are.": lambda got, want, graph: any(
+            graph[name][0] not in ("conv", "linear") for group in got for name in group
+        ),
+        "A group of one is no group: its layer is free.": lambda got, want, graph: any(len(group) < 2 for group in got),
+    },
+    "channels_for_macs": {
+        "The indices should ascend.": lambda got, want, *_: all(_same(got[n].sort().values, want[n]) for n in want),
+    },
+}

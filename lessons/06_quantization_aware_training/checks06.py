@@ -1,0 +1,482 @@
+"""What the test cells of lesson 06 call: models and layers from plain data, arithmetic to trust, mistakes."""
+
+import contextlib
+import io
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from bonsai import models
+from bonsai.testing import difference, expect, require
+
+# Models and layers from plain data, for the checks --------------------------------------------------------------------
+
+
+class Skip(nn.Module):
+    """`x + inner(x)`: a module that is no Sequential, with layers inside."""
+
+    def __init__(self, *inner: nn.Module):
+        super().__init__()
+        self.inner = nn.Sequential(*inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(x)
+
+
+def network(spec, state: dict[str, Tensor] | None = None) -> nn.Module:
+    """`models.network` with this lesson's own modules, and the weights of `state`."""
+    model = models.network(spec, {"Skip": lambda inner: Skip(*[network(item) for item in inner])})
+    if state is not None:
+        model.load_state_dict(state)
+    return model
+
+
+def random_state(spec, seed: int) -> dict[str, Tensor]:
+    """Weights for `network(spec)`."""
+    return models.random_state(network(spec), seed)
+
+
+def _near_half(value: float) -> bool:
+    return abs(value - math.floor(value) - 0.5) < 0.05
+
+
+def _clear(w: Tensor, bits: int, rng: torch.Generator) -> None:
+    """Fill a weight, of steps that differ by channel, with no value near the middle between two codes."""
+    largest = 2 ** (bits - 1) - 1
+    steps = 2.0 ** (torch.arange(len(w)).remainder(5) - 4.0).reshape(-1, *[1] * (w.dim() - 1))
+    units = torch.randint(-largest, largest + 1, w.shape, generator=rng) + 0.8 * torch.rand(w.shape, generator=rng)
+    units = (units - 0.4).clamp(-largest, largest)
+    units.flatten(1)[:, 0] = largest * torch.tensor([1.0, -1.0])[torch.arange(len(w)) % 2]
+    w.copy_(units * steps)
+
+
+def clear_state(spec, bits: int, seed: int) -> dict[str, Tensor]:
+    """Weights for `network(spec)` (no batch norm) that lie clearly at one of the codes of `bits`."""
+    rng = torch.Generator().manual_seed(seed)
+    state = network(spec).state_dict()
+    for t in state.values():
+        if t.dim() > 1:
+            _clear(t, bits, rng)
+        else:
+            t.copy_(torch.randn(t.shape, generator=rng))
+    return state
+
+
+def layer_case(spec: tuple, shape: tuple, bits: tuple[int, int], ranges: list[tuple[float, float]], seed: int) -> tuple:
+    """Weights and batches for a layer in which no value lies near the middle between two codes.
+
+    Args:
+        ranges: least and largest value of each batch; the last batch is for eval mode and moves nothing.
+
+    Returns:
+        the state of `network(spec)`, and the batches.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    top = 2 ** bits[1] - 1
+    jitter: Callable = lambda shape: 0.8 * torch.rand(shape, generator=rng) - 0.4  # noqa: E731
+    state = network(spec).state_dict()
+    _clear(state["weight"], bits[0], rng)
+    if "bias" in state:
+        state["bias"].copy_(torch.randn(state["bias"].shape, generator=rng))
+    batches, low, high = [], math.nan, math.nan
+    for i, (least, most) in enumerate(ranges):
+        if i < len(ranges) - 1:
+            low = least if i == 0 else 0.9 * low + 0.1 * least
+            high = most if i == 0 else 0.9 * high + 0.1 * most
+        step = (max(high, 0.0) - min(low, 0.0)) / top
+        ends = [least / step, most / step]
+        if any(_near_half(v) for v in (*ends, -min(low, 0.0) / step)):
+            others = [(a * (1 + 0.007 * j), b * (1 + 0.004 * j)) for j, (a, b) in enumerate(ranges, 1)]
+            return layer_case(spec, shape, bits, others, seed)
+        codes = torch.round(ends[0] + (ends[1] - ends[0]) * torch.rand(shape, generator=rng))
+        x = ((codes + jitter(shape)) * step).clamp(least, most)
+        x.view(-1)[[1, 4]] = torch.tensor([least, most])
+        batches.append(x)
+    return state, batches
+
+
+def layer_facts(layer: Any, other: nn.Module, module: nn.Module, batches: list[Tensor]) -> dict:
+    """What a layer with fake quantization says and does, as plain data.
+
+    Args:
+        other: one of the same kind, made of a module with other weights; it is given the state of the first.
+        batches: the first three in training, the last one in eval mode.
+    """
+    told: dict = {"parameters": sorted(name for name, _ in layer.named_parameters())}
+    told["bits"] = [int(layer.bits_w), int(layer.bits_a)]
+    told["before"] = {name: t.clone() for name, t in module.state_dict().items()}
+    told["scale"], told["fake"] = layer.weight_scale().detach().clone(), layer.fake_weight().detach().clone()
+    try:
+        told["untrained"] = layer.eval()(batches[-1]).detach()
+        layer.train()
+        told["outputs"], told["qparams"] = [], []
+        for x in batches[:-1]:
+            x = x.clone().requires_grad_()
+            layer.zero_grad()
+            y = layer(x)
+            (y * _ramp(y)).sum().backward()
+            told["outputs"].append(y.detach())
+            told["qparams"].append([float(v) for v in layer.act_qparams()])
+        told["gradients"] = {name: _grad(p) for name, p in layer.named_parameters()} | {"x": _grad(x)}
+        layer.eval()
+        told["eval"] = layer(batches[-1]).detach()
+        layer(10 * batches[-1])
+        told["frozen"] = [float(v) for v in layer.act_qparams()]
+        told["types"] = [isinstance(layer.act_qparams()[i], (float, int)[i]) for i in (0, 1)]
+        try:
+            other.load_state_dict(layer.state_dict())
+            told["loaded"] = other.eval()(batches[-1]).detach()
+        except RuntimeError as error:
+            told["loaded"] = f"{error!s:.150}"
+    except NotImplementedError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        told["error"] = f"{type(error).__name__}: {error!s:.90}"
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.add_(1)
+    told["after"] = {name: t.clone() for name, t in module.state_dict().items()}
+    return told
+
+
+def _ramp(y: Tensor) -> Tensor:
+    """An upstream gradient of size 1 that differs everywhere."""
+    return torch.cos(torch.arange(y.numel(), dtype=torch.float32)).reshape(y.shape)
+
+
+def _grad(t: Tensor) -> Tensor | None:
+    return None if t.grad is None else t.grad.clone()
+
+
+@contextmanager
+def one_line(what: str) -> Iterator[None]:
+    """Many checks under one name: only the last line is printed, or the failure raised."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+    print(f"✓ {what}")
+
+
+def check_layer(told: dict, spec: tuple, state: dict, bits: tuple[int, int], batches: list[Tensor], what: str) -> None:
+    """Compare what `layer_facts` says with the library's fake quantization, and print one line."""
+    with one_line(what):
+        _check_layer(told, spec, state, bits, batches, what)
+
+
+def _check_layer(told: dict, spec: tuple, state: dict, bits: tuple[int, int], batches: list[Tensor], what: str) -> None:
+    largest, top = 2 ** (bits[0] - 1) - 1, 2 ** bits[1] - 1
+    w = state["weight"].clone().requires_grad_()
+    biased = {"bias": state["bias"].clone().requires_grad_()} if "bias" in state else {}
+    names = sorted(["weight", *biased])
+    require(
+        told["parameters"] == names,
+        f"{what}: expected the parameters {names}, yours {told['parameters']}: {PARAMETERS}",
+    )
+    expect(told["bits"], list(bits), f"{what}: bits_w and bits_a")
+    scales = w.detach().flatten(1).abs().amax(1) / largest
+    per_tensor = "this is one scale per tensor; each output channel has its own."
+    got = told["scale"]
+    expect(
+        got, scales, f"{what}: weight_scale()",
+        {
+            per_tensor: lambda got: got.numel() == 1 or (got.flatten() == got.flatten()[0]).all(),
+            "the scale is max|w| / Q with Q = 2**(bits-1) - 1.": lambda got: bool((got < scales).all()),
+            "the channels of a weight are its axis 0.": lambda got: got.shape != scales.shape,
+        }, tol=_close(scales),
+    )  # fmt: skip
+    zeros = torch.zeros(len(w), dtype=torch.int32)
+    fake = torch.fake_quantize_per_channel_affine(w, scales, zeros, 0, -largest, largest)
+    expect(told["fake"], fake.detach(), f"{what}: fake_weight()", tol=_close(fake.detach()))
+    require(
+        "error" not in told,
+        f"{what}: the layer failed; perhaps a setting was lost (stride, padding, groups …): {told.get('error')}",
+    )
+
+    model = network(spec)
+
+    def run(x: Tensor) -> Tensor:
+        weight, bias = fake, biased.get("bias")
+        return torch.func.functional_call(model, {"weight": weight} | ({} if bias is None else {"bias": bias}), (x,))
+
+    def zero_padded() -> Tensor:
+        assert isinstance(model, nn.Conv2d)
+        bias = state.get("bias")
+        return F.conv2d(batches[-1], fake.detach(), bias, model.stride, model.padding, model.dilation, model.groups)
+
+    size = fake.detach().flatten(1).abs().sum(1).max().item()
+    plain = run(batches[-1]).detach()
+    limit = 1e-5 * size * max(b.abs().max().item() for b in batches) + 1e-6  # float32 sums in another order
+    lost = {
+        "a setting was lost: stride, padding, dilation, groups and padding_mode stay those of the convolution.": (
+            lambda got: isinstance(model, nn.Conv2d) and (got.shape != plain.shape or _same(got, zero_padded()))
+        ),
+        "the bias was lost.": lambda got: _same(got, run(batches[-1]).detach() - _channels(biased.get("bias"), plain)),
+    }
+    passed = {
+        "before the first training batch the input passes through unrounded.": lambda got: got.shape == plain.shape
+    }
+    expect(told["untrained"], plain, f"{what}: eval before any training", lost | passed, _limit(plain, limit))
+
+    low, high = math.nan, math.nan
+    for i, x in enumerate(batches[:-1]):
+        current = x.min().item(), x.max().item()
+        earlier = (low, high)
+        low = current[0] if i == 0 else 0.9 * low + 0.1 * current[0]
+        high = current[1] if i == 0 else 0.9 * high + 0.1 * current[1]
+        right = _qparams(low, high, top)
+        wrong: dict = {
+            "this is the range of the last batch alone; average it with momentum 0.9.": _qparams(*current, top),
+            "momentum weighs the old range: 0.9 * old + 0.1 * new.": _qparams(
+                0.1 * earlier[0] + 0.9 * current[0], 0.1 * earlier[1] + 0.9 * current[1], top
+            ),
+            "the zero point was cut off; it is round(-low / scale).": [
+                right[0],
+                float(int(_zero_point(low, high, top))),
+            ],
+            "the range did not move in training.": _qparams(*earlier, top) if i else [math.nan, 0.0],
+        }
+        expect(told["qparams"][i], right, f"{what}: act_qparams() after batch {i + 1}", wrong, tol=1e-6)
+        x = x.clone().requires_grad_()
+        y = run(torch.fake_quantize_per_tensor_affine(x, right[0], int(right[1]), 0, top))
+        late = {"the range is updated before it is used.": lambda got, i=i: i > 0 or got.shape == plain.shape}
+        expect(told["outputs"][i], y.detach(), f"{what}: output of batch {i + 1}", late, _limit(y, limit))
+        grads = torch.autograd.grad((y * _ramp(y)).sum(), [w, x, *biased.values()], retain_graph=True)
+    for name, right_grad in zip(("weight", "x", "bias"), grads, strict=False):
+        wrong = {"no gradient arrives: where did the graph break?": lambda got: got is None}
+        near = 1e-4 * right_grad.abs().max().item() + 1e-6
+        expect(told["gradients"][name], right_grad, f"{what}: gradient of {name}", wrong, _limit(right_grad, near))
+    moved = {"the observer moves in eval mode; there the range is frozen.": lambda got: True}
+    expect(told["frozen"], right, f"{what}: act_qparams() after eval batches", moved, tol=1e-6)
+    require(told["types"] == [True, True], f"{what}: act_qparams() is a float and an int")
+    y = run(torch.fake_quantize_per_tensor_affine(batches[-1], right[0], int(right[1]), 0, top)).detach()
+    expect(told["eval"], y, f"{what}: output in eval mode", moved, _limit(y, limit))
+    lost = {"the range does not travel in the state_dict: use buffers that are there from the start.": lambda got: True}
+    expect(told["loaded"], y, f"{what}: a second layer with this state_dict", lost, _limit(y, limit))
+    shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
+    expect(told["after"], told["before"], f"{what}: the float module after the layer was changed", shared)
+
+
+def _channels(bias: Tensor | None, like: Tensor) -> Tensor:
+    if bias is None:
+        return torch.full_like(like, math.nan)
+    return bias.detach().reshape(1, -1, *[1] * (like.dim() - 2)) if like.dim() == 4 else bias.detach()
+
+
+def _same(a, b) -> bool:
+    return difference(a, b, 1e-4) is None
+
+
+def _close(t: Tensor) -> Tensor:
+    """A float32 division or product may differ in its last bits."""
+    return 1e-6 * t.abs() + 1e-12
+
+
+def _limit(like: Tensor, value: float) -> Tensor:
+    return torch.full(like.shape, value, dtype=torch.float64)
+
+
+def _qparams(low: float, high: float, top: int) -> list[float]:
+    low, high = min(low, 0.0), max(high, 0.0)
+    if not high > low:
+        return [1.0, 0.0]
+    step = (high - low) / top
+    return [step, float(min(max(round(-low / step), 0), top))]
+
+
+def modes(model: nn.Module) -> list[bool]:
+    """Whether each module is in training mode."""
+    return [m.training for m in model.modules()]
+
+
+def _folded(conv: dict, bn: dict, eps: float) -> tuple[Tensor, Tensor]:
+    gain = bn["weight"] / (bn["running_var"] + eps).sqrt()
+    bias = conv.get("bias", torch.zeros(len(gain)))
+    return conv["weight"] * gain.reshape(-1, 1, 1, 1), bn["bias"] + (bias - bn["running_mean"]) * gain
+
+
+def folded_layers(spec, state: dict[str, Tensor]) -> list[tuple[Tensor, Tensor | None]]:
+    """Weight and bias of each layer of `network(spec)` in order, a batch norm directly behind a convolution folded."""
+    flat: list[tuple[nn.Module, str, nn.Module | None]] = []
+    model = network(spec)
+    follows: dict[nn.Module, tuple[str, nn.Module]] = {}
+    for name, sequence in model.named_modules():
+        if isinstance(sequence, nn.Sequential):
+            children = list(sequence.named_children())
+            for (_, first), (second_name, second) in itertools.pairwise(children):
+                follows[first] = f"{name}.{second_name}".lstrip("."), second
+    for name, m in model.named_modules():
+        if isinstance(m, (nn.Conv2d, nn.Linear)):
+            flat.append((m, name, None))
+    found: list[tuple[Tensor, Tensor | None]] = []
+    for m, name, _ in flat:
+        part = {k: state[f"{name}.{k}".lstrip(".")] for k in m.state_dict()}
+        after_name, after = follows.get(m, ("", None))
+        if isinstance(m, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+            found.append(_folded(part, {k: state[f"{after_name}.{k}"] for k in after.state_dict()}, after.eps))
+        else:
+            found.append((part["weight"], part.get("bias")))
+    return found
+
+
+def codes_of(w: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Codes and scales per output channel, one weight at a time."""
+    largest = 2 ** (bits - 1) - 1
+    rows, scales = [], []
+    for row in w.flatten(1).tolist():
+        step = float(np.float32(max(map(abs, row)))) / largest or 1.0
+        rows.append([max(-largest, min(largest, round(v / step))) for v in row])
+        scales.append(step)
+    return torch.tensor(rows).reshape(w.shape), torch.tensor(scales)
+
+
+# How mistakes show in a result, for `check`: functions of the result, the right value and the arguments. --------------
+
+PARAMETERS = "the weight and, if there is one, the bias are copied as Parameters; ranges are buffers."
+MUTATED = "The float model was changed; work on a copy."
+LEFT = "A BatchNorm2d behind a convolution is left; fold it into the convolution first."
+NESTED = "Layers inside nested modules were left as they are."
+
+
+def _names(got: dict, *wanted: str) -> int:
+    return sum(got["kinds"].count(name) for name in wanted)
+
+
+SYMPTOMS: dict[str, dict] = {
+    "FakeQuantize": {
+        "The input was changed; work on a copy.": lambda got, want, *_: not torch.equal(got["x"], want["x"]),
+        "The clamp is missing: codes stop at qmin and qmax.": lambda got, want, x, scale, zero, qmin, qmax, up: bool(
+            (torch.round(got["y"] / scale) + zero).gt(qmax).any()
+            or (torch.round(got["y"] / scale) + zero).lt(qmin).any()
+        ),
+        "The gradient is zero everywhere: rounding has derivative 0, so write the backward pass yourself.": (
+            lambda got, want, *_: difference(got["y"], want["y"], 1e-5) is None and not got["gradient"].any()
+        ),
+        "The gradient is 1 everywhere, also where the value was clipped.": lambda got, want, x, s, z, qmin, qmax, up: (
+            difference(got["y"], want["y"], 1e-5) is None and torch.equal(got["gradient"], up)
+        ),
+        "The gradient that arrives is multiplied by the mask; yours is the mask alone.": lambda got, want, *_: (
+            difference(got["y"], want["y"], 1e-5) is None
+            and bool(((got["gradient"] == 0) | (got["gradient"] == 1)).all())
+        ),
+        "The scale got a gradient; it has none here.": lambda got, want, *_: bool(got["scale gradient"].any()),
+        "Inside or clipped is decided by the rounded code: a code equal to qmin or qmax is inside.": (
+            lambda got, want, *_: difference(got["y"], want["y"], 1e-5) is None
+        ),
+    },
+    "two calls": {
+        "Of two calls before one backward, one got the gradient of the other: what backward needs belongs to its own "
+        "call (ctx), not to the class.": lambda got, want, *_: (
+            difference(got["values"], want["values"], 1e-5) is None
+            and difference(got["gradients"], want["gradients"], 1e-5) is not None
+        ),
+    },
+    "LSQ": {
+        "There is no parameter `step`: it exists from construction.": lambda got, want, *_: (
+            got["names"] != want["names"]
+        ),
+        "The Parameter was replaced at the first forward, so an optimizer holds the old one: set its data.": (
+            lambda got, want, *_: (
+                abs(got["held"] - want["first"]) > 1e-4 * want["first"] > abs(got["first"] - want["first"])
+            )
+        ),
+        "The first step is 2 mean|x| / sqrt(qmax).": lambda got, want, *_: (
+            abs(got["first"] - want["first"]) > 1e-4 * want["first"]
+        ),
+        "In eval mode the first forward leaves the step as it was made; it sets it in either mode.": (
+            lambda got, want, *_: (
+                abs(got["first"] - want["first"])
+                <= 1e-4 * want["first"]
+                < abs(got["first in eval mode"] - want["first in eval mode"])
+            )
+        ),
+        "The step was initialised again: a flag in the state_dict remembers the first forward.": lambda got, want, *_: (
+            any(abs(got[k] - want[k]) > 1e-4 * want[k] for k in ("second", "loaded"))
+        ),
+        "No gradient reaches the step.": lambda got, want, *_: (
+            difference(got["y"], want["y"], 1e-4) is None and got["step gradient"] == 0
+        ),
+        "The gradient of the step is unscaled: multiply it by 1 / sqrt(numel * qmax).": (
+            lambda got, want, first, x, step, up, bits, signed: (
+                abs(got["step gradient"] / (x.numel() * _top(bits, signed)) ** 0.5 - want["step gradient"])
+                <= 1e-3 * abs(want["step gradient"])
+            )
+        ),
+    },
+    "prepare_qat": {
+        "The float model was changed; work on a copy.": lambda got, want, *_: any(
+            difference(got["after"][k], want["after"][k]) for k in want["after"]
+        ),
+        LEFT: lambda got, want, *_: _names(got, "BatchNorm2d") > want["left"],
+        NESTED: lambda got, want, *_: _names(got, "Linear", "Conv2d") > 0 or len(got["layers"]) != len(want["layers"]),
+        "A batch norm that follows no convolution stays as it is.": lambda got, want, *_: (
+            _names(got, "BatchNorm2d") < want["left"]
+        ),
+        "The result is to be in train mode.": lambda got, want, *_: not all(got["training"]),
+        "bits_w and bits_a are mixed up.": lambda got, want, *_: got["bits"] != want["bits"],
+    },
+    "convert": {
+        "A layer is missing, or one too many: every QATLinear and QATConv2d, at any depth.": lambda got, want, *_: (
+            set(got) != set(want)
+        ),
+        "codes is int8, of the shape of the weight.": lambda got, want, *_: any(
+            g["dtype"] != "torch.int8" or g["codes"].shape != w["codes"].shape
+            for g, w in zip(got.values(), want.values(), strict=True)
+        ),
+        "scale is the one that the codes were made with: it was recomputed after rounding.": lambda got, want, *_: (
+            all(difference(g["codes"], w["codes"]) is None for g, w in zip(got.values(), want.values(), strict=True))
+            and any(
+                difference(g["scale"], w["scale"], 1e-4) is not None
+                for g, w in zip(got.values(), want.values(), strict=True)
+            )
+        ),
+        "The scale is that of 8 bits, max|w| / 127, whatever bits_w is.": lambda got, want, spec, state, bits, *_: (
+            bits[0] < 8
+            and all(difference(127 * g["scale"], _steps(bits) * w["scale"], 1e-4) is None for g, w in pairs(got, want))
+        ),
+        "The codes were cut off; a number that is nearly whole is to be rounded.": lambda got, want, *_: all(
+            bool(((w["codes"] - g["codes"]) * w["codes"].sign()).isin(torch.tensor([0, 1])).all())
+            for g, w in pairs(got, want)
+        ),
+        "Codes of a wrong channel axis: scale[o] belongs to codes[o].": lambda got, want, spec, state, *_: (
+            (isinstance(got, RuntimeError) and "must match" in str(got))
+            or any(_turned(g, state[f"{name}.weight"]) for name, g in got.items())
+        ),
+    },
+}
+
+
+def _zero_point(low: float, high: float, top: int) -> float:
+    """-low / scale before it is rounded, of the range widened to hold 0."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    return -low * top / (high - low) if high > low else 0.0
+
+
+def _steps(bits) -> int:
+    return 2 ** (bits[0] - 1) - 1
+
+
+def pairs(got: dict, want: dict) -> list[tuple[dict, dict]]:
+    """What came and what should come, layer by layer."""
+    return [(got[name], layer) for name, layer in want.items()]
+
+
+def _turned(layer: dict, w: Tensor) -> bool:
+    """Whether the codes are those of a scale that runs along another axis than the first."""
+    for axis in range(1, w.dim()):
+        if w.shape[axis] == len(layer["scale"]):
+            shape = [-1 if a == axis else 1 for a in range(w.dim())]
+            codes = torch.round(w / layer["scale"].reshape(shape)).clamp(-128, 127)
+            if torch.equal(codes, layer["codes"].float()):
+                return True
+    return False
+
+
+def _top(bits: int, signed: bool) -> int:
+    return 2 ** (bits - 1) - 1 if signed else 2**bits - 1
