@@ -86,9 +86,9 @@ def main() -> None:
     console.print(table)
     console.print(
         f"Own work: {own:.2f} CPU s, the notebook's cells, pictures too, in one process that had imported the "
-        "toolkit; demonstrations that no answer needs are not run when we grade. nbgrader: its two passes and the gradebook, in the grader's process. start: processes that import "
-        "torch. answers: the learner's processes. tests: the test process. "
-        "Stock nbgrader runs all of it in one kernel, shown under start."
+        "toolkit; demonstrations that no answer needs are not run when we grade. nbgrader: its two "
+        "passes and the gradebook, in the grader's process. start: processes that import torch. answers: the "
+        "learner's processes. tests: the test process. Stock nbgrader runs all of it in one kernel, shown under start."
     )
 
 
