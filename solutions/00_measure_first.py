@@ -754,6 +754,8 @@ require(_real["ratio_p50"] > 1, f"A sleeps for 20 ms and B makes a short list, w
 
 # %% [markdown]
 # Before you believe a ratio, measure the **noise floor**: compare a model with itself. Whatever differs from 1 there is noise, and a speed-up smaller than that is none.
+#
+# <details><summary><b>Predict first.</b> resnet8 does 21 times the MACs of LeNet-300-100. Will it take 21 times as long with one image? And with 64?</summary>With one image less than half of that, since each call has its fixed price, for the small network too. With 64 images about as much: MACs foretell time where arithmetic is what takes the time.</details>
 
 # %% tags=["nbval-ignore-output"]
 def versus(a, b, x, rounds=40):
@@ -886,6 +888,8 @@ check_errors(ValueError, pareto_front, ([], [1]), ([1], []), ([1.0, 2.0, 3.0], [
 
 # %% [markdown]
 # The fronts of our four networks, by bytes and by MACs, with the validation accuracy:
+#
+# <details><summary><b>Predict first.</b> Will any of the four networks stand on both fronts?</summary>The most accurate one always does: nothing dominates the best score. Of the others none does here.</details>
 
 # %%
 names = list(networks)
@@ -1110,6 +1114,11 @@ for key, row in measure.checklist(reports["lenet_5"], reports["small_cnn"], goal
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. Take two programs of your own, two ways to sort or two ways to read a file, and find out which is faster, so that a colleague would believe it: in turns, with quartiles, on a quiet and on a busy machine. How small may a difference be before you stop believing your own ratio?
 
 # %% [markdown]
 # ## References

@@ -852,6 +852,8 @@ check(integer_linear, _cases, _exact, {
 
 # %% [markdown]
 # Now the whole network with integers: each layer's codes feed the next. ReLU costs nothing, since the output range starts at 0 and the clamp does its work. The last layer keeps negative values, so its range comes from the data.
+#
+# <details><summary><b>Predict first.</b> Weights, inputs and outputs of three layers are rounded, and nothing is float in between. How many points does that cost?</summary>Less than one. The errors have both signs, and most of them cancel in sums of hundreds of products.</details>
 
 # %%
 def integer_network(images):
@@ -1093,6 +1095,8 @@ require(_fp32_accuracy - _accuracy <= 1, f"expected accuracy within 1 point of {
 # ## 9. All formats in one table
 #
 # Each file is really written and read back. The test images were used for no choice above, and this is the only time we look at them. FP16 is what you get without any of this lesson.
+#
+# <details><summary><b>Predict first.</b> Order the five formats by accuracy before you look.</summary>You cannot, and neither can these test images: from FP32 to int8 the differences are smaller than the standard error √(p(1 − p)/n) of such a measurement. Compute it; only int4 lies lower by more.</details>
 
 # %%
 import tempfile
@@ -1219,6 +1223,11 @@ print(f"{'yours, int4 groups of 64':32} {sizes['int4, groups of 64']:8,}   {accu
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. A group of 64 pays one scale for 64 weights. Try groups of 16 to 256 at 2, 3 and 4 bits, draw bytes against validation accuracy, and mark the front. Is a smaller group with fewer bits ever better than a larger one with more? Then let `mse_clip` choose the threshold of each group: does the front move?
 
 # %% [markdown]
 # ## References

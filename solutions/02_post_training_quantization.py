@@ -736,6 +736,8 @@ check(correct_bias_of, _cases, _corrected, {
 
 # %% [markdown]
 # Three bits for every weight of our network, layer after layer, each corrected on the calibration images as they arrive through the layers before it. No label is used and nothing is trained.
+#
+# <details><summary><b>Predict first.</b> No label, no training, only a new bias for each channel: how much of what three bits lose will come back?</summary>More than half of it. A good part of the damage at few bits is a shift that is the same for all images, and a bias can take that back.</details>
 
 # %%
 def rounded_weight(w, bits):
@@ -1305,6 +1307,8 @@ print(f"images lost {lost}, images won {won}: difference {lost - won}, standard 
 # A difference within about two standard errors is what chance alone would give. Whether it is acceptable is then a question for the application: which classes lose, what does an error cost, and is the drop below the limit that was agreed on *before* the measurement?
 #
 # **How small may the calibration set be?** Three draws for each size, at 8 bits and at 4.
+#
+# <details><summary><b>Predict first.</b> One, 16 or 256 images: which is best at 8 bits, and which at 4?</summary>At 8 bits it hardly matters. At 4 bits the smallest sets win here, and the text below says why.</details>
 
 # %%
 sizes = [1, 4, 16, 64, 256]
@@ -1325,6 +1329,8 @@ lesson02.draw_curves(sizes, {f"{bits} bits, mean of three draws": [sum(r) / 3 fo
 # At 8 bits a handful of images does. At 4 bits more images do not help, on the contrary: they bring more extreme values, min-max reaches for them, and the ruler becomes coarser for everyone. A better range would help (section 4), not more data.
 #
 # **Is it faster?** The same two models, in turns.
+#
+# <details><summary><b>Predict first.</b> Three quarters of the bytes are gone. Is the model faster?</summary>Slower: the layers round their inputs and then call the same FP32 convolution as before.</details>
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -1589,6 +1595,8 @@ check_errors(ValueError, assign_bits, ({"x": {8: 0.0, 4: 0.0}}, {"x": 1000}, 499
 
 # %% [markdown]
 # Mixed bit-widths against one width for all. The assignment was chosen on the first 2,000 validation images, so it is judged on the other 3,000.
+#
+# <details><summary><b>Predict first.</b> Can a network with 3 to 8 bits in its layers be smaller <em>and</em> better than one with 4 bits everywhere?</summary>Yes: compare rows of similar bytes. The sensitivities above say where bits are wasted.</details>
 
 # %%
 other_x, other_y = val_x[2000:], val_y[2000:]
@@ -1810,6 +1818,11 @@ lesson02.draw_speed(ratios, "FP32 in the same runtime")
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. Calibrate with the wrong images: one class only, images twice as dark, upside down, noise. At 8 bits and at 4, with min-max and with a percentile: what does the network forgive? Is there a single image that is better than a bad set of 256?
 
 # %% [markdown]
 # ## References

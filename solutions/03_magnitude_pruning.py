@@ -1026,6 +1026,8 @@ lesson03.draw_pattern({"50 % anywhere": magnitude_mask(corner, 0.5), "2:4": nm_m
 # *Picture: two masks of 12 rows and 24 columns with red lines between groups of four columns. On the left kept cells are scattered, with full and empty groups; on the right each group holds exactly two.*
 #
 # In practice: prune once, train again with the mask held. And the storage: two of four values, and for each a position of 2 bits, four positions in a byte. We really write it, with the values in float16 as the hardware has them, and read it back.
+#
+# <details><summary><b>Predict first.</b> Half of the weights go either way. What does the pattern 2:4 cost against half anywhere, before and after an epoch of training?</summary>Before training several points: some runs of four would rather keep three, others one. After the epoch it is within a point of the dense network.</details>
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
@@ -1429,6 +1431,8 @@ lesson03.draw_table({name: (size, accuracies[name]) for name, (_, size) in rows.
 # ## 13. When is sparse faster?
 #
 # A dense product reads its numbers in order and uses the processor's wide units. A sparse product skips zeros, but looks up where each value belongs. So there must be a density at which the two are equal. We measure one layer with 1024 inputs and outputs, dense and in CSR form, over the share of kept weights.
+#
+# <details><summary><b>Predict first.</b> At what share of zeros does the sparse product overtake the dense one: 50 %, 80 %, 95 %?</summary>The printed lines say where on your machine; at half zeros, at any rate, sparse loses.</details>
 
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(6)
@@ -1495,6 +1499,11 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. Which pixels does the pruned first layer still look at? Draw the number of kept weights of each pixel as a picture of 28 × 28, at 90 % and at 99 %, pruned at once, gradually, and by movement. Do the three agree? And what remains of the accuracy if the network may see only the hundred pixels with the most weights?
 
 # %% [markdown]
 # ## References

@@ -58,6 +58,8 @@ print(f"accuracy on the validation images: {dense_accuracy:.2f} %")
 
 # %% [markdown]
 # Set 60 % of everything to zero, in two ways: single weights scattered anywhere, as in lesson 03, and whole filters. Then build a third network that has only the remaining 40 % of the filters (its weights are random; the clock does not mind). Each is timed in turns with the dense one.
+#
+# <details><summary><b>Predict first.</b> Which of the three will be clearly faster than dense?</summary>Only the one whose filters are gone. A product with zero takes as long as any other.</details>
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -697,6 +699,8 @@ check(prune_chain_of, [a for a, _ in _all], [w for _, w in _all], {}, SYMPTOMS["
 
 # %% [markdown]
 # The proof on LeNet-5: keep the better half of everything by Taylor score, and compare the small network with the dense one whose other channels are zeroed. They agree to the last digits of float32. Accuracy is another matter.
+#
+# <details><summary><b>Predict first.</b> Half of the channels of every layer go, without training. How many points are lost?</summary>About a third of all images. And nothing was cut wrongly, as the comparison of logits shows: what is missing is training.</details>
 
 # %%
 best = lambda score, n: score.topk(n).indices.sort().values
@@ -1362,6 +1366,8 @@ check_errors(ValueError, prune_heads_of, (12, 6, _state, [6]), (12, 6, _state, [
 
 # %% [markdown]
 # Half of eight heads removed from one layer, checked against the zeroed heads and timed beside the whole layer (both through the same plain attention, batch 8, 64 tokens):
+#
+# <details><summary><b>Predict first.</b> Half of the heads: is the layer twice as fast?</summary>Nearly. All four products with weights shrink by half; what a call costs beside them does not.</details>
 
 # %%
 torch.manual_seed(0)
@@ -1444,6 +1450,11 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. The recipe keeps the same fraction of each convolution. Keep the MACs as they are and take more from one layer and less from the other; fine-tune each for the same number of steps, three seeds each. How much accuracy is in the distribution, and how much in the seed? Does the clock notice what the MACs do not?
 
 # %% [markdown]
 # ## References

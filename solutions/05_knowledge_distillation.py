@@ -566,6 +566,8 @@ lesson05.draw_losses(losses)
 # *Picture: loss over steps for both students. The labels' loss falls to nearly 0, because the student soon knows its 1,000 images by heart; the distilled student's loss falls and levels off.*
 #
 # One seed proves little. The same with three, the same number of steps for all, and a third student that sees the 40,000 images and only the teacher's *best guess*, as if it were a label:
+#
+# <details><summary><b>Predict first.</b> How much of the gain is in the teacher's best guess alone, and how much in its doubts?</summary>Nearly all of it is in the best guess, here.</details>
 
 # %%
 results = lesson05.load_results()
@@ -900,6 +902,8 @@ lesson05.draw_similarities({name: F.normalize(f.flatten(1), dim=1) @ F.normalize
 # *Picture: three matrices of 60 × 60 similarities. Ten bright squares on the diagonal are the classes; blocks beside it show classes that look alike. For the picture each pair is divided by the lengths of both, so that the diagonal is 1.*
 #
 # Which of the four is the best thing to imitate? One budget for all: the same 4,000 labelled images, the same steps, the same three seeds, and for hints, maps and similarities the labels' cross-entropy beside them, with fixed weights (1 for hints; 20 for maps and 3,000 for similarities, after the papers), none of them tuned by us. `data/make_lesson05.py` trained them once; the losses are those that you have just written.
+#
+# <details><summary><b>Predict first.</b> Hints, maps, similarities or logits: which student will be best?</summary>Similarities lead here and logits follow; hints and maps add less than their seeds differ. With weights that somebody has tuned, the order may be another.</details>
 
 # %%
 inside = results["methods"]
@@ -1084,6 +1088,8 @@ check(layers_from, _cases, _wanted, {_order: lambda s, k, m: _wanted(s, k, m, so
 
 # %% [markdown]
 # Three of six layers, before any training of the student: embedding, position, last norm and classifier are the teacher's, too.
+#
+# <details><summary><b>Predict first.</b> Keep three of six layers, and do not train: the first three, the last three, or every second one?</summary>The first three, by far: a layer understands what the one before it delivers. The last three alone are hardly better than guessing.</details>
 
 # %%
 six = lesson05.load_transformer()
@@ -1201,6 +1207,11 @@ print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. Give the student a worse teacher: the student of 1,000 labels, the ensemble, the best teacher with its answers shuffled among images of one class. What does a teacher pass on: right answers, doubts about this image, or just a softer target? Decide with three seeds.
 
 # %% [markdown]
 # ## References

@@ -780,6 +780,8 @@ _judge(*_case([("Conv2d", 1, 3, 3, {"stride": 2, "padding": 1, "bias": False}), 
 
 # %% [markdown]
 # Now train. 3-bit weights, 4-bit activations, two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is already trained. First the range observers alone see some batches: that is PTQ with your layers, and the value to compare with.
+#
+# <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before: most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest code is best for each weight alone, and not for their sum.</details>
 
 # %% tags=["nbval-ignore-output"]
 qat = prepare_qat(model, 3, 4)
@@ -985,6 +987,8 @@ require(_share >= 0.5, f"expected at least half of the {_lost:.1f} points that P
 
 # %% [markdown]
 # Now your own network of section 6, in integers. `lesson06.pack` writes the codes at 3 bits each, scales and biases as float32; `lesson06.IntegerModel` rounds each layer's input to codes, multiplies and adds nothing but integers, and scales the sum once. Is it the same network?
+#
+# <details><summary><b>Predict first.</b> Fake quantization computes with floats, the engine with integers. On how many of 5,000 images will they name another class?</summary>On none, or next to none: fake quantization was made to compute what the integers will.</details>
 
 # %% tags=["nbval-ignore-output"]
 layers = list(convert(qat).items())
@@ -1108,6 +1112,11 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. Take the bits away slowly: begin with 8-bit weights and end with 2, in the same number of steps. Against 2 bits from the first step on, with three seeds: is it better? And if not every layer gets the same number? (Lesson 02's `assign_bits` is waiting.)
 
 # %% [markdown]
 # ## References
