@@ -1434,9 +1434,9 @@ for size in (1, 64):
 lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
-# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input and for 64. Both curves rise as weights disappear and cross 1 somewhere between a half and a tenth; a dotted line marks the crossing.*
+# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input and for 64. Both curves rise as weights disappear and cross 1 somewhere between a half and a tenth; a dotted line marks the crossing of the second.*
 #
-# Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most weights are gone, and a network at 50 % sparsity becomes *slower* in sparse form. Lesson 04 removes whole channels in place of single weights; then every kernel is faster, without any special format.
+# Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most weights are gone, and a network at 50 % sparsity becomes *slower* in sparse form. Lesson 04 removes whole channels in place of single weights; then dense kernels have less to do, without any special format.
 #
 # ## Pitfalls
 #

@@ -93,8 +93,8 @@ lesson04.draw_zeros_and_holes()
 # *Picture: four weight matrices. Dense; with half of the weights zero at scattered places; with four of the eight rows zero; and with these rows removed. Only the last stores fewer numbers.*
 #
 # The kernel multiplies zeros as patiently as anything else. If the network with zero filters is a little faster, look at the
-# last two lines: it is not the convolution, it is the max pooling behind it, whose comparisons are quick where all values are
-# equal. Only the network that *lost* its filters is much faster. So pruning has two steps here: decide which channels go, and then really take them out.
+# last two lines: it is the max pooling behind the convolution that gains (its comparisons may be easier to foresee where all
+# values are equal), and not the convolution. Only the network that *lost* its filters is much faster. So pruning has two steps here: decide which channels go, and then really take them out.
 #
 # How much is there to win? A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an output of $H \times W$ costs
 #

@@ -10,7 +10,7 @@
 # - train a convolutional network with folded batch norms at 3-bit weights and 4-bit activations,
 # - turn the result into integers, prove that they compute the same, and run them in a real int8 runtime.
 #
-# **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy equals that of their full-precision baselines. After training alone, 3 bits
+# **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy equals that of their full-precision baselines; they learned their steps, and learned from a full-precision teacher as well (lesson 05). After training alone, 3 bits
 # cost a lot; the next cells show how much, and how far the tools of lesson 02 get.
 #
 # You need lesson 01 (scales and codes) and lesson 02 (calibration, folding). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
@@ -822,7 +822,7 @@ lesson06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 #
 # Read it from the left. At eight bits there is nothing to win, and training costs time for nothing. At four bits QAT wins back nearly all; at three it repairs what min-max ranges break, and comes out about where AdaRound does without any labels (the ladder of section 1). At two bits the largest absolute weight is a bad ruler (three codes, −1, 0 and 1, most weights become 0), and the learned step of section 4 (one for each layer, four codes from −2 to 1) earns its place. At three bits it came out
 # worse than the simple scale, but the comparison is not a fair one: one step for a layer against one scale for each channel,
-# and the paper's own results were trained longer.
+# and the paper trained longer, and reached its parity at three bits with a teacher's help.
 
 # %% [markdown]
 # ## 7. From fake to real: integers
