@@ -26,6 +26,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, fresh, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import lesson01
 from lesson01 import SYMPTOMS
 
@@ -1110,7 +1111,7 @@ ours = quantize(weights, scale_w, 0, -128, 127)
 print(f"codes that differ from yours: {(theirs.int_repr() != ours).sum().item()} of {ours.numel()}")
 
 # %% [markdown]
-# The replacement is **torchao**. `quantize_` swaps the weights of every linear layer in place; its int4 weight-only kernels need a GPU, so on a CPU we compare the two int8 recipes with your files. Latency is measured in turns with the FP32 model, one image at a time and 64 at a time; above 1 means faster than FP32.
+# The replacement is **torchao**. `quantize_` swaps the weights of every linear layer in place. First its two int8 recipes beside your files; its 4 bits come after. Latency is measured in turns with the FP32 model, one image at a time and 64 at a time; above 1 means faster than FP32.
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -1133,11 +1134,44 @@ print("model                               bytes   accuracy   faster, batch 1   
 for name, m in rows.items():
     spread = [f"{ratios[b][name][1]:.2f} ({ratios[b][name][0]:.2f}–{ratios[b][name][2]:.2f})" for b in (1, 64)]
     print(f"{name:32} {measure.size_bytes(m.state_dict()):8,}   {measure.accuracy(m, test_x, test_y):6.2f} %   {spread[0]:18} {spread[1]}")
+for name in list(rows)[1:]:
+    print(f"{name}: " + ", ".join(f"batch {b}: {verdict(ratios[b][name], 'faster', 'slower')}" for b in (1, 64)))
 print(f"{'yours, int4 groups of 64':32} {sizes['int4, groups of 64']:8,}   {accuracies['int4, groups of 64']:6.2f} %   decoded to FP32: 1 by construction")
 
 # %% [markdown]
 # The library's files are about as small as your int8 ones, and in eager mode on a CPU they are usually *slower* than FP32: each call unpacks or quantizes before it multiplies. Its int8 pays off when a compiler fuses these steps. Lesson 02 runs real int8 kernels; lesson 08 comes back to 4 bits.
 #
+# **Four bits on a CPU.** torchao 0.18 has them as a prototype: weights in int4 with a scale for each group, activations in
+# bf16, one kernel that unpacks while it multiplies. It wants groups that divide the inputs (784 of our network it skips), so
+# take one layer of 2048 by 2048, as in a language model. With one input, a call mostly waits for the weights to come from
+# memory, and there are a quarter as many bytes of them as in bf16.
+#
+# <details><summary>Predict first: four times fewer bytes. How many times faster, with one input and with 64?</summary>Less than
+# four with one, since unpacking costs as well. With 64 inputs each weight is used 64 times, and memory no longer decides. (Eager
+# bf16 may itself be slow on a processor without bf16 units, so read the column against FP32 too.)</details>
+
+# %% tags=["nbval-ignore-output"]
+try:
+    from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
+    wide = nn.Linear(2048, 2048, bias=False)
+    brain = copy.deepcopy(wide).bfloat16()
+    four = copy.deepcopy(brain)
+    quantize_(four, PrototypeInt4WeightOnlyConfig(group_size=64, set_inductor_config=False))
+    with torch.no_grad():
+        print(f"bytes: FP32 {measure.size_bytes(wide):,}, bf16 {measure.size_bytes(brain):,}, int4 {measure.size_bytes(four):,}")
+        for batch in (1, 64):
+            x = torch.randn(batch, 2048)
+            low = x.bfloat16()
+            off = (four(low) - brain(low)).float().norm() / brain(low).float().norm()
+            taken = measure.latency_ms({"FP32": lambda: wide(x), "bf16": lambda: brain(low), "int4": lambda: four(low)}, rounds=60)
+            for baseline in ("FP32", "bf16"):
+                q = measure.speedup(taken, baseline)["int4"]
+                print(f"batch {batch:2}: int4 is {q[1]:.2f} times as fast as {baseline} (quartiles {q[0]:.2f} to {q[2]:.2f}): {verdict(q, 'faster', 'slower')}")
+        print(f"relative error of the output: {off:.3f}")
+except (ImportError, NotImplementedError, RuntimeError) as error:
+    print(f"the int4 prototype does not run here: {type(error).__name__}")
+
+# %% [markdown]
 # ## Pitfalls
 #
 # - **Clamp, then cast.** The other order wraps: 200 becomes −56. Many published notebooks do this and pass their own tests.
