@@ -89,7 +89,9 @@ picture
 #
 # <details><summary>Hint 1</summary>Note the mode of every submodule, call <code>model.eval()</code>, export, and set the modes back in a <code>finally</code>. The names go in through <code>input_names</code> and <code>output_names</code>.</details>
 #
-# <details><summary>Hint 2</summary><code>torch.onnx.export(model, (example,), path, input_names=[...], output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)</code>. An axis of length 1 may be taken for a constant: repeat a single example.</details>
+# <details><summary>Hint 2</summary>Look up five options of <code>torch.onnx.export</code>: the names of inputs and outputs, which axes are dynamic, whether weights go into a second file, and whether it talks. What happens to a dynamic axis whose example has length 1?</details>
+#
+# <details><summary>Hint 3</summary><code>torch.onnx.export(model, (example,), path, input_names=[...], output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)</code>. An axis of length 1 may be taken for a constant: repeat a single example.</details>
 
 # %% exercise="export_onnx" minutes=15 difficulty=2
 def export_onnx(model: nn.Module, example: torch.Tensor, path: str) -> None:
@@ -169,7 +171,9 @@ check_exported([("Linear", (7, 9), {}), ("BatchCentre", (), {}), ("BatchNorm1d",
 #
 # <details><summary>Hint 1</summary>A session takes and gives NumPy arrays: <code>session.run(["logits"], {"input": x.numpy()})</code> returns a list of one array.</details>
 #
-# <details><summary>Hint 2</summary>Compute the model's logits without gradient, subtract, and take <code>.abs().max().item()</code>.</details>
+# <details><summary>Hint 2</summary>Two tensors of the same shape, one from the model and one from the session. One subtraction, and then: whose sign does not matter, and which of all differences counts?</details>
+#
+# <details><summary>Hint 3</summary>Compute the model's logits without gradient, subtract, and take <code>.abs().max().item()</code>.</details>
 
 # %% exercise="parity" minutes=6 difficulty=1
 def parity(model: nn.Module, session, x: torch.Tensor) -> float:
@@ -269,7 +273,9 @@ lesson09.draw_qdq()
 #
 # <details><summary>Hint 1</summary>Write a small class that inherits from <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
 #
-# <details><summary>Hint 2</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for. The weights keep to seven bits, since processors without VNNI add two such products in 16 bits, where eight-bit weights saturate.</details>
+# <details><summary>Hint 2</summary>Five decisions go into one call: the format (QDQ), a scale for each channel or one for all, the type of activations (unsigned), the type of weights (signed), and how many bits of the weights may be used on a processor that adds two products in 16 bits.</details>
+#
+# <details><summary>Hint 3</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for. The weights keep to seven bits, since processors without VNNI add two such products in 16 bits, where eight-bit weights saturate.</details>
 
 # %% exercise="quantize_onnx" minutes=20 difficulty=3
 def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
@@ -627,7 +633,9 @@ lesson09.check_sleeping(sleeping, 6, [-0.8, 0.02, 0.02, -0.8, 0.02] + [0.02] * 2
 #
 # <details><summary>Hint 1</summary>Each limit's name has two parts. Take the prefix off at the front only: a key may contain <code>max_</code> itself.</details>
 #
-# <details><summary>Hint 2</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
+# <details><summary>Hint 2</summary>Split each name once, at its first underscore. Refuse what is neither max nor min, and what was not measured, before you compare anything. Which way must the comparison be written so that nan breaks a limit?</details>
+#
+# <details><summary>Hint 3</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
 
 # %% exercise="meets_sla" minutes=10 difficulty=1
 def meets_sla(stats: dict, limits: dict) -> list[str]:
@@ -1092,7 +1100,9 @@ widgets.explore(lesson09.draw_queue, arrivals_per_second=(20, 600, 150), max_bat
 #
 # <details><summary>Hint 1</summary>Run the children of the model one after the other by hand on <code>torch.zeros(input_shape)</code>, in eval mode, and look at <code>numel()</code> before and after each.</details>
 #
-# <details><summary>Hint 2</summary>For a child that reuses its input (<code>isinstance(child, (nn.Flatten, nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>) count the input only. Keep the largest count, times bits, divided by 8. Set the modes back at the end.</details>
+# <details><summary>Hint 2</summary>Two counts for each child: its input alone if it writes into it, else input and output. Which of the counts of all children is the peak? And what must be as before when you are done?</details>
+#
+# <details><summary>Hint 3</summary>For a child that reuses its input (<code>isinstance(child, (nn.Flatten, nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>) count the input only. Keep the largest count, times bits, divided by 8. Set the modes back at the end.</details>
 
 # %% exercise="peak_activation_bytes" minutes=12 difficulty=2
 def peak_activation_bytes(model: nn.Sequential, input_shape: tuple, bits: int = 8) -> int:
@@ -1190,7 +1200,9 @@ expect(after_peak(_bn, [False, True, False, True], (2, 2, 4, 4)), ([False, True,
 #
 # <details><summary>Hint 1</summary>The text has three parts: the include, the array with the numbers between braces, the length. Check the name with a regular expression and a list of C's keywords (Python's keyword list is another one).</details>
 #
-# <details><summary>Hint 2</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>", ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to <code>_Imaginary</code>.</details>
+# <details><summary>Hint 2</summary>Refuse first: no bytes, a name with a wrong character or a digit in front, a keyword of C. Then join the numbers in decimal, without leading zeros (those would be octal), and write both constants with their types from the header.</details>
+#
+# <details><summary>Hint 3</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>", ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to <code>_Imaginary</code>.</details>
 
 # %% exercise="to_c_array" minutes=12 difficulty=2
 def to_c_array(blob: bytes, name: str) -> str:
