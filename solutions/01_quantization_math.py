@@ -26,6 +26,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import Clauses, check, check_errors, check_inputs, expect, fresh, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import checks01
 import lesson01
 from checks01 import SYMPTOMS
@@ -1162,7 +1163,7 @@ ours = quantize(weights, scale_w, 0, -128, 127)
 print(f"codes that differ from yours: {(theirs.int_repr() != ours).sum().item()} of {ours.numel()}")
 
 # %% [markdown]
-# The replacement is **torchao**. `quantize_` swaps the weights of every linear layer in place; its int4 weight-only kernels need a GPU, so on a CPU we compare the two int8 recipes with your files. Latency is measured in turns with the FP32 model, one image at a time and 64 at a time; above 1 means faster than FP32.
+# The replacement is **torchao**. `quantize_` swaps the weights of every linear layer in place. First its two int8 recipes beside your files; its 4 bits come after. Latency is measured in turns with the FP32 model, one image at a time and 64 at a time; above 1 means faster than FP32.
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -1185,11 +1186,44 @@ print("model                               bytes   accuracy   faster, batch 1   
 for name, m in rows.items():
     spread = [f"{ratios[b][name][1]:.2f} ({ratios[b][name][0]:.2f}–{ratios[b][name][2]:.2f})" for b in (1, 64)]
     print(f"{name:32} {measure.size_bytes(m.state_dict()):8,}   {measure.accuracy(m, test_x, test_y):6.2f} %   {spread[0]:18} {spread[1]}")
+for name in list(rows)[1:]:
+    print(f"{name}: " + ", ".join(f"batch {b}: {verdict(ratios[b][name], 'faster', 'slower')}" for b in (1, 64)))
 print(f"{'yours, int4 groups of 64':32} {sizes['int4, groups of 64']:8,}   {accuracies['int4, groups of 64']:6.2f} %   decoded to FP32: 1 by construction")
 
 # %% [markdown]
 # The library's files are about as small as your int8 ones, and in eager mode on a CPU they are usually *slower* than FP32: each call unpacks or quantizes before it multiplies. Its int8 pays off when a compiler fuses these steps. Lesson 02 runs real int8 kernels; lesson 08 comes back to 4 bits.
 #
+# **Four bits on a CPU.** torchao 0.18 has them as a prototype: weights in int4 with a scale for each group, activations in
+# bf16, one kernel that unpacks while it multiplies. It wants groups that divide the inputs (784 of our network it skips), so
+# take one layer of 2048 by 2048, as in a language model. With one input, a call mostly waits for the weights to come from
+# memory, and there are a quarter as many bytes of them as in bf16.
+#
+# <details><summary>Predict first: four times fewer bytes. How many times faster, with one input and with 64?</summary>Less than
+# four with one, since unpacking costs as well. With 64 inputs each weight is used 64 times, and memory no longer decides. (Eager
+# bf16 may itself be slow on a processor without bf16 units, so read the column against FP32 too.)</details>
+
+# %% tags=["nbval-ignore-output"]
+try:
+    from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
+    wide = nn.Linear(2048, 2048, bias=False)
+    brain = copy.deepcopy(wide).bfloat16()
+    four = copy.deepcopy(brain)
+    quantize_(four, PrototypeInt4WeightOnlyConfig(group_size=64, set_inductor_config=False))
+    with torch.no_grad():
+        print(f"bytes: FP32 {measure.size_bytes(wide):,}, bf16 {measure.size_bytes(brain):,}, int4 {measure.size_bytes(four):,}")
+        for batch in (1, 64):
+            x = torch.randn(batch, 2048)
+            low = x.bfloat16()
+            off = (four(low) - brain(low)).float().norm() / brain(low).float().norm()
+            taken = measure.latency_ms({"FP32": lambda: wide(x), "bf16": lambda: brain(low), "int4": lambda: four(low)}, rounds=60)
+            for baseline in ("FP32", "bf16"):
+                q = measure.speedup(taken, baseline)["int4"]
+                print(f"batch {batch:2}: int4 is {q[1]:.2f} times as fast as {baseline} (quartiles {q[0]:.2f} to {q[2]:.2f}): {verdict(q, 'faster', 'slower')}")
+        print(f"relative error of the output: {off:.3f}")
+except (ImportError, NotImplementedError, RuntimeError) as error:
+    print(f"the int4 prototype does not run here: {type(error).__name__}")
+
+# %% [markdown]
 # ## Pitfalls
 #
 # - **Clamp, then cast.** The other order wraps: 200 becomes −56. Many published notebooks do this and pass their own tests.
@@ -1207,6 +1241,13 @@ print(f"{'yours, int4 groups of 64':32} {sizes['int4, groups of 64']:8,}   {accu
 # <details><summary>Why is the bias quantized with scale s_x · s_w and not with one of its own?</summary>It is added to the accumulator, whose unit is s_x · s_w. Any other scale would need a multiplication before the addition. With 32 bits it loses almost nothing.</details>
 #
 # <details><summary>Rounding error is s²/12 on average. When is that wrong?</summary>When values are not spread evenly over a step: exact zeros have no error at all, and at 2 bits most weights fall into the step around zero.</details>
+#
+# ## An open experiment
+#
+# Codes need not lie at equal distances. Build a ruler of 16 marks for one layer's weights, whatever you like
+# (quantiles, a normal distribution's, powers of two), and compare its error at 4 bits with the even ruler's, per tensor and in
+# groups of 64. Then ask what a kernel would have to do with your marks. There is no right answer: what wins in error may lose in
+# the loop.
 
 # %% [markdown] question="question_int8_or_int4" points=4
 # ### For your teacher
@@ -1223,11 +1264,6 @@ print(f"{'yours, int4 groups of 64':32} {sizes['int4, groups of 64']:8,}   {accu
 
 # %% [markdown]
 # *Your answer:*
-
-# %% [markdown]
-# ## An open experiment
-#
-# No test, no right answer. A group of 64 pays one scale for 64 weights. Try groups of 16 to 256 at 2, 3 and 4 bits, draw bytes against validation accuracy, and mark the front. Is a smaller group with fewer bits ever better than a larger one with more? Then let `mse_clip` choose the threshold of each group: does the front move?
 
 # %% [markdown]
 # ## References

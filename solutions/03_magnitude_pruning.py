@@ -1459,9 +1459,9 @@ for size in (1, 64):
 lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
-# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input and for 64. Both curves rise as weights disappear and cross 1 somewhere between a half and a tenth; a dotted line marks the crossing.*
+# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input and for 64. Both curves rise as weights disappear and cross 1 somewhere between a half and a tenth; a dotted line marks the crossing of the second.*
 #
-# Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most weights are gone, and a network at 50 % sparsity becomes *slower* in sparse form. Lesson 04 removes whole channels in place of single weights; then every kernel is faster, without any special format.
+# Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most weights are gone, and a network at 50 % sparsity becomes *slower* in sparse form. Lesson 04 removes whole channels in place of single weights; then dense kernels have less to do, without any special format.
 #
 # ## Pitfalls
 #
@@ -1483,6 +1483,12 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 # <details><summary>Would you prune first and then quantize, or the other way round?</summary>Prune first: pruning needs training with fine steps, and magnitudes are better known in float. Afterwards the quantizer only has to serve the weights that are left, and zero must stay a mark of its ruler.</details>
 #
 # <details><summary>2:4 keeps half of the weights. Why is its accuracy usually below that of 50 % anywhere?</summary>The mask has less freedom: a group with four important weights must give up two, a group with none keeps two all the same. In return the positions cost little and hardware can use them.</details>
+#
+# ## An open experiment
+#
+# Whom does pruning hurt? Prune to 95 %, fine-tune, and compare the classes one by one with the dense network.
+# Are the losers rare, alike or hard? Then spend the same number of weights so that the worst class loses least. There is no
+# right answer, and the mean accuracy will not tell you whether you found a good one.
 
 # %% [markdown] question="question_sparse_or_not" points=4
 # ### For your teacher
@@ -1499,11 +1505,6 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
 # *Your answer:*
-
-# %% [markdown]
-# ## An open experiment
-#
-# No test, no right answer. Which pixels does the pruned first layer still look at? Draw the number of kept weights of each pixel as a picture of 28 × 28, at 90 % and at 99 %, pruned at once, gradually, and by movement. Do the three agree? And what remains of the accuracy if the network may see only the hundred pixels with the most weights?
 
 # %% [markdown]
 # ## References

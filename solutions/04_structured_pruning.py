@@ -97,8 +97,8 @@ pictures04.draw_zeros_and_holes()
 # *Picture: four weight matrices. Dense; with half of the weights zero at scattered places; with four of the eight rows zero; and with these rows removed. Only the last stores fewer numbers.*
 #
 # The kernel multiplies zeros as patiently as anything else. If the network with zero filters is a little faster, look at the
-# last two lines: it is not the convolution, it is the max pooling behind it, whose comparisons are quick where all values are
-# equal. Only the network that *lost* its filters is much faster. So pruning has two steps here: decide which channels go, and then really take them out.
+# last two lines: it is the max pooling behind the convolution that gains (its comparisons may be easier to foresee where all
+# values are equal), and not the convolution. Only the network that *lost* its filters is much faster. So pruning has two steps here: decide which channels go, and then really take them out.
 #
 # How much is there to win? A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an output of $H \times W$ costs
 #
@@ -1434,6 +1434,13 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 # <details><summary>Liu et al. (2019, "Rethinking the value of network pruning") trained the pruned architecture from new random weights and often reached the same accuracy. What would that mean?</summary>That the value of structured pruning lies in the architecture it finds rather than in the weights it keeps. To test it here, build the network with random weights and give it the same total training, that of the dense network included. If both agree, pruning was a search for widths. Lesson 10 searches for them directly.</details>
 #
 # <details><summary>The Taylor score is nearly 0 for every channel of a fully converged network in which gradients vanish. Is it useless there?</summary>The mean gradient vanishes, the gradients of single images do not, and the score takes absolute values per image. Where even these vanish, second-order terms decide.</details>
+#
+# ## An open experiment
+#
+# Which 25 of the 50 filters of the second convolution may stay? Rank them by a score of your own (the variance of
+# the channel's output, its likeness to other channels, what a linear fit from the others leaves over), and compare with the
+# random draws of section 2 before and after fine-tuning. There is no right answer; a score that does not beat chance after
+# fine-tuning is a finding, too.
 
 # %% [markdown] question="question_structured_or_not" points=4
 # ### For your teacher
@@ -1450,11 +1457,6 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 
 # %% [markdown]
 # *Your answer:*
-
-# %% [markdown]
-# ## An open experiment
-#
-# No test, no right answer. The recipe keeps the same fraction of each convolution. Keep the MACs as they are and take more from one layer and less from the other; fine-tune each for the same number of steps, three seeds each. How much accuracy is in the distribution, and how much in the seed? Does the clock notice what the MACs do not?
 
 # %% [markdown]
 # ## References

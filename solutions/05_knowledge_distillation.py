@@ -327,9 +327,9 @@ for T, a, b in zip(temperatures, with_square, without):
 lesson05.draw_gradients(temperatures, with_square, without, from_labels)
 
 # %% [markdown]
-# *Picture: mean gradient length over temperature on logarithmic axes. Without T² the curve falls along the dashed line 1/T²; with it the curve rises a little, then stays nearly flat, within a factor of three of the labels' gradient.*
+# *Picture: mean gradient length over temperature on logarithmic axes. Without T² the curve falls along the dashed line 1/T²; with it the curve rises between 1 and 4 and falls slowly from there, always within a factor of three of the labels' gradient.*
 #
-# Without $T^2$, the gradient at $T = 32$ is hundreds of times smaller than at 1: $\alpha = 0.5$ would then mean labels alone. With it the curve changes by less than a factor of three over the whole range: the approximation above holds once $T$ is larger than the differences between the logits.
+# Without $T^2$, the gradient at $T = 32$ is hundreds of times smaller than at 1: $\alpha = 0.5$ would then mean labels alone. With it the curve changes by less than a factor of three over the whole range. It is not flat: between $T = 1$ and 4 it more than doubles, since the approximation above holds only once $T$ is larger than the differences between the logits.
 #
 # ## 3. One pass
 #
@@ -803,7 +803,7 @@ for name in students:
 lesson05.draw_maps(looked, maps, list(range(500, 500 + len(garments))))
 
 # %% [markdown]
-# *Picture: four garments, and under each the attention maps of teacher, label-taught and distilled student, 7 × 7 places; bright where the features are large.*
+# *Picture: four garments, and beside each the attention maps of teacher, label-taught and distilled student, 7 × 7 places; bright where the features of its own network are large. By eye no student is clearly closer to the teacher: read the numbers above.*
 #
 # **Similarities** (Tung and Mori 2019) forget channels *and* places. What is left is which images of the batch look alike to the network: the matrix $G = F F^\top$ of the inner products of all pairs, each row divided by its length. If two garments are alike for the teacher, they shall be alike for the student:
 #
@@ -901,7 +901,7 @@ lesson05.draw_similarities({name: F.normalize(f.flatten(1), dim=1) @ F.normalize
 # %% [markdown]
 # *Picture: three matrices of 60 × 60 similarities. Ten bright squares on the diagonal are the classes; blocks beside it show classes that look alike. For the picture each pair is divided by the lengths of both, so that the diagonal is 1.*
 #
-# Which of the four is the best thing to imitate? One budget for all: the same 4,000 labelled images, the same steps, the same three seeds, and for hints, maps and similarities the labels' cross-entropy beside them, with fixed weights (1 for hints; 20 for maps and 3,000 for similarities, after the papers), none of them tuned by us. `data/make_lesson05.py` trained them once; the losses are those that you have just written.
+# Which of the four is the best thing to imitate? One budget for all: the same 4,000 labelled images, the same steps, the same three seeds, and for hints, maps and similarities the labels' cross-entropy beside them, with fixed weights (1 for hints; 20 for maps and 3,000 for similarities, after the papers), none of them tuned by us. So this compares losses *at these weights*: a row that loses may only have the wrong weight. `data/make_lesson05.py` trained them once; the losses are those that you have just written.
 #
 # <details><summary><b>Predict first.</b> Hints, maps, similarities or logits: which student will be best?</summary>Similarities lead here and logits follow; hints and maps add less than their seeds differ. With weights that somebody has tuned, the order may be another.</details>
 
@@ -1171,7 +1171,7 @@ kept = 100 * on_test["distilled"] / on_test["teacher"]
 print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %: {'reached' if kept >= 97 else 'missed'}); five times smaller: {'reached' if written['teacher'] >= 5 * written['distilled'] else 'missed'}")
 
 # %% [markdown]
-# By hand and with the library the students are the same to rounding, which training amplifies: expect some tenths of a point between them. The student is five times smaller in file and MACs, but not five times faster, least of all with a single image; lesson 04 measured why (a call has a price, and narrow layers use the processor badly).
+# By hand and with the library the students are the same to rounding, which training amplifies: expect some tenths of a point between them. (The teacher's file is some kilobytes smaller than in section 1: each tensor's name in it begins with the name of the file, "net" here and "archive" in memory.) The student is five times smaller in file and MACs, but not five times faster, least of all with a single image; lesson 04 measured why (a call has a price, and narrow layers use the processor badly).
 #
 # ## Pitfalls
 #
@@ -1191,6 +1191,13 @@ print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %
 # <details><summary>A larger and more accurate teacher made the student worse. How can that be?</summary>Its answers may be too sharp, or too complicated for a student of little capacity (Cho and Hariharan 2019). A higher temperature, a teacher stopped early, or one of middle size in between helps.</details>
 #
 # <details><summary>Distillation, quantization and pruning: in which order?</summary>They combine. Usual: distil into a small architecture first, prune it if channels are left over, quantize last. The large teacher can help again in each fine-tuning, since the loss does not care why the student needs to be retrained.</details>
+#
+# ## An open experiment
+#
+# Leave a class out. Distil a student that never sees, say, a bag, but whose teacher's answers hold a probability
+# for bags in every row (Hinton, Vinyals and Dean 2015 left out a digit). How many bags does it know? Add a number to the bag's
+# logit until bags are predicted as often as they occur, and look again; then do the same with the teacher's best guess in place
+# of its probabilities. There is no right answer for which class recovers best, and why.
 
 # %% [markdown] question="question_distil_or_label" points=4
 # ### For your teacher
@@ -1207,11 +1214,6 @@ print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %
 
 # %% [markdown]
 # *Your answer:*
-
-# %% [markdown]
-# ## An open experiment
-#
-# No test, no right answer. Give the student a worse teacher: the student of 1,000 labels, the ensemble, the best teacher with its answers shuffled among images of one class. What does a teacher pass on: right answers, doubts about this image, or just a softer target? Decide with three seeds.
 
 # %% [markdown]
 # ## References

@@ -10,7 +10,7 @@
 # - train a convolutional network with folded batch norms at 3-bit weights and 4-bit activations,
 # - turn the result into integers, prove that they compute the same, and run them in a real int8 runtime.
 #
-# **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy equals that of their full-precision baselines. After training alone, 3 bits
+# **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy equals that of their full-precision baselines; they learned their steps, and learned from a full-precision teacher as well (lesson 05). After training alone, 3 bits
 # cost a lot; the next cells show how much, and how far the tools of lesson 02 get.
 #
 # You need lesson 01 (scales and codes) and lesson 02 (calibration, folding). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
@@ -837,7 +837,7 @@ pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 #
 # Read it from the left. At eight bits there is nothing to win, and training costs time for nothing. At four bits QAT wins back nearly all; at three it repairs what min-max ranges break, and comes out about where AdaRound does without any labels (the ladder of section 1). At two bits the largest absolute weight is a bad ruler (three codes, −1, 0 and 1, most weights become 0), and the learned step of section 4 (one for each layer, four codes from −2 to 1) earns its place. At three bits it came out
 # worse than the simple scale, but the comparison is not a fair one: one step for a layer against one scale for each channel,
-# and the paper's own results were trained longer.
+# and the paper trained longer, and reached its parity at three bits with a teacher's help.
 
 # %% [markdown]
 # ## 7. From fake to real: integers
@@ -1096,6 +1096,12 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 # <details><summary>At W8A8 QAT gained nothing. Would you still use it?</summary>Not for this network: calibration takes seconds and needs no labels. Some networks lose points at eight bits after training (small depthwise networks, wide outliers), and there a short QAT is the next thing to try after better ranges and per-channel scales.</details>
 #
 # <details><summary>LSQ learns the step. Could it also learn that a channel needs no bits at all?</summary>The step can grow until all values of a channel round to 0, which is pruning; but then no inside value is left to bring it back. Methods that learn bit-widths add a cost per bit to the loss (lesson 10 searches over such choices).</details>
+#
+# ## An open experiment
+#
+# Spend two bits where they hurt least. Train W2A4 with a learned step, but let one layer of your choice keep eight
+# bits, and find the layer that buys the most accuracy for a byte. Is it the one that lesson 02's sensitivity would have named?
+# There is no right answer: training moves the sensitivities that you measured before.
 
 # %% [markdown] question="question_qat_or_not" points=4
 # ### For your teacher
@@ -1112,11 +1118,6 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 
 # %% [markdown]
 # *Your answer:*
-
-# %% [markdown]
-# ## An open experiment
-#
-# No test, no right answer. Take the bits away slowly: begin with 8-bit weights and end with 2, in the same number of steps. Against 2 bits from the first step on, with three seeds: is it better? And if not every layer gets the same number? (Lesson 02's `assign_bits` is waiting.)
 
 # %% [markdown]
 # ## References

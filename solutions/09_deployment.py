@@ -28,6 +28,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, expect, fresh, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import lesson09
 from lesson09 import SYMPTOMS
 
@@ -254,7 +255,7 @@ print(f"largest difference of a logit on 500 images: {'below 0.0001' if gap < 1e
 #
 # ONNX Runtime knows two ways to int8.
 #
-# - **Dynamic**: weights are int8 in the file, the range of the activations is looked up anew in every call. No calibration data, but each call pays for the looking up. Convolutions get *slower* with it.
+# - **Dynamic**: weights are int8 in the file, the range of the activations is looked up anew in every call, one for the whole tensor. No calibration data, but each call pays for the looking up. (In the last table of lesson 02 the CNN became several times slower with it. What "one for the whole tensor" costs, section 6 measures.)
 # - **Static**: the ranges are measured once on a few batches, and stored. The file holds pairs of `QuantizeLinear` and `DequantizeLinear` nodes (**QDQ**) around each operator; at load time the runtime fuses them into integer kernels.
 #
 # For the CNN we want static, with one scale for each output channel of a weight (lesson 01). A `CalibrationDataReader` hands over one dictionary after the other, input name to NumPy array, and then None.
@@ -380,6 +381,9 @@ for name, run in runs.items():
     torch_ratio = [measure.speedup(cnn_ms[b], "PyTorch FP32")[name][1] for b in (1, 64)]
     ort_ratio = [measure.speedup(cnn_ms[b], "ONNX Runtime FP32")[name][1] for b in (1, 64)]
     print(f"{name:18} {cnn_bytes[name]:9,} {measure.accuracy(run, val_x, val_y):10.2f} % {torch_ratio[0]:26.2f} {torch_ratio[1]:11.2f} {ort_ratio[0]:43.2f} {ort_ratio[1]:11.2f}")
+for b in (1, 64):
+    low, _, high = quartiles = measure.speedup(cnn_ms[b], "ONNX Runtime FP32")["ONNX Runtime int8"]
+    print(f"int8 against FP32 in ONNX Runtime, batch {b}: quartiles {low:.2f} to {high:.2f}: {verdict(quartiles, 'faster', 'slower')}")
 
 # %% [markdown]
 # Read the last two columns and the two before them together. Part of a "speed-up by int8" is often the change of the runtime, which FP32 would have got as well. The fair ratio compares int8 with FP32 *in the same runtime*.
@@ -475,19 +479,27 @@ if text_files:
     for name in ratios[1, 16]:
         size = f"{lesson09.stored_bytes(rows[name]):11,}" if name in rows else " " * 11
         print(f"{name:13} {size}   " + "   ".join(f"{r[name][1]:.2f} ({r[name][0]:.2f}–{r[name][2]:.2f})".ljust(20) for r in ratios.values() if name in r))
+    for name in [n for n in rows if n != "FP32"]:
+        said = {f"{tokens} tokens, {threads} thread{'s' * (threads > 1)}": verdict(r[name], "yes", "no", claim=2.0) for (threads, tokens), r in ratios.items()}
+        print(f"{name}, twice as fast? " + "; ".join(f"{where}: {what}" for where, what in said.items()))
     print(lesson09.openvino_note())
 else:
     print(text_missing)
 
 # %% [markdown]
-# How far your numbers are from "4 and 2" has reasons that you can now name.
+# How far your numbers are from "4 and 2" has reasons. The first and the last can be read from the tables; the others are
+# guesses until you profile (`SessionOptions.enable_profiling` writes the time of every operator).
 #
-# - **Bytes.** Nearly 4, because the table of words is quantized too. Scales and the float parts take the rest.
-# - **Two threads.** FP32 gains more from a second thread, since it has more arithmetic to share; int8 is sooner limited by what is not arithmetic. On a machine with busy cores both gain less.
-# - **Short and long sentences.** With 16 tokens a call consists of many small operators, and the runtime's fusing of operators matters; with 128 tokens attention, which stays in float, takes a larger share.
-# - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes around operators that could not be fused.
-# - **The processor.** Chips with integer dot products (VNNI or AMX on x86, SDOT on ARM) gain most, older ones less.
-# - **Accuracy.** A difference of less than about two standard errors is no difference. On our sentences FP32 and dynamic int8 disagree about few of them, in both directions.
+# - **Bytes.** Nearly 4 for the dynamic file, in which the table of words and all products are int8. The chosen static file is
+#   well below that: its second feed-forward products stay in float, which is what the accuracy cost.
+# - **Two threads.** FP32 has more arithmetic to share; int8 is sooner limited by what is not arithmetic.
+# - **Short and long sentences.** With 16 tokens a call consists of many small operators; with 128 tokens attention, which stays
+#   in float, takes a larger share.
+# - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes around operators that could not be fused, and
+#   here for the products that stayed in float.
+# - **The processor.** Integer dot products (VNNI or AMX on x86, SDOT on ARM) make int8 products faster; older chips lack them.
+# - **Accuracy.** A difference of less than about two standard errors is no difference. FP32 and int8 disagree about few
+#   sentences, in both directions.
 
 # %% [markdown]
 # ## 5. What "fast" means under load
@@ -616,7 +628,7 @@ lesson09.check_sleeping(sleeping, 6, [-0.8, 0.02, 0.02, -0.8, 0.02] + [0.02] * 2
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Numbers alone decide nothing. A **service-level agreement** says beforehand what will be accepted: a p95 of at most so much, a throughput of at least so much. As code, it cannot be argued with. It must be strict about one thing: a limit for a number that was never measured is a mistake, not a pass. (A well-known lab spells a limit `millonMACs`, and silently ignores it.)
+# Numbers alone decide nothing. A **service-level agreement** says beforehand what will be accepted: a p95 of at most so much, a throughput of at least so much. As code, it cannot be argued with. It must be strict about one thing: a limit for a number that was never measured is a mistake, not a pass. (Lab 3 of MIT's course 6.5940 passes a limit under the name `millonMACs`, which nothing there knows, and the search runs without it.)
 
 # %% [markdown]
 # ### Exercise 5 · `meets_sla`
@@ -811,6 +823,101 @@ lesson09.check_clock(batches_of, list(range(20, 32)), 100.0, 0.04)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ### Does your answer depend on your neighbours?
+#
+# A batch is a way to save time; it should not change an answer. With dynamic int8 it does: the range of an activation is
+# looked up over the *whole* tensor, all rows of the batch and the padding among them, so your codes depend on who sits next
+# to you. With $x_{ij}$ the value $j$ of request $i$,
+#
+# $$s = \frac{\max_{i,j} x_{ij} - \min_{i,j} x_{ij}}{255} \quad\text{one for all},\qquad s_i = \frac{\max_j x_{ij} - \min_j x_{ij}}{255} \quad\text{one for each row.}$$
+
+# %%
+mine, neighbour = [0.10, 0.52, -0.37, 0.08], [6.0, -4.0, 1.0, 3.0]
+for who, rows_seen in (("alone", [mine]), ("beside a neighbour", [mine, neighbour])):
+    x = torch.tensor(rows_seen)
+    scale = (x.max() - x.min()) / 255
+    print(f"{who:18}: scale {scale:.4f}, my codes {torch.round(x[0] / scale).int().tolist()}, which mean {[round(v, 3) for v in (torch.round(x[0] / scale) * scale).tolist()]}")
+
+# %% [markdown]
+# <details><summary>Predict first: the dynamic int8 CNN sees 400 validation images, once each in a call of its own and once in
+# batches of eight. How far apart are the logits, and is FP32 free of it?</summary>FP32 and static int8 are equal or nearly so.
+# The dynamic file moves the typical image's logits by a tenth, and single ones by much more.</details>
+
+# %% tags=["nbval-ignore-output"]
+import neighbours09
+
+lesson09.write_onnx(cnn, str(here / "plain.onnx"))  # without notes about shapes, which quantize_dynamic would trip over
+quantize_dynamic(str(here / "plain.onnx"), str(here / "cnn_dynamic.onnx"), per_channel=True, weight_type=QuantType.QInt8, reduce_range=True)
+print(neighbours09.HEAD)
+for name, running in (("FP32", cnn_session), ("static int8", cnn_int8), ("dynamic int8", lesson09.session(here / "cnn_dynamic.onnx"))):
+    run = lambda images: running.run(None, {"input": torch.stack(images).numpy()})[0]
+    print(neighbours09.compare(f"CNN, {name}", *neighbours09.alone_and_together(run, list(val_x[:400]))))
+
+# %% [markdown]
+# The same with sentences, and with what avoids it. A static scale is stored in the file, so nobody's input changes it. A scale
+# for each row belongs to one request: ONNX Runtime's operator `MatMulNBits` with 8-bit weights and `accuracy_level=4` has one for
+# every 32 values of a row. With int8 *weights only* the activations stay in float, and there is nothing to share. (Both keep
+# the table of words in FP32 here, so their file is larger.) About 15 s on one core.
+
+# %% tags=["nbval-ignore-output"]
+if text_files:
+    by_row, weights_only = str(here / "by_row.onnx"), str(here / "weights_only.onnx")
+    neighbours09.eight_bit_weights(fp32_file, by_row, int8_inputs=True)
+    neighbours09.eight_bit_weights(fp32_file, weights_only, int8_inputs=False)
+    ways = {"FP32": (fp32_file, 100), "dynamic int8, a scale for the batch": (dynamic_file, 400), "static int8, stored scales": (text_files[chosen], 200),
+            "int8, a scale for 32 values of a row": (by_row, 200), "int8 weights only": (weights_only, 40)}
+    apart = {}
+    print(neighbours09.HEAD + "        bytes")
+    for name, (path, count) in ways.items():
+        running = lesson09.session(path)
+        apart[name] = neighbours09.alone_and_together(lambda texts: running.run(None, lesson09.encode(tokenizer, texts))[0], test_texts[:count])
+        print(f"{neighbours09.compare(name, *apart[name])} {Path(path).stat().st_size:12,}")
+else:
+    print(text_missing)
+
+# %% [markdown]
+# So behind your `MicroBatcher` the same sentence gets another answer when the house is full. Here is the sentence that moved
+# most, once alone and once with the neighbours that it had above; then alone, but with padding behind it. The padding is
+# masked in attention, yet its values pass through the same layers and widen the range.
+
+# %% tags=["nbval-ignore-output"]
+def ask_together(predict, texts):
+    """Answers to texts that reach a MicroBatcher at the same moment."""
+    async def ask():
+        batcher = MicroBatcher(predict, max_batch=8, max_wait_ms=20.0)
+        return await asyncio.gather(*(batcher.submit(text) for text in texts))
+    return lesson09.in_thread(ask)
+
+if text_files:
+    alone, together = apart["dynamic int8, a scale for the batch"]
+    moved = int((alone - together).abs().amax(1).argmax())
+    start = moved // 8 * 8
+    print(test_texts[moved])
+    for name, path in (("dynamic int8", dynamic_file), ("static int8", text_files[chosen]), ("a scale for 32 values of a row", by_row)):
+        predict = lesson09.text_predict(lesson09.session(path), tokenizer)
+        answers = {"alone": ask_together(predict, [test_texts[moved]])[0], "among eight": ask_together(predict, test_texts[start : start + 8])[moved - start]}
+        print(f"    {name:31}" + "   ".join(f"{who}: {label} {score:.3f}" for who, (label, score) in answers.items()))
+    one, running = lesson09.encode(tokenizer, [test_texts[moved]]), lesson09.session(dynamic_file)
+    for pads in (0, 1, 8):
+        (logits,) = running.run(None, {name: np.pad(values, ((0, 0), (0, pads))) for name, values in one.items()})
+        print(f"    dynamic int8, alone with {pads} tokens of padding: logits {logits[0, 0]:.3f} and {logits[0, 1]:.3f}")
+else:
+    print(text_missing)
+
+# %% [markdown]
+# What this means for a service:
+#
+# - **Answers cannot be repeated.** A logged request, sent again at night, gets other logits. A regression test with one
+#   sentence a call tests a model that production never runs.
+# - **One user's input reaches another's answer.** Only through a scale, but a value far out in one sentence coarsens the codes
+#   of all.
+# - **Your accuracy depends on how you batched the test set.** Section 4 sorted the sentences by length; another order gives
+#   other labels.
+#
+# Four ways out, with their prices: stored scales (calibration, and an outlier is clipped), a scale for each row (a kernel that
+# can do it), weights only (no integer arithmetic, so mostly memory is saved), or `max_batch=1` for this model (throughput).
+
+# %% [markdown]
 # ## 7. Behind HTTP
 #
 # A service is a contract about failures as much as about answers. The status code is what the caller's program reads: 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake (413), so is a missing one (422); a model that fails is ours (503: try again later). And the text of an exception belongs into our log, not into the answer: it names files, versions, sometimes data of other users.
@@ -931,6 +1038,8 @@ lesson09.check_meanwhile(health_meanwhile, "quite good")
 # ## 8. The service under load
 #
 # Now everything together: your `create_app` around the model under uvicorn, on a free port of this machine only; a **second process** runs your `percentiles_under_load` against it, so that clients and server do not share one Python interpreter. First one client, then 8, then 32. Server and clients are stopped when their `with` blocks end, also if you interrupt the cell. (Without the text model, the word model is served.)
+#
+# <details><summary><b>Predict first.</b> From one client to 32: what happens to calls a second, and what to p95?</summary>Calls a second rise to a few times, as batches fill, and then no further; p95 rises on and on, because whoever comes beyond that only waits.</details>
 
 # %% tags=["nbval-ignore-output"]
 services = {"word model": words.predict} if text_missing else {n: lesson09.text_predict(text_sessions[f], tokenizer) for n, f in (("FP32", "FP32"), ("int8", "dynamic int8"))}
@@ -952,27 +1061,36 @@ else:
 lesson09.draw_served(served) if served else no_server
 
 # %% [markdown]
-# *Picture: left, p50 and p99 latency over the number of clients for each service; both rise with the load, and p99 more than p50. Right, calls per second: they rise as long as batches can grow; where a curve becomes flat, the machine is busy, and more clients only wait longer.*
+# *Picture: left, for each service and number of clients a bar from p50 to p99 with a mark at p95, on a logarithmic axis; the bars rise with the load. Right, calls per second as columns: from 8 to 32 clients they rise by much less than the load does.*
 #
-# With one client, each request waits `max_wait_ms` for company that does not come: that is the price of batching at night. With 32 clients the batches are full. Check Little's law on a row: clients divided by p50 in seconds is about the throughput.
+# With one client, each request waits `max_wait_ms` for company that does not come: that is the price of batching at night. With
+# 32 clients there is company enough. From 8 to 32 clients the load grows four times; where the throughput does not follow, the
+# machine is busy, and more clients only wait longer. Check Little's law on a row: clients divided by the mean latency is the
+# throughput. (p50 stands in for the mean; where p99 is far above it, the mean is larger.)
 #
-# Who decides whether that is good enough? Not the picture. The agreement does:
+# Who decides whether that is good enough? Not the picture. The agreement does. A throughput can only be asked for where the
+# load is there: one client that waits for each answer sends no more than 1000 / p50 requests a second, whatever the service
+# could do. So that limit counts from 8 clients on.
 
 # %% tags=["nbval-ignore-output"]
-agreement = {"max_p95_ms": 150.0, "min_per_second": 100.0, "max_errors": 0}
+agreement = {"max_p95_ms": 150.0, "max_errors": 0}
+under_load = agreement | {"min_per_second": 100.0}
 for name, rows_of in served.items():
     for clients, stats in rows_of.items():
-        broken = meets_sla({k: round(v, 1) for k, v in stats.items()}, agreement)
-        print(f"{name}, {clients} clients: {'kept' if not broken else '; '.join(broken)}")
+        broken = meets_sla({k: round(v, 1) for k, v in stats.items()}, under_load if clients > 1 else agreement)
+        print(f"{name}, {clients} client{'s' * (clients > 1)}: {'kept' if not broken else '; '.join(broken)}")
 
 # %% [markdown]
 # Micro-batching trades one wait against another. The figure simulates a single worker that needs 4 ms for a call and 1 ms for each item in it. Move the load, the batch and the wait: when is a batch of 1 better, and at which load does it break down?
+#
+# A worker that takes batches of $b$ finishes at most $1000\,b / (4 + b)$ requests a second. Above that the queue grows without
+# end, and there *is* no p99: whatever a simulation prints is how long it ran. So the curves end there.
 
 # %% tags=["nbval-ignore-output"]
 widgets.explore(lesson09.draw_queue, arrivals_per_second=(20, 600, 150), max_batch=(1, 32, 8), max_wait_ms=(0.0, 20.0, 5.0))
 
 # %% [markdown]
-# *Picture: left, two histograms of simulated latencies, one by one and in batches; right, p99 over the load on a logarithmic axis. One by one is quicker at light load and collapses when requests come faster than 200 per second; batches stay flat much longer.*
+# *Picture: left, two histograms of simulated latencies, one by one and in batches; right, p99 over the load on a logarithmic axis. One by one is quicker at light load, rises steeply and ends at 200 requests per second, where a dashed line stands; batches stay flat much longer.*
 
 # %% [markdown]
 # ## 9. Small: a microcontroller
@@ -1147,6 +1265,8 @@ print("no C compiler here: the array was read by its grammar only" if back is No
 # ### Does the CNN fit?
 #
 # We remove a quarter of the shipped CNN's channels with Torch-Pruning (lesson 04), fine-tune it briefly, fold batch norm into the convolutions, and let the activations work in place, as an engine for microcontrollers does. Then flash and RAM are computed for it and for its relatives, in FP32 and in int8.
+#
+# <details><summary><b>Predict first.</b> Which saves more RAM for the small CNN: a quarter of its channels removed, or int8?</summary>int8: it divides every activation by four, wherever the peak is. Removing a quarter of the channels takes a quarter from the peak.</details>
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -1182,12 +1302,14 @@ for name, model in candidates.items():
         ram = peak_activation_bytes(engine, (1, 1, 28, 28), bits)
         points[f"{name}, {'FP32' if bits == 32 else 'int8'}"] = (flash, ram)
         print(f"{name:17} {'FP32' if bits == 32 else 'int8':>8} {flash:10,} {ram:9,}   {'yes' if flash <= budget['flash'] and ram <= budget['ram'] else 'no'}")
-lesson09.draw_budget(points, **budget)
+lesson09.draw_budget(points, {"1 MB and 256 kB": (budget["flash"], budget["ram"]), "64 kB and 20 kB": (64 << 10, 20 << 10)})
 
 # %% [markdown]
-# *Picture: flash over RAM on logarithmic axes, six points, and the budget as a green box. LeNet-5 in FP32 lies above the box; all the others are inside, int8 four times below and to the left of FP32.*
+# *Picture: flash over RAM on logarithmic axes. Each network is a hollow point in FP32 and a filled one in int8, joined by a line that goes four times down and to the left. LeNet-5 in FP32 lies above the large green box, the budget; all the others are inside. In a small orange box in the corner, a chip with 64 kB and 20 kB, only the two small CNNs in int8 are left.*
 #
-# The engine itself, the stack and the input buffer come on top: leave a third of the RAM free. Now the real bytes: the pruned network through your exporter and quantizer, its file as a C array, compiled, and read back. On a board the blob would be a `.tflite` or `.pte` file; to the array it makes no difference.
+# These are the numbers of the network alone: codes, biases and scales. Code, the stack and the interpreter come on top: leave
+# a third of the RAM free. Now the real bytes: the pruned network through your exporter and quantizer, its file as a C array,
+# compiled, and read back. On a board the blob would be a `.tflite` or `.pte` file; to the array it makes no difference.
 
 # %% tags=["nbval-ignore-output"]
 export_onnx(small, val_x[:1], str(here / "small.onnx"))
@@ -1198,7 +1320,91 @@ back = lesson09.compiled_bytes(source, "small_cnn_int8")
 print(f"{len(blob):,} bytes, {len(source):,} characters of C; " + ("not compiled: no C compiler here" if back is None else f"compiled and read back: {'equal' if back == blob else 'DIFFERENT'}"))
 test_x, test_y = data.load("test")
 small_session = lesson09.session(back or blob)
-print(f"test accuracy: {measure.accuracy(cnn, test_x, test_y):.2f} % for the FP32 network, {measure.accuracy(lambda x: lesson09.logits_of(small_session, x), test_x, test_y):.2f} % for the pruned int8 one, run from the bytes that came back from C")
+steps = {"FP32": cnn, "FP32, pruned and fine-tuned": small, "int8, pruned, from the bytes that came back from C": lambda x: lesson09.logits_of(small_session, x)}
+split = {name: measure.accuracy(net, test_x, test_y) for name, net in steps.items()}
+before = list(split.values())[0]
+for name, percent in split.items():
+    print(f"test accuracy {percent:.2f} % ({percent - before:+.2f} points): {name}")
+    before = percent
+print(f"codes, biases and scales: {points['small CNN, pruned, int8'][0]:,} bytes; the ONNX file: {len(blob):,}")
+
+# %% [markdown]
+# The last two numbers differ by the graph: names of nodes and tensors, a QuantizeLinear and a DequantizeLinear around each
+# operator, scales and zero points one tensor each. A runtime needs this to be general. A board does not.
+#
+# ### An int8 engine in C
+#
+# How little is enough? Convolutions, a pooling and a linear layer, int32 sums and the fixed-point multiplier of lesson 01 fit
+# on two pages of C. The engine reads your array, `network`, which holds integers only. Its RAM is one static array: a layer's
+# input lies at one end and its output at the other, so the array needs exactly your `peak_activation_bytes`.
+
+# %% tags=["nbval-ignore-output"]
+import engine09
+from IPython.display import Code
+
+Code(engine09.ENGINE, language="c")
+
+# %% [markdown]
+# First the same network with integers in Python, as the reference. A sum of integers below $2^{53}$ is exact in float64, so
+# PyTorch's convolution may compute it.
+
+# %% tags=["nbval-ignore-output"]
+def integer_path(layers, codes):
+    """Codes of the logits `[N, 10]` from codes of the images, in integer arithmetic."""
+    codes = codes.long()
+    for layer in layers:
+        if "weight" not in layer:  # the average over all pixels
+            pixels = codes[0, 0].numel()
+            codes = (codes.sum((2, 3), keepdim=True) + pixels // 2) // pixels
+            continue
+        bias, m0, shift = (layer[name].reshape(-1, 1, 1) for name in ("bias", "m0", "shift"))
+        sums = F.conv2d((codes - layer["in_zero"]).double(), layer["weight"].double(), stride=layer["stride"], padding=layer["padding"]).long() + bias
+        rounded = (sums.abs() * m0 + (1 << (30 + shift))) >> (31 + shift)  # half away from zero
+        codes = torch.clamp(sums.sign() * rounded + layer["out_zero"], 0, 255)
+    return codes.flatten(1)
+
+engine = folded(small)
+layers = engine09.integer_layers(engine, train_x[:400])
+codes = engine09.image_codes(layers, test_x[:1000])
+expected = integer_path(layers, codes)
+network = engine09.network_bytes(layers)
+print(f"{sum(layer['weight'].numel() for layer in layers if 'weight' in layer):,} weights, {len(network):,} bytes for the engine; the ONNX file has {len(blob):,}")
+print(f"1,000 test images: {measure.accuracy(small, test_x[:1000], test_y[:1000]):.1f} % for the pruned network in FP32, {100 * (expected.argmax(1) == test_y[:1000]).double().mean():.1f} % with integers")
+
+# %% [markdown]
+# Now the C compiler. The engine, your array and a small `main` that feeds it images become three object files; `size` reads
+# from the first two what goes to flash (code and constants) and to RAM. The code is this machine's and not a
+# microcontroller's, the data are the same on both.
+
+# %% tags=["nbval-ignore-output"]
+peak = {bits: peak_activation_bytes(engine, (1, 1, 28, 28), bits) for bits in (8, 32)}
+built = engine09.compiled(to_c_array(network, "network"), codes, arena=peak[8], classes=10)
+if built is None:
+    print("There is no C compiler here (cc), so the engine was not built; the integers above are what it would compute.")
+else:
+    from_c, sizes = built
+    same = int((from_c.long() == expected).all(1).sum())
+    print(f"bit for bit equal to the Python path on {same:,} of {len(expected):,} images")
+    for part, (flash, ram) in sizes.items():
+        print(f"{part + '.o':10} flash {flash:7,} bytes   RAM {ram:7,} bytes")
+    if not sizes:
+        print("`size` is missing here or speaks another dialect than GNU's: no bytes of the object files")
+    else:
+        flash, ram = (sum(numbers) for numbers in zip(*sizes.values()))
+        weights = 4 * sum(p.numel() for p in engine.parameters())
+        print("chip with 64 kB flash and 20 kB RAM (STM32F103C8)      flash       RAM   fits?")
+        for name, f, r in (("int8, all of it, from the object files", flash, ram), ("FP32, weights and activations alone", weights, peak[32])):
+            print(f"{name:48} {f:11,} {r:9,}   {'yes' if f <= 64 << 10 and r <= 20 << 10 else 'no'}")
+
+# %% [markdown]
+# An engine that equals its reference in every bit is one that you can change: unroll a loop, use the chip's dot product, and
+# the comparison says at once whether it still computes the same. With floats you would compare within a tolerance, and never
+# know. The stack is not in these numbers; `-fstack-usage` writes it for each function.
+#
+# <details><summary>Open experiment: what would you still save?</summary>There is no right answer. Fuse two layers so that the
+# large activation between them never exists as a whole (MCUNet's patches)? Keep one row of the input instead of all? Write the
+# output of a layer over the rows of its input that are no longer needed? Each of these can be tried in <code>ENGINE</code>, and
+# the comparison with the Python path tells whether it still holds.</details>
 
 # %% [markdown]
 # ## 10. Which platform?
@@ -1209,9 +1415,9 @@ print(f"test accuracy: {measure.accuracy(cnn, test_x, test_y):.2f} % for the FP3
 # | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` | run below where installed |
 # | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers | run below where installed |
 # | Apple devices | Core ML | `coremltools.optimize` | converted below where installed; predicts on macOS only |
-# | NVIDIA GPUs | TensorRT | from a QDQ file as yours | **not run here**: needs an NVIDIA GPU |
-# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel | **not run here**: needs the vendor's SDK and a phone |
-# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C by hand | int8 only, static | the C array above |
+# | NVIDIA GPUs | TensorRT | from a QDQ file whose zero points are all 0 | the file is made below; **not run here**: needs an NVIDIA GPU |
+# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes | the file is made below; **not run here**: needs the vendor's SDK and a phone |
+# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C by hand | static int8 | the C engine above |
 #
 # The cell tries what is installed, on the CNN, and says of each tool what was done.
 
@@ -1220,14 +1426,56 @@ for tool, outcome in lesson09.try_platforms(cnn, val_x[:200], here).items():
     print(f"{tool:14} {outcome}")
 
 # %% [markdown]
-# Not run here, as a practitioner would call them (check the current manual of your version):
+# Two of these want another file than yours. TensorRT knows symmetric codes only: its importer refuses a zero point that is not
+# 0, and your unsigned activations have some. So activations become signed and symmetric. The Snapdragon's compiler wants to
+# know every shape beforehand: no dynamic batch. Both files can be made, and run on the CPU, here.
+
+# %% tags=["nbval-ignore-output"]
+import onnx
+from onnx import numpy_helper
+from onnxruntime.tools.onnx_model_utils import make_dim_param_fixed
+
+class Images(CalibrationDataReader):
+    def __init__(self):
+        self.feeds = iter([{"input": train_x[i : i + 50].numpy()} for i in range(0, 400, 50)])
+
+    def get_next(self):
+        return next(self.feeds, None)
+
+def zero_points(path):
+    """How many stored zero points a file has, and how many of them hold something else than 0."""
+    graph = onnx.load(path).graph
+    stored = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    found = {n.input[2] for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear") and len(n.input) > 2}
+    return len(found), sum(bool(stored[name].any()) for name in found)
+
+tensorrt_file, snapdragon_file = str(here / "cnn_tensorrt.onnx"), str(here / "cnn_snapdragon.onnx")
+quantize_static(str(here / "cnn.onnx"), tensorrt_file, Images(), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8, extra_options={"ActivationSymmetric": True, "WeightSymmetric": True})
+fixed = onnx.load(str(here / "cnn_int8.onnx"))
+make_dim_param_fixed(fixed.graph, fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_param, 1)
+onnx.save(fixed, snapdragon_file)
+for name, path in (("yours", str(here / "cnn_int8.onnx")), ("for TensorRT", tensorrt_file), ("for Snapdragon", snapdragon_file)):
+    count, other = zero_points(path)
+    right = []
+    for fused in (False, True):
+        running = lesson09.session(path, fused=fused)
+        right.append(measure.accuracy(lambda x: lesson09.logits_of(running, x, 1), val_x[:1000], val_y[:1000]))
+    print(f"{name:15} input {running.get_inputs()[0].shape}: {count} zero points, {other} of them not 0; of 1,000 validation images {right[0]:.1f} % as the file says, {right[1]:.1f} % with this CPU's kernels")
+
+# %% [markdown]
+# "As the file says" computes node by node, in float between the roundings. If the CPU's own kernels fall behind for the
+# TensorRT file, they saturate (lesson 02): its weights use all 8 bits, which a GPU takes without harm and an x86 chip without
+# VNNI does not. Test a file where it will run.
+#
+# The rest is not run here, as a practitioner would call it (check the current manual of your version):
 #
 # ```
-# trtexec --onnx=cnn_int8.onnx --saveEngine=cnn.plan --int8          # TensorRT, on a machine with an NVIDIA GPU
+# trtexec --onnx=cnn_tensorrt.onnx --saveEngine=cnn.plan --int8      # TensorRT, on a machine with an NVIDIA GPU
 # ```
 #
 # ```python
-# session = ort.InferenceSession("cnn_int8.onnx", providers=[("QNNExecutionProvider", {"backend_path": "libQnnHtp.so"})])   # Snapdragon
+# session = ort.InferenceSession("cnn_snapdragon.onnx", providers=[("QNNExecutionProvider", {"backend_path": "libQnnHtp.so"})])   # Snapdragon
 # ```
 #
 # ## 11. The success checklist
@@ -1254,7 +1502,7 @@ print("number                   before          after    change   goal   reached
 for key, row in measure.checklist(reports["FP32"], reports["int8"], goals).items():
     unit = "pts" if key == "accuracy" else "×"
     print(f"{key:20} {row['before']:12,.2f} {row['after']:14,.2f} {row['change']:6.2f} {unit:3} {row['goal']:5.2f}   {'yes' if row['reached'] else 'no'}")
-folder.cleanup()  # the files above, about 250 MB with the text model
+folder.cleanup()  # the files above, about 400 MB with the text model
 
 # %% [markdown]
 # A "no" in this table is a result. p50 with one client, for instance, contains the waiting time of the micro-batcher, which int8 cannot shorten.
@@ -1295,6 +1543,11 @@ folder.cleanup()  # the files above, about 250 MB with the text model
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# No test, no right answer. Give the service a bad day: requests in bursts, sentences of very different length in one batch, a client that never reads its answers. Which would you change first, `max_batch`, `max_wait_ms` or the number of threads, and what does the agreed percentile say about it?
 
 # %% [markdown]
 # ## References

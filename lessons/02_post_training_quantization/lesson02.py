@@ -155,13 +155,14 @@ def draw_budget(mixed: list[tuple[float, float]], uniform: list[tuple[float, flo
 
 
 def draw_speed(ratios: dict[str, tuple[float, float, float]], baseline: str) -> Figure:
-    """How many times faster than the baseline, with the quartiles of the rounds."""
+    """How many times as fast as the baseline, with quartiles of the rounds; grey where they lie on both sides of 1."""
     fig, (ax,) = plot.figure(1, width=8, height=0.6 + 0.42 * len(ratios))
     names = list(ratios)[::-1]
     low, mid, high = np.array([ratios[n] for n in names]).T
-    ax.barh(names, mid, color=plot.SKY, xerr=[mid - low, high - mid], ecolor=plot.BLACK, capsize=3)
+    colours = ["lightgrey" if crosses else plot.SKY for crosses in (low <= 1) & (high >= 1)]
+    ax.barh(names, mid, color=colours, xerr=[mid - low, high - mid], ecolor=plot.BLACK, capsize=3)
     ax.axvline(1, color=plot.RED, linestyle="--")
-    ax.set(xlabel=f"times faster than {baseline} (bar: median, whiskers: quartiles)")
+    ax.set(xlabel=f"times as fast as {baseline} (bar: median, whiskers: quartiles)")
     return fig
 
 

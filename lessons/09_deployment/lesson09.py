@@ -733,31 +733,47 @@ def _box(left: float, right: float):
 
 
 def draw_served(results: dict[str, dict[int, dict]]) -> Figure:
-    """Left: p50 (solid) and p99 (dashed) over the number of clients. Right: calls per second."""
+    """Left: from p50 to p99 for each number of clients, p95 marked. Right: calls per second."""
     fig, (latency, rate) = plot.figure(2)
-    for (name, rows), colour, marker in zip(results.items(), plot.PALETTE, plot.MARKERS, strict=False):
-        clients = list(rows)
-        for key, style in (("p50", "-"), ("p99", "--")):
-            ms = [rows[c][f"{key}_ms"] for c in clients]
-            latency.plot(clients, ms, style, color=colour, marker=marker, label=f"{name}, {key}")
-        rate.plot(clients, [rows[c]["per_second"] for c in clients], color=colour, marker=marker, label=name)
-    for ax in (latency, rate):
-        ax.set(xscale="log", xticks=clients, xticklabels=clients, xlabel="clients at the same time", ylim=(0, None))
-        ax.minorticks_off()
-        ax.legend(frameon=False)
-    latency.set(ylabel="latency (ms)")
+    width = 0.8 / len(results)
+    for i, ((name, rows), colour) in enumerate(zip(results.items(), plot.PALETTE, strict=False)):
+        places = [x + (i - (len(results) - 1) / 2) * width for x in range(len(rows))]
+        p50, p95, p99 = ([row[f"{key}_ms"] for row in rows.values()] for key in ("p50", "p95", "p99"))
+        heights = [high - low for low, high in zip(p50, p99, strict=True)]
+        latency.bar(places, heights, 0.8 * width, bottom=p50, color=colour, label=name)
+        latency.plot(places, p95, "_", color=plot.BLACK, markersize=14)
+        rate.bar(places, [row["per_second"] for row in rows.values()], 0.8 * width, color=colour, label=name)
+        for ax in (latency, rate):
+            ax.set(xticks=range(len(rows)), xticklabels=list(rows), xlabel="clients at the same time")
+    latency.set(ylabel="latency (ms): p50 to p99, line: p95", yscale="log")
+    low, high = latency.get_ylim()
+    latency.set_yticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if low <= t <= high])
+    latency.minorticks_off()
+    latency.yaxis.set_major_formatter("{x:.0f}")
     rate.set(ylabel="calls per second")
+    latency.legend(frameon=False, loc="upper left")
     return fig
 
 
-def draw_budget(rows: dict[str, tuple[int, int]], flash: int, ram: int) -> Figure:
-    """Flash and peak RAM of candidates as points, and the budget as a box."""
+def draw_budget(rows: dict[str, tuple[int, int]], budgets: dict[str, tuple[int, int]]) -> Figure:
+    """Flash and peak RAM of candidates, hollow in FP32 and filled in int8, and budgets as boxes.
+
+    Args:
+        rows: "network, format" -> bytes of flash and of RAM.
+        budgets: name -> bytes of flash and of RAM.
+    """
     from matplotlib.patches import Rectangle
 
     fig, (ax,) = plot.figure(1, width=7, height=3.6)
-    ax.add_patch(Rectangle((1, 1), ram / 1024 - 1, flash / 1024 - 1, color=plot.GREEN, alpha=0.15, label="budget"))
-    for (name, (weights, peak)), marker, colour in zip(rows.items(), plot.MARKERS, plot.PALETTE, strict=False):
-        ax.plot(peak / 1024, weights / 1024, marker, color=colour, label=name)
+    for (name, (flash, ram)), colour in zip(budgets.items(), (plot.GREEN, plot.ORANGE), strict=False):
+        size = (ram / 1024 - 1, flash / 1024 - 1)
+        ax.add_patch(Rectangle((1, 1), *size, facecolor=colour, edgecolor=colour, alpha=0.2, label=f"budget: {name}"))
+    networks = dict.fromkeys(name.rpartition(", ")[0] for name in rows)
+    for network, marker, colour in zip(networks, plot.MARKERS, (plot.BLUE, plot.RED, plot.PURPLE), strict=False):
+        ends = {kind: [v / 1024 for v in reversed(rows[f"{network}, {kind}"])] for kind in ("FP32", "int8")}
+        ax.plot(*zip(*ends.values(), strict=True), color=colour, linewidth=0.8, zorder=1)
+        for (kind, (x, y)), face in zip(ends.items(), ("white", colour), strict=True):
+            ax.plot(x, y, marker, color=colour, markerfacecolor=face, label=f"{network}, {kind}")
     ax.set(xscale="log", yscale="log", xlabel="peak activations (kB of RAM)", ylabel="weights (kB of flash)")
     ax.xaxis.set_major_formatter("{x:.0f}")
     ax.yaxis.set_major_formatter("{x:.0f}")
@@ -780,22 +796,35 @@ def queue(arrivals_per_second: float, max_batch: int, max_wait_ms: float) -> np.
     return latency
 
 
+def capacity(max_batch: int) -> float:
+    """Requests a second that the simulated worker finishes in full batches; above it the queue grows without end."""
+    return 1000 * max_batch / (4.0 + 1.0 * max_batch)
+
+
 def draw_queue(arrivals_per_second: int, max_batch: int, max_wait_ms: float) -> Figure:
     """Simulated latency percentiles over the load, with and without batches; a line marks the chosen load."""
     fig, (hist, curve) = plot.figure(2)
     ways = {"one by one": (1, 0.0), "batches": (max_batch, max_wait_ms)}
     styles = dict(zip(ways, ((plot.ORANGE, "s"), (plot.BLUE, "o")), strict=True))
     chosen = {name: queue(arrivals_per_second, *way) for name, way in ways.items()}
-    top = float(min(np.percentile(np.concatenate(list(chosen.values())), 99), 200.0))
-    bins, loads = np.linspace(0, top, 50).tolist(), np.linspace(20, 600, 12)
+    stable = {name: arrivals_per_second < capacity(way[0]) for name, way in ways.items()}
+    shown = [chosen[name] for name in ways if stable[name]] or list(chosen.values())
+    top = float(min(np.percentile(np.concatenate(shown), 99), 200.0))
+    bins = np.linspace(0, top, 50).tolist()
     for name, way in ways.items():
         colour, marker = styles[name]
-        label = f"{name}: p99 {np.percentile(chosen[name], 99):.0f} ms"
-        hist.hist(np.clip(chosen[name], 0, top), bins=bins, histtype="step", color=colour, linewidth=1.5, label=label)
+        p99 = f"p99 {np.percentile(chosen[name], 99):.0f} ms" if stable[name] else "no p99, it only grows"
+        seen, label = np.clip(chosen[name], 0, top), f"{name}: {p99}"
+        hist.hist(seen, bins=bins, histtype="step", color=colour, linewidth=1.5, label=label)
+        end = capacity(way[0])
+        loads = np.linspace(20, min(600.0, 0.97 * end), 12)
         curve.plot(loads, [np.percentile(queue(r, *way), 99) for r in loads], color=colour, marker=marker, label=name)
+        if end < 640:
+            curve.axvline(end, color=colour, linestyle="--", linewidth=1)
     hist.set(xlabel=f"latency (ms; last bar: {top:.0f} and more)", ylabel="requests")
     curve.axvline(arrivals_per_second, color=plot.BLACK, linestyle=":")
-    curve.set(xlabel="requests per second", ylabel="p99 latency (ms)", yscale="log")
+    curve.set(xlabel="requests per second (dashed: the most that can be served)", ylabel="p99 latency (ms)")
+    curve.set(yscale="log", xlim=(0, 640))
     for ax in (hist, curve):
         ax.legend(frameon=False)
     return fig
