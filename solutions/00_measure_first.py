@@ -83,24 +83,26 @@ def count_parameters(model: nn.Module) -> int:
     ### END SOLUTION
 
 # %% test="count_parameters" points=3
+# Checked here: parameters of small models: shared, frozen, and buffers that do not count.
+# Hidden tests: a small language model in several sizes with blocks that run twice, layers without parameters.
 from_scratch(count_parameters, FORBIDDEN)
-_TWICE, _FROZEN, _BUFFERS = (
-    "A shared parameter was counted twice: it has two names and exists once.",
-    "The frozen parameters were left out: they are stored and computed with all the same.",
-    "The buffers were counted: a running mean is not a parameter.",
-)
 
 @probe
 def parameters_of(parts):
     return count_parameters(checks00.build(parts))
 
-check(parameters_of, [
-    ([("weight", "parameter", (3, 4)), ("bias", "parameter", (3,))],),
-    ([("embedding", "parameter", (10, 4)), ("head.weight", "same as", "embedding")],),
-    ([("body.weight", "frozen", (5, 2)), ("head.weight", "parameter", (2, 3))],),
-    ([("norm.weight", "parameter", (6,)), ("norm.running_mean", "buffer", (6,)), ("norm.step", "buffer", ())],),
-], [15, 40, 16, 6], {_TWICE: [15, 80, 16, 6], _FROZEN: [15, 40, 6, 6], _BUFFERS: [15, 40, 16, 13],
-                     "A shared parameter and the buffers were counted as well: a state_dict lists more than the parameters.": [15, 80, 16, 13]})
+check(
+    parameters_of,
+    [
+        ([("weight", "parameter", (3, 4)), ("bias", "parameter", (3,))],),
+        ([("embedding", "parameter", (10, 4)), ("head.weight", "same as", "embedding")],),
+        ([("body.weight", "frozen", (5, 2)), ("head.weight", "parameter", (2, 3))],),
+        ([("norm.weight", "parameter", (6,)), ("norm.running_mean", "buffer", (6,)), ("norm.step", "buffer", ())],),
+    ],
+    [15, 40, 16, 6],
+    checks00.COUNT_PARAMETERS_MISTAKES,
+)
+
 ### BEGIN HIDDEN TESTS
 @probe
 def parameters_of_language_model(words, width, blocks, frozen, statistics):
@@ -124,18 +126,31 @@ def parameters_of_language_model(words, width, blocks, frozen, statistics):
 _total = lambda words, width, blocks, frozen, statistics: words * width + words + blocks * (width * width + width + 1)
 # each block has its gain, its weight and its bias, in this order
 _trainable = lambda w, d, b, f, s: _total(w, d, b, f, s) - sum([1, d * d, d][i % 3] for i in range(f))
-check(parameters_of_language_model, [(11, 4, 1, 0, 7), (20, 3, 3, 4, 5), (6, 5, 2, 6, 1), (9, 2, 1, 3, 30)], _total, {
-    _TWICE: lambda w, d, b, f, s: _total(w, d, b, f, s) + w * d,
-    "A shared parameter was counted twice, and so was a block that appears twice.": lambda w, d, b, f, s: _total(w, d, b + 1, f, s) + w * d,
-    _FROZEN: _trainable,
-    _BUFFERS: lambda w, d, b, f, s: _total(w, d, b, f, s) + b * s,
-    "A shared parameter and the buffers were counted as well: a state_dict lists more than the parameters.":
-        lambda w, d, b, f, s: _total(w, d, b + 1, f, s) + (b + 1) * s + w * d,
-})
+check(
+    parameters_of_language_model,
+    [(11, 4, 1, 0, 7), (20, 3, 3, 4, 5), (6, 5, 2, 6, 1), (9, 2, 1, 3, 30)],
+    _total,
+    {
+        checks00.TWICE: lambda w, d, b, f, s: _total(w, d, b, f, s) + w * d,
+        "A shared parameter was counted twice, and so was a block that appears twice.": lambda w, d, b, f, s: (
+            _total(w, d, b + 1, f, s) + w * d
+        ),
+        checks00.FROZEN: _trainable,
+        checks00.BUFFERS: lambda w, d, b, f, s: _total(w, d, b, f, s) + b * s,
+        "A shared parameter and the buffers were counted as well: a state_dict lists more than the parameters.": lambda w, d, b, f, s: (
+            _total(w, d, b + 1, f, s) + (b + 1) * s + w * d
+        ),
+    },
+)
 
 @probe
 def parameters_without_layers(kind):
-    return count_parameters({"relu": nn.ReLU(), "lstm": nn.LSTM(3, 5), "list": nn.ParameterList([torch.zeros(4, 2), torch.zeros(2, 4)])}[kind])
+    return count_parameters(
+        {"relu": nn.ReLU(), "lstm": nn.LSTM(3, 5), "list": nn.ParameterList([torch.zeros(4, 2), torch.zeros(2, 4)])}[
+            kind
+        ]
+    )
+
 check(parameters_without_layers, [("relu",), ("lstm",), ("list",)], [0, 4 * 5 * (3 + 5 + 1 + 1), 16])
 ### END HIDDEN TESTS
 
@@ -182,6 +197,8 @@ def size_on_disk(model: nn.Module) -> int:
     ### END SOLUTION
 
 # %% test="size_on_disk" points=4
+# Checked here: the bytes of three files against `torch.save`, and that no file is left behind.
+# Hidden tests: shared, many, mixed and deeply named tensors.
 from_scratch(size_on_disk, FORBIDDEN)
 
 @probe
@@ -194,24 +211,33 @@ def file_of(parts):
             break
     return size, left
 
-_judge = checks00.check_size
+_check_size = checks00.check_size
 _buffers = [("weight", "parameter", (100, 200)), ("running_mean", "buffer", (15_000,))]
 _unsaved = [("weight", "parameter", (100, 200)), ("cache", "unsaved buffer", (20_000,))]
 _halves = [("weight", "parameter", (200, 200), "float16")]
-for _parts, _bytes in ((_buffers, 141_600), (_unsaved, 81_300), (_halves, 81_200)):
-    _size, _left = file_of(_parts)
-    _judge(_parts, _size, _bytes, _left)
+for _model, _expected in ((_buffers, 141_600), (_unsaved, 81_300), (_halves, 81_200)):
+    _size, _left = file_of(_model)
+    _check_size(_model, _size, _expected, _left)
 ### BEGIN HIDDEN TESTS
 import io
-_tied = [("embedding", "parameter", (300, 80)), ("head.weight", "same as", "embedding"), ("mean", "buffer", (20_000,), "float64")]
+
+_tied = [
+    ("embedding", "parameter", (300, 80)),
+    ("head.weight", "same as", "embedding"),
+    ("mean", "buffer", (20_000,), "float64"),
+]
 _many = [(f"block{i}.bias", "parameter", (200,)) for i in range(100)]
-_mixed = [("a.weight", "frozen", (90, 100), "bfloat16"), ("a.codes", "buffer", (60_000,), "int8"), ("a.cache", "unsaved buffer", (30_000,))]
+_mixed = [
+    ("a.weight", "frozen", (90, 100), "bfloat16"),
+    ("a.codes", "buffer", (60_000,), "int8"),
+    ("a.cache", "unsaved buffer", (30_000,)),
+]
 _plain = [("deep.er.weight", "parameter", (7, 1500)), ("deep.count", "buffer", (8000,), "int64")]
-for _parts in (_mixed, _tied, _plain, _many):
+for _model in (_mixed, _tied, _plain, _many):
     _file = io.BytesIO()
-    torch.save(checks00.build(_parts).state_dict(), _file)
-    _size, _left = file_of(_parts)
-    _judge(_parts, _size, len(_file.getvalue()), _left)
+    torch.save(checks00.build(_model).state_dict(), _file)
+    _size, _left = file_of(_model)
+    _check_size(_model, _size, len(_file.getvalue()), _left)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -331,28 +357,25 @@ def count_macs(model: nn.Module, input_shape: tuple) -> int:
     ### END SOLUTION
 
 # %% test="count_macs" points=6
+# Checked here: linear layers, convolutions with groups, layers that run twice or never; the model stays as it was.
+# Hidden tests: strides, dilation, padding, other shapes, mixed modes, a forward pass that fails, what the model sees.
 from_scratch(count_macs, FORBIDDEN)
 
 @probe
 def macs_of(layers, input_shape, order=None):
     return count_macs(checks00.Chain(layers, order), input_shape)
 
-_GROUPS, _FLOPS, _BIAS, _BATCH, _ONCE = (
-    "The groups were ignored: an output channel sees only the input channels of its group.",
-    "These are FLOPs; a multiply-accumulate is two of them.",
-    "The bias was counted: it is added without a multiplication.",
-    "The batch was ignored: input_shape holds it, and each of its images costs the same.",
-    "A layer that runs twice counts twice, and one that does not run counts 0.",
+check(
+    macs_of,
+    [
+        ([("linear", 4, 3)], (2, 4)),
+        ([("conv", 3, 8, 3)], (1, 3, 6, 6)),
+        ([("conv", 4, 8, 3, {"groups": 2, "padding": 1})], (2, 4, 5, 5)),
+        ([("linear", 5, 5), ("relu",), ("linear", 5, 7)], (3, 5), [0, 1, 0]),
+    ],
+    [24, 3456, 7200, 150],
+    checks00.MACS_MISTAKES,
 )
-check(macs_of, [
-    ([("linear", 4, 3)], (2, 4)),
-    ([("conv", 3, 8, 3)], (1, 3, 6, 6)),
-    ([("conv", 4, 8, 3, {"groups": 2, "padding": 1})], (2, 4, 5, 5)),
-    ([("linear", 5, 5), ("relu",), ("linear", 5, 7)], (3, 5), [0, 1, 0]),
-], [24, 3456, 7200, 150], {
-    _GROUPS: [24, 3456, 14400, 150], _FLOPS: [48, 6912, 14400, 300], _BIAS: [30, 3584, 7600, 180], _BATCH: [12, 3456, 3600, 50],
-    _ONCE: [24, 3456, 7200, 75], "A layer that does not run counts 0, and one that runs twice counts twice.": [24, 3456, 7200, 180],
-})
 
 @probe
 def before_and_after(layers, input_shape):
@@ -366,7 +389,10 @@ def before_and_after(layers, input_shape):
             raise
     return before, checks00.condition(model)
 
-checks00.check_untouched(*before_and_after([("conv", 1, 4, 3), ("norm", 4), ("dropout", 0.5)], (2, 1, 8, 8)), "after count_macs")
+checks00.check_untouched(
+    *before_and_after([("conv", 1, 4, 3), ("norm", 4), ("dropout", 0.5)], (2, 1, 8, 8)), "after count_macs"
+)
+
 ### BEGIN HIDDEN TESTS
 def _macs(layers, shape, order=None, groups=True, bias=False, factor=1, each_once=False):
     """Walk through the layers in order and count by hand."""
@@ -380,7 +406,11 @@ def _macs(layers, shape, order=None, groups=True, bias=False, factor=1, each_onc
             new = math.prod(shape) * (sizes[0] + bias * settings.get("bias", True))
         elif kind == "conv":
             pair = lambda v: list(v) if isinstance(v, (tuple, list)) else [v, v]
-            kernel, stride, dilation = pair(sizes[2]), pair(settings.get("stride", 1)), pair(settings.get("dilation", 1))
+            kernel, stride, dilation = (
+                pair(sizes[2]),
+                pair(settings.get("stride", 1)),
+                pair(settings.get("dilation", 1)),
+            )
             pad = settings.get("padding", 0)
             shape[-3] = sizes[1]
             for axis in (0, 1):
@@ -396,24 +426,52 @@ def _macs(layers, shape, order=None, groups=True, bias=False, factor=1, each_onc
         total += 0 if each_once and i in ran else factor * new
         ran.add(i)
     return total
-_net = [("conv", 1, 6, 5, {"padding": 2}), ("norm", 6), ("relu",), ("pool", 2), ("conv", 6, 12, (3, 1), {"groups": 3, "bias": False}),
-        ("training", 14), ("flatten",), ("linear", 12 * 12 * 14, 9), ("linear", 9, 9, {"bias": False})]
-_cases = [
-    (_net, (3, 1, 28, 28)), (_net, (1, 1, 28, 28), [*range(9), 8, 8]),
-    ([("conv", 8, 8, 3, {"groups": 8, "stride": 2, "padding": 1})], (2, 8, 9, 11)),
-    ([("conv", 2, 4, (5, 3), {"dilation": (2, 1), "stride": (1, 3), "padding": (0, 2), "bias": False})], (4, 2, 20, 13)),
-    ([("conv", 3, 3, 3, {"padding": "same", "dilation": 3})], (2, 3, 15, 16)),
-    ([("linear", 6, 4)], (2, 3, 5, 6)), ([("linear", 6, 4)], (6,)), ([("conv", 2, 3, 3)], (2, 7, 7)),
-    ([("relu",)], (4, 4)), ([("linear", 3, 3), ("conv", 1, 1, 1)], (2, 3), [0]),
+
+_net = [
+    ("conv", 1, 6, 5, {"padding": 2}),
+    ("norm", 6),
+    ("relu",),
+    ("pool", 2),
+    ("conv", 6, 12, (3, 1), {"groups": 3, "bias": False}),
+    ("training", 14),
+    ("flatten",),
+    ("linear", 12 * 12 * 14, 9),
+    ("linear", 9, 9, {"bias": False}),
 ]
-check(macs_of, _cases, _macs, {
-    _GROUPS: lambda *c: _macs(*c, groups=False), _FLOPS: lambda *c: _macs(*c, factor=2), _BIAS: lambda *c: _macs(*c, bias=True),
-    _BATCH: lambda layers, shape, order=None: _macs(layers, (1, *shape[1:]), order),
-    "The batch was divided out: every image of it costs the same, and counts.": lambda layers, shape, order=None: _macs(layers, shape, order) // shape[0],
-    _ONCE: lambda *c: _macs(*c, each_once=True),
-})
-for _layers, _shape, _what in (([("training", 4), ("norm", 4), ("conv", 4, 4, 1)], (2, 4, 3, 3), "a chain in mixed modes"),
-                               ([("linear", 2, 2), ("dropout", 0.5), ("stop",)], (1, 2), "a model whose forward pass fails")):
+_cases = [
+    (_net, (3, 1, 28, 28)),
+    (_net, (1, 1, 28, 28), [*range(9), 8, 8]),
+    ([("conv", 8, 8, 3, {"groups": 8, "stride": 2, "padding": 1})], (2, 8, 9, 11)),
+    (
+        [("conv", 2, 4, (5, 3), {"dilation": (2, 1), "stride": (1, 3), "padding": (0, 2), "bias": False})],
+        (4, 2, 20, 13),
+    ),
+    ([("conv", 3, 3, 3, {"padding": "same", "dilation": 3})], (2, 3, 15, 16)),
+    ([("linear", 6, 4)], (2, 3, 5, 6)),
+    ([("linear", 6, 4)], (6,)),
+    ([("conv", 2, 3, 3)], (2, 7, 7)),
+    ([("relu",)], (4, 4)),
+    ([("linear", 3, 3), ("conv", 1, 1, 1)], (2, 3), [0]),
+]
+check(
+    macs_of,
+    _cases,
+    _macs,
+    {
+        checks00.GROUPS: lambda *c: _macs(*c, groups=False),
+        checks00.FLOPS: lambda *c: _macs(*c, factor=2),
+        checks00.BIAS: lambda *c: _macs(*c, bias=True),
+        checks00.BATCH: lambda layers, shape, order=None: _macs(layers, (1, *shape[1:]), order),
+        "The batch was divided out: every image of it costs the same, and counts.": lambda layers, shape, order=None: (
+            _macs(layers, shape, order) // shape[0]
+        ),
+        checks00.ONCE: lambda *c: _macs(*c, each_once=True),
+    },
+)
+for _layers, _shape, _what in (
+    ([("training", 4), ("norm", 4), ("conv", 4, 4, 1)], (2, 4, 3, 3), "a chain in mixed modes"),
+    ([("linear", 2, 2), ("dropout", 0.5), ("stop",)], (1, 2), "a model whose forward pass fails"),
+):
     checks00.check_untouched(*before_and_after(_layers, _shape), _what)
 
 @probe
@@ -421,10 +479,19 @@ def seen_by_the_model(shape):
     checks00.Chain.seen.clear()
     count_macs(checks00.Chain([("look",), ("linear", shape[-1], 2)]).train(), shape)
     return list(checks00.Chain.seen)
+
 _seen = seen_by_the_model((2, 3, 4))
-expect(_seen[:1], [{"shape": [2, 3, 4], "zeros": True, "training": False, "gradient": False}], "what the model saw",
-       {"The forward pass ran in training mode: batch normalisation and dropout behave differently there.": lambda got: got[0]["training"],
-        "The forward pass kept track of gradients: use torch.no_grad().": lambda got: got[0]["gradient"]})
+expect(
+    _seen[:1],
+    [{"shape": [2, 3, 4], "zeros": True, "training": False, "gradient": False}],
+    "what the model saw",
+    {
+        "The forward pass ran in training mode: batch normalisation and dropout behave differently there.": lambda got: (
+            got[0]["training"]
+        ),
+        "The forward pass kept track of gradients: use torch.no_grad().": lambda got: got[0]["gradient"],
+    },
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -545,6 +612,8 @@ def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter) -> dict:
     ### END SOLUTION
 
 # %% test="benchmark" points=5
+# Checked here: order of calls and clock readings, percentiles, mean and rate of known times; no repeats.
+# Hidden tests: random times, many repeats, a clock that has run for days, the default arguments and clock.
 from_scratch(benchmark, FORBIDDEN)
 
 @probe
@@ -553,31 +622,78 @@ def rehearse(seconds, warmup, repeats, start=0.0):
     result = benchmark(script.function("f"), warmup=warmup, repeats=repeats, clock=script.read)
     return {"order": script.order, "result": result}  # f for a call, c for a reading of the clock
 
-_ramp = [k / 1000 for k in range(1, 25)]
-check(rehearse, [(_ramp, 0, 24), ([0.064, 0.032, 0.004, 0.001, 0.002, 0.008, 0.003], 2, 5), ([0.016], 0, 1)], [
-    {"order": 24 * "cfc", "result": {"p50_ms": 12.5, "p95_ms": 22.85, "p99_ms": 23.77, "mean_ms": 12.5, "per_second": 80.0}},
-    {"order": "ff" + 5 * "cfc", "result": {"p50_ms": 3.0, "p95_ms": 7.2, "p99_ms": 7.84, "mean_ms": 3.6, "per_second": 277.77778}},
-    {"order": "cfc", "result": {"p50_ms": 16.0, "p95_ms": 16.0, "p99_ms": 16.0, "mean_ms": 16.0, "per_second": 62.5}},
-], symptoms=SYMPTOMS["benchmark"], tol=1e-5)  # the durations are exact, and float32 statistics good to 1e-6 of a value
+_rising = [k / 1000 for k in range(1, 25)]
+check(
+    rehearse,
+    [(_rising, 0, 24), ([0.064, 0.032, 0.004, 0.001, 0.002, 0.008, 0.003], 2, 5), ([0.016], 0, 1)],
+    [
+        {
+            "order": 24 * "cfc",
+            "result": {"p50_ms": 12.5, "p95_ms": 22.85, "p99_ms": 23.77, "mean_ms": 12.5, "per_second": 80.0},
+        },
+        {
+            "order": "ff" + 5 * "cfc",
+            "result": {"p50_ms": 3.0, "p95_ms": 7.2, "p99_ms": 7.84, "mean_ms": 3.6, "per_second": 277.77778},
+        },
+        {
+            "order": "cfc",
+            "result": {"p50_ms": 16.0, "p95_ms": 16.0, "p99_ms": 16.0, "mean_ms": 16.0, "per_second": 62.5},
+        },
+    ],
+    symptoms=SYMPTOMS["benchmark"],
+    tol=1e-5,
+)  # the durations are exact, and float32 statistics good to 1e-6 of a value
 check_errors(ValueError, rehearse, ([0.5], 2, 0))
+
 ### BEGIN HIDDEN TESTS
 def _rehearsed(seconds, warmup, repeats, start=0.0):
     times = [1000 * seconds[i % len(seconds)] for i in range(warmup, warmup + repeats)]
+
     def at(q):
         ordered, place = sorted(times), (repeats - 1) * q
         below, above = ordered[math.floor(place)], ordered[math.ceil(place)]
         return below + (place - math.floor(place)) * (above - below)
+
     mean = sum(times) / repeats
-    return {"order": "f" * warmup + "cfc" * repeats,
-            "result": {"p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "mean_ms": mean, "per_second": 1000 / mean}}
+    return {
+        "order": "f" * warmup + "cfc" * repeats,
+        "result": {
+            "p50_ms": at(0.5),
+            "p95_ms": at(0.95),
+            "p99_ms": at(0.99),
+            "mean_ms": mean,
+            "per_second": 1000 / mean,
+        },
+    }
 
 _rng = torch.Generator().manual_seed(4)
 _draw = lambda n: (torch.randint(2, 400, (n,), generator=_rng) * 2.0**-10).tolist()
-check(rehearse, [(_draw(60), 5, 50), (_draw(9), 3, 6), (_draw(7), 0, 7), ([0.25, 0.5], 1, 2), (_draw(150), 49, 101), (_draw(5), 4, 1)],
-      _rehearsed, symptoms=SYMPTOMS["benchmark"], tol=1e-5)
+check(
+    rehearse,
+    [
+        (_draw(60), 5, 50),
+        (_draw(9), 3, 6),
+        (_draw(7), 0, 7),
+        ([0.25, 0.5], 1, 2),
+        (_draw(150), 49, 101),
+        (_draw(5), 4, 1),
+    ],
+    _rehearsed,
+    symptoms=SYMPTOMS["benchmark"],
+    tol=1e-5,
+)
 # a machine that has been running for twelve days
-check(rehearse, [([0.015625, 0.0078125, 0.03125], 1, 9, 2.0**20)], _rehearsed,
-      symptoms={"A reading of the clock does not fit into float32: subtract first.": lambda got, want, *_: got["order"] == want["order"]}, tol=1e-5)
+check(
+    rehearse,
+    [([0.015625, 0.0078125, 0.03125], 1, 9, 2.0**20)],
+    _rehearsed,
+    symptoms={
+        "A reading of the clock does not fit into float32: subtract first.": lambda got, want, *_: (
+            got["order"] == want["order"]
+        )
+    },
+    tol=1e-5,
+)
 check_errors(ValueError, rehearse, ([0.5], 0, -3), ([0.5], 0, 0))
 
 @probe
@@ -585,9 +701,13 @@ def by_default():
     script = lesson00.Rehearsal(f=[0.25])
     benchmark(script.function("f"), clock=script.read)
     return script.order, benchmark(lambda: time.sleep(0.01), warmup=1, repeats=3)
+
 _order, _real = by_default()
 expect(_order, 5 * "f" + 50 * "cfc", "the calls (f) and clock readings (c) of benchmark(fn, clock=…)")
-require(9.9 <= _real["p50_ms"] <= 5000, f"a function that sleeps for 10 ms, with the default clock: expected p50_ms of 10 or a little more, yours {_real['p50_ms']:.4g}")
+require(
+    9.9 <= _real["p50_ms"] <= 5000,
+    f"a function that sleeps for 10 ms, with the default clock: expected p50_ms of 10 or a little more, yours {_real['p50_ms']:.4g}",
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -697,6 +817,8 @@ def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter) -> dict:
     ### END SOLUTION
 
 # %% test="compare" points=4
+# Checked here: whose turn it is, and the percentiles of the ratios of known times; no rounds.
+# Hidden tests: random times, few and many rounds, the default arguments and clock.
 from_scratch(compare, FORBIDDEN)
 
 @probe
@@ -708,20 +830,22 @@ def rehearse_pair(seconds_a, seconds_b, rounds):
 def rehearse_both(seconds_a, seconds_b, rounds):
     got = rehearse_pair(seconds_a, seconds_b, rounds)
     calls = got["calls"]
-    return got | {"calls": "ab" + calls[2:] if calls[:2] == "ba" else calls}  # which of the untimed comes first is free
+    return got | {
+        "calls": "ab" + calls[2:] if calls[:2] == "ba" else calls
+    }  # which of the untimed comes first is free
+
 _quartiles = lambda low, middle, high: {"ratio_p25": low, "ratio_p50": middle, "ratio_p75": high}
-_MEANS, _MEDIANS, _INVERTED = (
-    "This is the ratio of means (or of sums): take the percentiles of the ratios of each round.",
-    "This is the ratio of percentiles: take the percentiles of the ratios of each round.",
-    "The ratio is inverted: it is t_a / t_b, above 1 when B is faster.",
-)
-_calls = "ab" + 3 * "ab"
-check(rehearse_both, [([4.0, 6.0, 3.0, 8.0], [1.0, 2.0, 3.0, 1.0], 3)], [{"calls": _calls, "result": _quartiles(2.0, 3.0, 5.5)}], {
-    _MEANS: [{"calls": _calls, "result": _quartiles(17 / 6, 17 / 6, 17 / 6)}],
-    _MEDIANS: [{"calls": _calls, "result": _quartiles(3.0, 3.0, 2.8)}],
-    _INVERTED: [{"calls": _calls, "result": _quartiles(11 / 48, 1 / 3, 2 / 3)}],
-}, SYMPTOMS["compare"], tol=1e-5)  # float32 statistics are good to 1e-6
+_turns = "ab" + 3 * "ab"
+check(
+    rehearse_both,
+    [([4.0, 6.0, 3.0, 8.0], [1.0, 2.0, 3.0, 1.0], 3)],
+    [{"calls": _turns, "result": _quartiles(2.0, 3.0, 5.5)}],
+    checks00.compare_mistakes(_turns, _quartiles),
+    SYMPTOMS["compare"],
+    tol=1e-5,
+)  # float32 statistics are good to 1e-6
 check_errors(ValueError, rehearse_both, ([1.0], [1.0], 0))
+
 ### BEGIN HIDDEN TESTS
 def _percentile(values, q):
     ordered, place = sorted(values), (len(values) - 1) * q
@@ -731,15 +855,35 @@ def _percentile(values, q):
 def _compared(a, b, rounds, ratio=None):
     pairs = [(a[i % len(a)], b[i % len(b)]) for i in range(1, rounds + 1)]
     values = [x / y for x, y in pairs] if ratio is None else ratio(*zip(*pairs))
-    return {"calls": "ab" * (rounds + 1), "result": _quartiles(*(_percentile(values, q) if isinstance(values, list) else values(q) for q in (0.25, 0.5, 0.75)))}
+    return {
+        "calls": "ab" * (rounds + 1),
+        "result": _quartiles(
+            *(_percentile(values, q) if isinstance(values, list) else values(q) for q in (0.25, 0.5, 0.75))
+        ),
+    }
 
 _rng = torch.Generator().manual_seed(5)
 _draw = lambda n: (torch.randint(1, 40, (n,), generator=_rng) / 8).tolist()
-check(rehearse_both, [(_draw(21), _draw(21), 20), (_draw(8), _draw(8), 7), ([5.0, 3.0], [1.0, 2.0], 1), (_draw(5), _draw(3), 10), (_draw(3), _draw(3), 2)], _compared, {
-    _MEANS: lambda a, b, n: _compared(a, b, n, ratio=lambda x, y: [sum(x) / sum(y)]),
-    _MEDIANS: lambda a, b, n: _compared(a, b, n, ratio=lambda x, y: lambda q: _percentile(x, q) / _percentile(y, q)),
-    _INVERTED: lambda a, b, n: _compared(b, a, n),
-}, SYMPTOMS["compare"], tol=1e-5)
+check(
+    rehearse_both,
+    [
+        (_draw(21), _draw(21), 20),
+        (_draw(8), _draw(8), 7),
+        ([5.0, 3.0], [1.0, 2.0], 1),
+        (_draw(5), _draw(3), 10),
+        (_draw(3), _draw(3), 2),
+    ],
+    _compared,
+    {
+        checks00.MEANS: lambda a, b, n: _compared(a, b, n, ratio=lambda x, y: [sum(x) / sum(y)]),
+        checks00.MEDIANS: lambda a, b, n: _compared(
+            a, b, n, ratio=lambda x, y: lambda q: _percentile(x, q) / _percentile(y, q)
+        ),
+        checks00.INVERTED: lambda a, b, n: _compared(b, a, n),
+    },
+    SYMPTOMS["compare"],
+    tol=1e-5,
+)
 check_errors(ValueError, rehearse_both, ([1.0], [1.0], -1))
 
 @probe
@@ -747,9 +891,13 @@ def compare_by_default():
     script = lesson00.Rehearsal(a=[0.5], b=[0.25])
     compare(script.function("a"), script.function("b"), clock=script.read)
     return script.order.replace("c", ""), compare(lambda: time.sleep(0.02), lambda: list(range(1000)), rounds=5)
+
 _order, _real = compare_by_default()
 expect(_order[2:], "ab" * 20, "the timed calls of compare(a, b, clock=…)")
-require(_real["ratio_p50"] > 1, f"A sleeps for 20 ms and B makes a short list, with the default clock: expected a ratio above 1, yours {_real['ratio_p50']:.4g}")
+require(
+    _real["ratio_p50"] > 1,
+    f"A sleeps for 20 ms and B makes a short list, with the default clock: expected a ratio above 1, yours {_real['ratio_p50']:.4g}",
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -851,20 +999,18 @@ def pareto_front(costs, scores) -> list[int]:
     ### END SOLUTION
 
 # %% test="pareto_front" points=4
+# Checked here: dominated points, ties, duplicates and order in four small lists; lists of unequal length.
+# Hidden tests: random points with many ties, other unequal lists.
 from_scratch(pareto_front, FORBIDDEN)
-_TIES, _COST, _DUPLICATES, _ORDER, _SCORE = (
-    "A dominated tie was kept: with equal cost the higher score wins, and with equal score the lower cost.",
-    "The cost was maximised: a low cost is good.",
-    "A duplicate was dropped: equal points do not dominate each other, so both stay.",
-    "The right points, in another order: sort by cost, then by index.",
-    "The score was minimised: a high score is good.",
+check(
+    pareto_front,
+    [([3, 1, 2, 2, 4], [90, 80, 85, 85, 90]), ([5.0, 2.0, 5.0], [0.5, 0.4, 0.7]), ([], []), ([1, 2, 3], [3, 2, 1])],
+    [[1, 2, 3, 0], [1, 2], [], [0]],
+    checks00.PARETO_FRONT_MISTAKES,
+    checks00.PARETO_FRONT_SYMPTOMS,
 )
-check(pareto_front, [([3, 1, 2, 2, 4], [90, 80, 85, 85, 90]), ([5.0, 2.0, 5.0], [0.5, 0.4, 0.7]), ([], []), ([1, 2, 3], [3, 2, 1])], [[1, 2, 3, 0], [1, 2], [], [0]], {
-    _TIES: [[1, 2, 3, 0, 4], [1, 0, 2], [], [0]], _COST: [[4], [2], [], [2, 1, 0]], "The cost was maximised: a low cost is good. ": [[4], [2], [], [0, 1, 2]],
-    _DUPLICATES: ([[1, 2, 0], [1, 2], [], [0]], [[1, 0], [1, 2], [], [0]]), "A duplicate was dropped: equal points all stay.": [[1, 3, 0], [1, 2], [], [0]], _SCORE: [[1], [1], [], [0, 1, 2]],
-    _ORDER: [[0, 1, 2, 3], [1, 2], [], [0]],
-}, {_ORDER: lambda got, want, *_: sorted(got) == sorted(want)})
 check_errors(ValueError, pareto_front, ([1, 2], [1]))
+
 ### BEGIN HIDDEN TESTS
 def _front(costs, scores, beats=lambda c, s, d, t: c <= d and s >= t and (c < d or s > t), key=lambda c, i: (c, i)):
     kept = []
@@ -875,14 +1021,27 @@ def _front(costs, scores, beats=lambda c, s, d, t: c <= d and s >= t and (c < d 
 
 _grid = lambda n, top, rng=torch.Generator().manual_seed(6): torch.randint(0, top, (n,), generator=rng).tolist()
 _cases = [(_grid(n, top), _grid(n, top)) for n, top in ((1, 5), (8, 4), (12, 5), (30, 8), (40, 60), (25, 3))]
-_cases += [([-1.5, 0.0, -1.5, 2.5], [-3.0, -2.0, -3.0, 7.5]), ((4, 4, 4), (1, 3, 2)), ([1, 2, 3], [5, 5, 5]), ([7], [7]), ([2, 1, 3, 1], [2, 1, 3, 1])]
+_cases += [
+    ([-1.5, 0.0, -1.5, 2.5], [-3.0, -2.0, -3.0, 7.5]),
+    ((4, 4, 4), (1, 3, 2)),
+    ([1, 2, 3], [5, 5, 5]),
+    ([7], [7]),
+    ([2, 1, 3, 1], [2, 1, 3, 1]),
+]
 _first_only = lambda c, s: [i for i in _front(c, s) if (c[i], s[i]) not in [(c[j], s[j]) for j in range(i)]]
 _no_twin = lambda c, s: [i for i in _front(c, s) if list(zip(c, s)).count((c[i], s[i])) == 1]
-check(pareto_front, _cases, _front, {
-    _TIES: lambda c, s: _front(c, s, beats=lambda c, s, d, t: c < d and s > t),
-    _COST: lambda c, s: _front(c, s, beats=lambda c, s, d, t: c >= d and s >= t and (c > d or s > t)),
-    _DUPLICATES: (_first_only, _no_twin), _SCORE: lambda c, s: _front(c, s, beats=lambda c, s, d, t: c <= d and s <= t and (c < d or s < t)),
-}, {_ORDER: lambda got, want, *_: sorted(got) == sorted(want)})
+check(
+    pareto_front,
+    _cases,
+    _front,
+    {
+        checks00.TIES: lambda c, s: _front(c, s, beats=lambda c, s, d, t: c < d and s > t),
+        checks00.COST: lambda c, s: _front(c, s, beats=lambda c, s, d, t: c >= d and s >= t and (c > d or s > t)),
+        checks00.DUPLICATES: (_first_only, _no_twin),
+        checks00.SCORE: lambda c, s: _front(c, s, beats=lambda c, s, d, t: c <= d and s <= t and (c < d or s < t)),
+    },
+    {checks00.ORDER: lambda got, want, *_: sorted(got) == sorted(want)},
+)
 check_errors(ValueError, pareto_front, ([], [1]), ([1], []), ([1.0, 2.0, 3.0], [1.0, 2.0]))
 ### END HIDDEN TESTS
 
@@ -973,34 +1132,51 @@ def serving_cost(latency_ms: float, batch: int, utilisation: float, power_watts:
     ### END SOLUTION
 
 # %% test="serving_cost" points=3
+# Checked here: two bills with round numbers.
+# Hidden tests: five bills of other machines, batches and utilisations.
 from_scratch(serving_cost, FORBIDDEN)
 _bill = lambda kwh, usd: {"kwh": kwh, "usd": usd}
-_SECONDS, _WATTS, _HOURS, _TIMES, _NO_USE, _NO_BATCH = (
-    "A unit slipped: the latency is in milliseconds, not in seconds.",
-    "A unit slipped: the power is in watts, and kwh are kilowatt-hours.",
-    "A unit slipped: the power and the rent are per hour, not per second.",
-    "The utilisation was multiplied: an idle machine takes more hours for the same work, so divide.",
-    "The utilisation was left out: the machine is paid for while it waits, too.",
-    "The batch was ignored: one call answers `batch` requests.",
-)
-check(serving_cost, [(20.0, 4, 0.5, 100.0, 2.0, 7_200_000), (5.0, 1, 1.0, 400.0, 3.0, 3_600_000)], [_bill(2.0, 40.0), _bill(2.0, 15.0)], {
-    _SECONDS: [_bill(2e3, 4e4), _bill(2e3, 1.5e4)], _WATTS: [_bill(2e3, 40.0), _bill(2e3, 15.0)], _HOURS: [_bill(7200.0, 144e3), _bill(7200.0, 54e3)],
-    _TIMES: [_bill(0.5, 10.0), ...], _NO_USE: [_bill(1.0, 20.0), ...], _NO_BATCH: [_bill(8.0, 160.0), ...],
-    "The batch was multiplied: one call answers `batch` requests, so divide.": [_bill(32.0, 640.0), ...],
-}, tol=1e-9)  # a few roundings of doubles
+check(
+    serving_cost,
+    [(20.0, 4, 0.5, 100.0, 2.0, 7_200_000), (5.0, 1, 1.0, 400.0, 3.0, 3_600_000)],
+    [_bill(2.0, 40.0), _bill(2.0, 15.0)],
+    checks00.serving_cost_mistakes(_bill),
+    tol=1e-9,
+)  # a few roundings of doubles
+
 ### BEGIN HIDDEN TESTS
 def _cost(ms, batch, use, watts, rent, requests, ms_per_hour=3.6e6, watts_per_kilowatt=1e3):
     calls = requests / batch
     hours = calls * ms / ms_per_hour / use
     return _bill(watts * hours / watts_per_kilowatt, rent * hours)
 
-check(serving_cost, [(350.0, 8, 0.25, 700.0, 4.5, 1e7), (0.4, 1, 0.4, 65.0, 0.1, 1e9), (12.5, 64, 0.9, 250.0, 1.25, 3e8 + 1), (80.0, 3, 0.6, 90.0, 0.0, 1e6), (1000.0, 2, 0.125, 0.0, 9.0, 7201), (3.0, 5, 0.5, 10.0, 1.0, 0)], _cost, {
-    _SECONDS: lambda *a: _cost(*a, ms_per_hour=3.6e3), _WATTS: lambda *a: _cost(*a, watts_per_kilowatt=1),
-    _HOURS: lambda *a: _cost(*a, ms_per_hour=1e3), _TIMES: lambda ms, b, use, *rest: _cost(ms, b, 1 / use, *rest),
-    _NO_USE: lambda ms, b, use, *rest: _cost(ms, b, 1, *rest), _NO_BATCH: lambda ms, b, *rest: _cost(ms, 1, *rest),
-    "The batch was multiplied: one call answers `batch` requests, so divide.": lambda ms, b, *rest: _cost(ms, 1 / b, *rest),
-    "Whole batches were counted: requests / batch need not be a whole number here.": lambda ms, b, use, w, usd, n: _cost(ms, b, use, w, usd, b * math.ceil(n / b)),
-}, tol=1e-9)
+check(
+    serving_cost,
+    [
+        (350.0, 8, 0.25, 700.0, 4.5, 1e7),
+        (0.4, 1, 0.4, 65.0, 0.1, 1e9),
+        (12.5, 64, 0.9, 250.0, 1.25, 3e8 + 1),
+        (80.0, 3, 0.6, 90.0, 0.0, 1e6),
+        (1000.0, 2, 0.125, 0.0, 9.0, 7201),
+        (3.0, 5, 0.5, 10.0, 1.0, 0),
+    ],
+    _cost,
+    {
+        checks00.SECONDS: lambda *a: _cost(*a, ms_per_hour=3.6e3),
+        checks00.WATTS: lambda *a: _cost(*a, watts_per_kilowatt=1),
+        checks00.HOURS: lambda *a: _cost(*a, ms_per_hour=1e3),
+        checks00.TIMES: lambda ms, b, use, *rest: _cost(ms, b, 1 / use, *rest),
+        checks00.NO_USE: lambda ms, b, use, *rest: _cost(ms, b, 1, *rest),
+        checks00.NO_BATCH: lambda ms, b, *rest: _cost(ms, 1, *rest),
+        "The batch was multiplied: one call answers `batch` requests, so divide.": lambda ms, b, *rest: _cost(
+            ms, 1 / b, *rest
+        ),
+        "Whole batches were counted: requests / batch need not be a whole number here.": lambda ms, b, use, w, usd, n: (
+            _cost(ms, b, use, w, usd, b * math.ceil(n / b))
+        ),
+    },
+    tol=1e-9,
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

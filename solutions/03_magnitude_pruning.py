@@ -105,27 +105,47 @@ def magnitude_mask(w: torch.Tensor, sparsity: float) -> torch.Tensor:
     ### END SOLUTION
 
 # %% test="magnitude_mask" points=4
+# Checked here: which weights are kept at several sparsities, ties, a transposed tensor; sparsities out of range.
+# Hidden tests: tensors of other shapes, many ties, zeros, sparsities just out of range.
 from_scratch(magnitude_mask, FORBIDDEN)
-_t = torch.tensor
-_w = _t([[0.1, -3.0, 0.2], [1.0, -0.5, 4.0]])
-checks03.check_mask(magnitude_mask, [
-    (_w, 0.5, 3), (_t([0.5, -0.5, 0.5, 0.5]), 0.25, 1), (_t([0.0, 0.0, 0.0, 2.0]), 0.5, 2),  # ties
-    (_w, 0.0, 0), (_w, 1.0, 6), (_w[0], 0.6, 2), (_t([1.0, 2.0, 3.0, 4.0, 5.0]), 0.5, 2),  # 1.8 goes up, 2.5 goes to 2
-])
-check_errors(ValueError, magnitude_mask, (_w, -0.1), (_w, 1.5), (_w, math.nan))
-check_inputs(inputs_after, magnitude_mask, _w, 0.5)
+_tensor = torch.tensor
+_weights = _tensor([[0.1, -3.0, 0.2], [1.0, -0.5, 4.0]])
+checks03.check_mask(
+    magnitude_mask,
+    [
+        (_weights, 0.5, 3),
+        (_tensor([0.5, -0.5, 0.5, 0.5]), 0.25, 1),
+        (_tensor([0.0, 0.0, 0.0, 2.0]), 0.5, 2),  # ties
+        (_weights, 0.0, 0),
+        (_weights, 1.0, 6),
+        (_weights[0], 0.6, 2),
+        (_tensor([1.0, 2.0, 3.0, 4.0, 5.0]), 0.5, 2),  # 1.8 goes up, 2.5 goes to 2
+    ],
+)
+check_errors(ValueError, magnitude_mask, (_weights, -0.1), (_weights, 1.5), (_weights, math.nan))
+check_inputs(inputs_after, magnitude_mask, _weights, 0.5)
 
 @probe
 def mask_of_the_transposed(w, sparsity):
     """Of a tensor that is not contiguous: a view of w with its axes exchanged."""
     return magnitude_mask(w.t(), sparsity).t()
 
-checks03.check_mask(mask_of_the_transposed, [(_w, 0.5, 3)])
+checks03.check_mask(mask_of_the_transposed, [(_weights, 0.5, 3)])
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(31)
-_cases = [(torch.randn(s, generator=_rng) - 0.3, p) for s in ((40, 30), (7,), (4, 3, 5, 5), (1, 1)) for p in (0.25, 0.9, 0.0, 1.0, 0.33)]
+_cases = [
+    (torch.randn(s, generator=_rng) - 0.3, p)
+    for s in ((40, 30), (7,), (4, 3, 5, 5), (1, 1))
+    for p in (0.25, 0.9, 0.0, 1.0, 0.33)
+]
 _few = torch.randint(-2, 3, (50, 8), generator=_rng).float()  # ties everywhere, many zeros
-_cases += [(_few, p) for p in (0.1, 0.5, 0.7)] + [(torch.zeros(6), 0.5), (torch.full((3, 4), -7.0), 0.25), (_few, 0.0), (torch.zeros(4), 0.0), (torch.ones(10), 0.25)]
+_cases += [(_few, p) for p in (0.1, 0.5, 0.7)] + [
+    (torch.zeros(6), 0.5),
+    (torch.full((3, 4), -7.0), 0.25),
+    (_few, 0.0),
+    (torch.zeros(4), 0.0),
+    (torch.ones(10), 0.25),
+]
 checks03.check_mask(magnitude_mask, [(w, p, round(p * w.numel())) for w, p in _cases])
 checks03.check_mask(mask_of_the_transposed, [(_few, 0.3, 120), (torch.randn(5, 7, generator=_rng), 0.6, 21)])
 check_errors(ValueError, magnitude_mask, (_few, 1 + 1e-6), (_few, -1e-6), (_few, math.inf), (_few, -math.inf))
@@ -179,18 +199,38 @@ def global_masks(weights: dict[str, torch.Tensor], sparsity: float) -> dict[str,
     ### END SOLUTION
 
 # %% test="global_masks" points=3
+# Checked here: masks of two small models at several sparsities, ties; sparsities out of range.
+# Hidden tests: a model with many tensors, ties across tensors, other sparsities.
 from_scratch(global_masks, FORBIDDEN)
-_t = torch.tensor
-_two = {"small": _t([[0.1, -0.2], [0.3, 0.4]]), "large": _t([1.0, -2.0, 3.0, 4.0])}
-_uneven = {"a": _t([0.5, 0.6, -0.7]), "b": _t([[1.0], [-9.0]]), "c": _t([0.1])}
-checks03.check_global(global_masks, [(_two, 0.5, 4), (_two, 0.75, 6), (_uneven, 0.5, 3), (_uneven, 0.45, 3), (_two, 0.0, 0), (_two, 1.0, 8), ({"x": _t([1.0, 1.0, 1.0, 1.0])}, 0.5, 2)])
-check_errors(ValueError, global_masks, (_two, -0.5), (_two, 1.01), (_two, math.nan))
-check_inputs(inputs_after, global_masks, _two, 0.5)
+_tensor = torch.tensor
+_two_tensors = {"small": _tensor([[0.1, -0.2], [0.3, 0.4]]), "large": _tensor([1.0, -2.0, 3.0, 4.0])}
+_uneven = {"a": _tensor([0.5, 0.6, -0.7]), "b": _tensor([[1.0], [-9.0]]), "c": _tensor([0.1])}
+checks03.check_global(
+    global_masks,
+    [
+        (_two_tensors, 0.5, 4),
+        (_two_tensors, 0.75, 6),
+        (_uneven, 0.5, 3),
+        (_uneven, 0.45, 3),
+        (_two_tensors, 0.0, 0),
+        (_two_tensors, 1.0, 8),
+        ({"x": _tensor([1.0, 1.0, 1.0, 1.0])}, 0.5, 2),
+    ],
+)
+check_errors(ValueError, global_masks, (_two_tensors, -0.5), (_two_tensors, 1.01), (_two_tensors, math.nan))
+check_inputs(inputs_after, global_masks, _two_tensors, 0.5)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(32)
-_many = {f"layer{i}.weight": torch.randn(s, generator=_rng) * scale for i, (s, scale) in enumerate((((30, 20), 0.1), ((8, 3, 3, 3), 1.0), ((10, 4), 4.0), ((5,), 0.02)))}
+_many = {
+    f"layer{i}.weight": torch.randn(s, generator=_rng) * scale
+    for i, (s, scale) in enumerate((((30, 20), 0.1), ((8, 3, 3, 3), 1.0), ((10, 4), 4.0), ((5,), 0.02)))
+}
 _ties = {"a": torch.ones(5, 4), "b": -torch.ones(20), "c": torch.zeros(3)}
-_cases = [(_two, 0.5)] + [(_many, p) for p in (0.1, 0.5, 0.9, 0.99, 0.0, 1.0)] + [(_ties, 0.5), (_ties, 0.05), (_ties, 0.02)]
+_cases = (
+    [(_two_tensors, 0.5)]
+    + [(_many, p) for p in (0.1, 0.5, 0.9, 0.99, 0.0, 1.0)]
+    + [(_ties, 0.5), (_ties, 0.05), (_ties, 0.02)]
+)
 checks03.check_global(global_masks, [(w, p, round(p * sum(t.numel() for t in w.values()))) for w, p in _cases])
 check_errors(ValueError, global_masks, (_many, math.inf), (_many, -1e-9))
 ### END HIDDEN TESTS
@@ -266,8 +306,10 @@ def taylor_saliency(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Te
     ### END SOLUTION
 
 # %% test="taylor_saliency" points=4
+# Checked here: the saliencies of one layer over two batches; gradients and model are put back.
+# Hidden tests: deeper models with batch norms, more batches, a batch that raises.
 from_scratch(taylor_saliency, FORBIDDEN)
-_t = torch.tensor
+_tensor = torch.tensor
 
 @probe
 def taylor_saliency_of(net, state, batches):
@@ -282,31 +324,33 @@ def model_after(net, state, gradients, batches):
         pass
     return checks03.what_is_left(model)
 
-_squares, _alone, _plain, _mean = (
-    "Squares before summing: add the gradients of all batches first, then square once.", "This is the gradient alone; the weight belongs into it.",
-    "Not squared: the importance is (w * g)².", "The mean over the batches was taken; the gradients are summed.",
-)
-_summed = "The loss of a batch is the mean over its samples, as F.cross_entropy gives it, not their sum."
-def _restored(cases):
+def _check_restored(cases):
     """What is left of models that were asked for their saliency, beside what was there before."""
     got = [model_after(*case) for case in cases]
     want = [checks03.what_is_left(checks03.prepare(net, state, gradients)) for net, state, gradients, _ in cases]
     grads = lambda models: [m["gradients"] for m in models]
-    expect(got, want, f"the model after taylor_saliency, {len(cases)} cases", {
-        "it leaves gradients behind, or loses those that were there; put each .grad back": lambda g: difference(grads(g), grads(want)) is not None,
-        "the model is not restored: values, buffers, hooks or the .training of a submodule have changed": lambda g: True})
+    expect(
+        got, want, f"the model after taylor_saliency, {len(cases)} cases", checks03.restoring_mistakes(grads, want)
+    )
 
-_state = {"0.weight": _t([[1.0, -2.0], [0.5, 3.0]])}
-_two = [(_t([[2.0, 0.0], [0.0, 1.0]]), _t([0, 1])), (_t([[-1.0, 1.0]]), _t([0]))]
-_as = lambda a, b, c, d: [{"0.weight": _t([[a, b], [c, d]])}]
-check(taylor_saliency_of, [("linear", _state, _two)], _as(0.528512, 3.940887, 0.132128, 8.866999), {
-    _squares: (_as(1.064206, 3.967550, 0.266051, 8.926989), _as(1.599899, 3.994212, 0.399975, 8.986979)),
-    _alone: (_as(0.528512, 0.985222, 0.528512, 0.985222), _as(0.726988, 0.992583, 0.726988, 0.992584)),
-    _plain: (_as(0.726988, 1.985167, 0.363494, 2.977751), _as(0.726988, 1.985167, -0.363494, 2.977751)),
-    _mean: _as(0.132128, 0.985222, 0.033032, 2.216750),
-    _summed: _as(0.209807, 3.9144, 0.052452, 8.8073),
-}, SYMPTOMS["taylor_saliency"], tol=1e-4)  # float32 gives about six digits
-_restored([("linear", _state, gradients, _two) for gradients in ({}, {"0.weight": _t([[1.0, 2.0], [3.0, 4.0]])})])
+_state = {"0.weight": _tensor([[1.0, -2.0], [0.5, 3.0]])}
+_two_batches = [(_tensor([[2.0, 0.0], [0.0, 1.0]]), _tensor([0, 1])), (_tensor([[-1.0, 1.0]]), _tensor([0]))]
+_expected = lambda a, b, c, d: [{"0.weight": _tensor([[a, b], [c, d]])}]
+check(
+    taylor_saliency_of,
+    [("linear", _state, _two_batches)],
+    _expected(0.528512, 3.940887, 0.132128, 8.866999),
+    checks03.taylor_saliency_mistakes(_expected),
+    SYMPTOMS["taylor_saliency"],
+    tol=1e-4,
+)  # float32 gives about six digits
+_check_restored(
+    [
+        ("linear", _state, gradients, _two_batches)
+        for gradients in ({}, {"0.weight": _tensor([[1.0, 2.0], [3.0, 4.0]])})
+    ]
+)
+
 ### BEGIN HIDDEN TESTS
 def _saliency(net, state, batches, how="right", mode=False):
     """Gradients from autograd, one weight and one batch at a time."""
@@ -315,24 +359,59 @@ def _saliency(net, state, batches, how="right", mode=False):
     for name, layer in model.named_modules():
         if type(layer) in (nn.Linear, nn.Conv2d):
             way = "sum" if how == "summed" else "mean"
-            gradients = [torch.autograd.grad(F.cross_entropy(model(x), y, reduction=way), layer.weight)[0] for x, y in batches]
+            gradients = [
+                torch.autograd.grad(F.cross_entropy(model(x), y, reduction=way), layer.weight)[0] for x, y in batches
+            ]
             g, w = sum(gradients), layer.weight.detach()
             found[f"{name}.weight"] = {
-                "right": (w * g) ** 2, "squares": w**2 * sum(h**2 for h in gradients), "squares too": sum((w * h).abs() for h in gradients) ** 2,
-                "g": g.abs(), "g squared": g**2, "signed": w * g, "absolute": (w * g).abs(), "mean": (w * g / len(batches)) ** 2,
-                "summed": (w * g) ** 2}[how]
+                "right": (w * g) ** 2,
+                "squares": w**2 * sum(h**2 for h in gradients),
+                "squares too": sum((w * h).abs() for h in gradients) ** 2,
+                "g": g.abs(),
+                "g squared": g**2,
+                "signed": w * g,
+                "absolute": (w * g).abs(),
+                "mean": (w * g / len(batches)) ** 2,
+                "summed": (w * g) ** 2,
+            }[how]
     return found
 
 _way = lambda how: lambda *case: _saliency(*case, how=how)
-_cases = [(n, checks03.random_state(n, 33 + i, **more), checks03.random_batches(n, 40 + i, count)) for i, (n, count, more) in enumerate(
-    (("two layers", 3, {"0": 2.0}), ("batch norm", 2, {}), ("mixed", 4, {"head": 3.0, "wide": 0.5}), ("mixed", 1, {"head": 4.0})))]
-check(taylor_saliency_of, _cases, _saliency, {
-    _squares: (_way("squares"), _way("squares too")), _alone: (_way("g"), _way("g squared")), _plain: (_way("signed"), _way("absolute")), _mean: _way("mean"), _summed: _way("summed"),
-    "Computed in train mode: BatchNorm then looks at the batch.": lambda *case: _saliency(*case, mode=True),
-}, SYMPTOMS["taylor_saliency"], tol=1e-4)
+_cases = [
+    (n, checks03.random_state(n, 33 + i, **more), checks03.random_batches(n, 40 + i, count))
+    for i, (n, count, more) in enumerate(
+        (
+            ("two layers", 3, {"0": 2.0}),
+            ("batch norm", 2, {}),
+            ("mixed", 4, {"head": 3.0, "wide": 0.5}),
+            ("mixed", 1, {"head": 4.0}),
+        )
+    )
+]
+check(
+    taylor_saliency_of,
+    _cases,
+    _saliency,
+    {
+        checks03.SQUARES: (_way("squares"), _way("squares too")),
+        checks03.ALONE: (_way("g"), _way("g squared")),
+        checks03.PLAIN: (_way("signed"), _way("absolute")),
+        checks03.MEAN: _way("mean"),
+        checks03.SUMMED: _way("summed"),
+        "Computed in train mode: BatchNorm then looks at the batch.": lambda *case: _saliency(*case, mode=True),
+    },
+    SYMPTOMS["taylor_saliency"],
+    tol=1e-4,
+)
 _given = lambda state, names: {n: torch.full_like(state[n], 0.5) for n in names}
-_restored([(net, state, _given(state, names), [*batches, *more]) for net, state, batches in _cases[:3]
-           for names in ([], list(state)[:1], list(state)) for more in ([], [(torch.zeros(2, 99), _t([0, 0]))])])  # the last batch raises
+_check_restored(
+    [
+        (net, state, _given(state, names), [*batches, *more])
+        for net, state, batches in _cases[:3]
+        for names in ([], list(state)[:1], list(state))
+        for more in ([], [(torch.zeros(2, 99), _tensor([0, 0]))])
+    ]
+)  # the last batch raises
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -429,8 +508,10 @@ def sensitivity_scan(model: nn.Module, names: list[str], sparsities: list[float]
     ### END SOLUTION
 
 # %% test="sensitivity_scan" points=3
+# Checked here: the drops of a small chain; the model is put back, also when evaluate raises.
+# Hidden tests: models with convolutions and batch norms, biases, other sparsities and failures.
 from_scratch(sensitivity_scan, FORBIDDEN)
-_t = torch.tensor
+_tensor = torch.tensor
 
 @probe
 def sensitivity_scan_of(net, state, names, sparsities):
@@ -454,17 +535,24 @@ def model_after(net, state, names, sparsities, calls):
         pass
     return checks03.what_is_left(model)
 
-_cumulative, _not_restored = "Cumulative: each measurement starts from the original weights of the whole model.", "the model is not restored at the end"
-_state = {"0.weight": _t([[1.0, -2.0], [0.5, 3.0]]), "1.weight": _t([[4.0, -1.0]])}
+_state = {"0.weight": _tensor([[1.0, -2.0], [0.5, 3.0]]), "1.weight": _tensor([[4.0, -1.0]])}
 _names = ["0.weight", "1.weight"]
 # the metric of these tests is sum |first weight| + 2 * sum |second weight|, 16.5 before pruning
-_scan = lambda a, b: [{"0.weight": a, "1.weight": b}]
-check(sensitivity_scan_of, [("chain", _state, _names, [0.0, 0.5, 0.25])], _scan([16.5, 15.0, 16.0], [16.5, 14.5, 16.5]), {
-    _cumulative: (_scan([16.5, 15.0, 15.0], [15.0, 13.0, 13.0]), _scan([16.5, 15.0, 16.0], [16.0, 14.0, 16.0]), _scan([16.5, 15.0, 15.0], [16.5, 14.5, 14.5])),
-    "All the named parameters were pruned at once; prune one alone.": _scan([16.5, 13.0, 16.0], [16.5, 13.0, 16.0]),
-}, tol=1e-6)
-expect([model_after("chain", _state, _names, [0.5, 0.25], calls) for calls in (99, 1)], [checks03.what_is_left(checks03.prepare("chain", _state, {}))] * 2,
-       "the model after sensitivity_scan, and after one whose evaluate() raised", {_not_restored: lambda got: True})
+_expected = lambda a, b: [{"0.weight": a, "1.weight": b}]
+check(
+    sensitivity_scan_of,
+    [("chain", _state, _names, [0.0, 0.5, 0.25])],
+    _expected([16.5, 15.0, 16.0], [16.5, 14.5, 16.5]),
+    checks03.sensitivity_scan_mistakes(_expected),
+    tol=1e-6,
+)
+expect(
+    [model_after("chain", _state, _names, [0.5, 0.25], calls) for calls in (99, 1)],
+    [checks03.what_is_left(checks03.prepare("chain", _state, {}))] * 2,
+    "the model after sensitivity_scan, and after one whose evaluate() raised",
+    checks03.SCAN_NOT_RESTORED,
+)
+
 ### BEGIN HIDDEN TESTS
 def _scanned(net, state, names, sparsities, cumulative=()):
     """One entry at a time, on copies of the state."""
@@ -481,12 +569,34 @@ def _scanned(net, state, names, sparsities, cumulative=()):
             w = left[name] if "steps" in cumulative else w
     return found
 
-_cases = [("mixed", checks03.random_state("mixed", 35), ["wide.weight", "block.0.weight", "head.bias"], [0.75, 0.25, 0.5, 0.0]),
-          ("two layers", checks03.random_state("two layers", 36), ["2.weight", "0.weight"], [1.0, 0.5]), ("two layers", checks03.random_state("two layers", 37), ["0.bias"], [0.25])]
-check(sensitivity_scan_of, _cases, _scanned, {_cumulative: tuple(lambda *c, how=how: _scanned(*c, cumulative=how) for how in (("names", "steps"), ("names",), ("steps",)))}, tol=1e-5)
+_cases = [
+    (
+        "mixed",
+        checks03.random_state("mixed", 35),
+        ["wide.weight", "block.0.weight", "head.bias"],
+        [0.75, 0.25, 0.5, 0.0],
+    ),
+    ("two layers", checks03.random_state("two layers", 36), ["2.weight", "0.weight"], [1.0, 0.5]),
+    ("two layers", checks03.random_state("two layers", 37), ["0.bias"], [0.25]),
+]
+check(
+    sensitivity_scan_of,
+    _cases,
+    _scanned,
+    {
+        checks03.CUMULATIVE: tuple(
+            lambda *c, how=how: _scanned(*c, cumulative=how) for how in (("names", "steps"), ("names",), ("steps",))
+        )
+    },
+    tol=1e-5,
+)
 _ways = [(case, calls) for case in _cases for calls in (99, 0, 2)]
-expect([model_after(*case, calls) for case, calls in _ways], [checks03.what_is_left(checks03.prepare(case[0], case[1], {})) for case, _ in _ways],
-       "the model after more scans, some of which raised", {_not_restored: lambda got: True})
+expect(
+    [model_after(*case, calls) for case, calls in _ways],
+    [checks03.what_is_left(checks03.prepare(case[0], case[1], {})) for case, _ in _ways],
+    "the model after more scans, some of which raised",
+    {checks03.NOT_RESTORED: lambda got: True},
+)
 ### END HIDDEN TESTS
 
 # %%
@@ -577,8 +687,10 @@ class MaskedTrainer:
         ### END SOLUTION
 
 # %% test="MaskedTrainer" points=4
+# Checked here: weights after each step with plain SGD and with momentum.
+# Hidden tests: six optimizers on models with batch norms, after ordinary steps.
 from_scratch(MaskedTrainer, FORBIDDEN)
-_t = torch.tensor
+_tensor = torch.tensor
 
 @probe
 def masked_training(net, state, masks, optimizer, dense, batches):
@@ -593,13 +705,29 @@ def masked_training(net, state, masks, optimizer, dense, batches):
         states.append(checks03.copy_state(model))
     return states
 
-_no_zero = "The gradients of earlier steps were added up: no zero_grad."
-_states = lambda *values: [[{"0.weight": _t(v)} for v in values]]
-_state, _masks = {"0.weight": _t([[1.0, 2.0], [3.0, 4.0]])}, {"0.weight": _t([[True, False], [True, True]])}
-_ones = (_t([[1.0, 1.0]]), _t([[1.0, 1.0]]))  # the gradient of every weight is 1; the learning rate is 0.5
-check(masked_training, [("linear", _state, _masks, "SGD", [], [_ones, _ones])], _states([[1.0, 0.0], [3.0, 4.0]], [[0.5, 0.0], [2.5, 3.5]], [[0.0, 0.0], [2.0, 3.0]]),
-      {_no_zero: _states([[1.0, 0.0], [3.0, 4.0]], [[0.5, 0.0], [2.5, 3.5]], [[-0.5, 0.0], [1.5, 2.5]])}, SYMPTOMS["MaskedTrainer"], tol=1e-6)
-check(masked_training, [("linear", _state, _masks, "momentum", [_ones], [_ones])], _states([[0.5, 0.0], [2.5, 3.5]], [[-0.25, 0.0], [1.75, 2.75]]), {}, SYMPTOMS["MaskedTrainer"], tol=1e-6)
+_expected = lambda *values: [[{"0.weight": _tensor(v)} for v in values]]
+_state, _masks = {"0.weight": _tensor([[1.0, 2.0], [3.0, 4.0]])}, {"0.weight": _tensor([[True, False], [True, True]])}
+_unit_batch = (
+    _tensor([[1.0, 1.0]]),
+    _tensor([[1.0, 1.0]]),
+)  # the gradient of every weight is 1; the learning rate is 0.5
+check(
+    masked_training,
+    [("linear", _state, _masks, "SGD", [], [_unit_batch, _unit_batch])],
+    _expected([[1.0, 0.0], [3.0, 4.0]], [[0.5, 0.0], [2.5, 3.5]], [[0.0, 0.0], [2.0, 3.0]]),
+    checks03.maskedtrainer_mistakes(_expected),
+    SYMPTOMS["MaskedTrainer"],
+    tol=1e-6,
+)
+check(
+    masked_training,
+    [("linear", _state, _masks, "momentum", [_unit_batch], [_unit_batch])],
+    _expected([[0.5, 0.0], [2.5, 3.5]], [[-0.25, 0.0], [1.75, 2.75]]),
+    {},
+    SYMPTOMS["MaskedTrainer"],
+    tol=1e-6,
+)
+
 ### BEGIN HIDDEN TESTS
 def _masked(net, state, masks, optimizer, dense, batches, zero=True):
     """The same with plain torch; a step without zero_grad if asked for."""
@@ -624,8 +752,24 @@ for _i, _optimizer in enumerate(["SGD", "momentum", "Nesterov, weight decay", "A
     _net = ("two layers", "batch norm")[_i % 2]
     _state, _batches = checks03.random_state(_net, 50 + _i), checks03.random_batches(_net, 60 + _i, 7)
     _which = [n for n in _state if n.endswith("weight") or (n == "0.bias" and _i > 2)][: 3 - _i % 2]
-    _cases.append((_net, _state, {n: torch.rand(_state[n].shape, generator=_rng) < 0.5 for n in _which}, _optimizer, _batches[:3], _batches[3:]))
-check(masked_training, _cases, _masked, {_no_zero: lambda *case: _masked(*case, zero=False)}, SYMPTOMS["MaskedTrainer"], tol=1e-4)
+    _cases.append(
+        (
+            _net,
+            _state,
+            {n: torch.rand(_state[n].shape, generator=_rng) < 0.5 for n in _which},
+            _optimizer,
+            _batches[:3],
+            _batches[3:],
+        )
+    )
+check(
+    masked_training,
+    _cases,
+    _masked,
+    {checks03.NO_ZERO: lambda *case: _masked(*case, zero=False)},
+    SYMPTOMS["MaskedTrainer"],
+    tol=1e-4,
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -670,19 +814,53 @@ def cubic_sparsity(step: int, begin: int, end: int, initial: float, final: float
     ### END SOLUTION
 
 # %% test="cubic_sparsity" points=3
+# Checked here: six steps before, within and after two schedules.
+# Hidden tests: many steps of other schedules, with ends that coincide.
 from_scratch(cubic_sparsity, FORBIDDEN)
-_slow = "Slow first: this grows with u³; the schedule of Zhu and Gupta is fast first and has (1 - u)³."
-check(cubic_sparsity, [(5, 0, 10, 0.0, 0.8), (15, 10, 20, 0.5, 0.75), (0, 0, 10, 0.0, 0.8), (10, 0, 10, 0.0, 0.8), (3, 5, 10, 0.25, 0.8), (30, 5, 10, 0.25, 0.8)],
-      [0.7, 0.71875, 0.0, 0.8, 0.25, 0.8], {_slow: ([0.1, ..., ..., ..., ..., ...], [..., 0.53125, ..., ..., ..., ...], [..., 0.09375, ..., ..., ..., ...])}, SYMPTOMS["cubic_sparsity"], tol=1e-6)
+check(
+    cubic_sparsity,
+    [
+        (5, 0, 10, 0.0, 0.8),
+        (15, 10, 20, 0.5, 0.75),
+        (0, 0, 10, 0.0, 0.8),
+        (10, 0, 10, 0.0, 0.8),
+        (3, 5, 10, 0.25, 0.8),
+        (30, 5, 10, 0.25, 0.8),
+    ],
+    [0.7, 0.71875, 0.0, 0.8, 0.25, 0.8],
+    checks03.CUBIC_SPARSITY_MISTAKES,
+    SYMPTOMS["cubic_sparsity"],
+    tol=1e-6,
+)
+
 ### BEGIN HIDDEN TESTS
 def _cubic(t, a, b, i, f):
     u = min(max((t - a) / (b - a), 0.0), 1.0) if b > a else float(t >= b)
     return f - (f - i) * (1 - u) * (1 - u) * (1 - u)
 
-_cases = [(t, a, b, i, f) for a, b, i, f in ((0, 8, 0.0, 0.5), (100, 900, 0.25, 0.99), (3, 4, 0.0, 1.0), (0, 40, 0.5, 0.5)) for t in (a + 1, (a + b) // 2, b - 1, a, b)]
-_cases += [(0, 100, 900, 0.25, 0.99), (99, 100, 900, 0.1, 0.9), (901, 100, 900, 0.1, 0.9), (10_000, 0, 8, 0.0, 0.5), (5, 5, 5, 0.0, 0.9), (4, 5, 5, 0.0, 0.9), (0, 0, 0, 0.0, 0.9)]
+_cases = [
+    (t, a, b, i, f)
+    for a, b, i, f in ((0, 8, 0.0, 0.5), (100, 900, 0.25, 0.99), (3, 4, 0.0, 1.0), (0, 40, 0.5, 0.5))
+    for t in (a + 1, (a + b) // 2, b - 1, a, b)
+]
+_cases += [
+    (0, 100, 900, 0.25, 0.99),
+    (99, 100, 900, 0.1, 0.9),
+    (901, 100, 900, 0.1, 0.9),
+    (10_000, 0, 8, 0.0, 0.5),
+    (5, 5, 5, 0.0, 0.9),
+    (4, 5, 5, 0.0, 0.9),
+    (0, 0, 0, 0.0, 0.9),
+]
 _clamped = lambda formula: lambda t, a, b, i, f: i if t < a else f if t >= b else formula((t - a) / (b - a), i, f)
-check(cubic_sparsity, _cases, _cubic, {_slow: (_clamped(lambda u, i, f: i + (f - i) * u**3), _clamped(lambda u, i, f: f * u**3))}, SYMPTOMS["cubic_sparsity"], tol=1e-6)
+check(
+    cubic_sparsity,
+    _cases,
+    _cubic,
+    {checks03.SLOW: (_clamped(lambda u, i, f: i + (f - i) * u**3), _clamped(lambda u, i, f: f * u**3))},
+    SYMPTOMS["cubic_sparsity"],
+    tol=1e-6,
+)
 ### END HIDDEN TESTS
 
 # %%
@@ -740,6 +918,8 @@ def gradual_prune(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tens
     ### END SOLUTION
 
 # %% test="gradual_prune" points=6
+# Checked here: how many zeros each step finds and whether they stay, in three schedules and a convolution.
+# Hidden tests: five optimizers and schedules against a reference, batch norms, dropout.
 from_scratch(gradual_prune, FORBIDDEN)
 
 @probe
@@ -753,13 +933,32 @@ def gradual_run(net, state, batches, optimizer, steps, final, every):
 
 _sizes = {"0.weight": 32, "2.weight": 32}
 _state, _batches = checks03.random_state("two layers", 71, **{"0": 3.0}), checks03.random_batches("two layers", 72, 5)
-for _steps, _final, _every, _zeros in ((12, 0.75, 4, [0] * 4 + [42] * 4 + [48] * 4), (7, 0.5, 3, [0] * 3 + [28] * 3 + [32]), (4, 0.5, 5, [32] * 4)):
-    _run = gradual_run("two layers", _state, _batches, "small steps", _steps, _final, _every)
-    checks03.check_gradual(_run, f"two layers, sparsity {_final}", _sizes, _batches, _zeros, _every)
-_run = gradual_run("mixed", checks03.random_state("mixed", 89, wide=0.3), checks03.random_batches("mixed", 88, 3), "small steps", 5, 0.75, 2)
+for _steps, _final, _every, _zeros in (
+    (12, 0.75, 4, [0] * 4 + [42] * 4 + [48] * 4),
+    (7, 0.5, 3, [0] * 3 + [28] * 3 + [32]),
+    (4, 0.5, 5, [32] * 4),
+):
+    _result = gradual_run("two layers", _state, _batches, "small steps", _steps, _final, _every)
+    checks03.check_gradual(_result, f"two layers, sparsity {_final}", _sizes, _batches, _zeros, _every)
+_result = gradual_run(
+    "mixed",
+    checks03.random_state("mixed", 89, wide=0.3),
+    checks03.random_batches("mixed", 88, 3),
+    "small steps",
+    5,
+    0.75,
+    2,
+)
 _sizes = {"block.0.weight": 36, "wide.weight": 768, "head.weight": 24}  # a convolution and two linear layers
-checks03.check_gradual(_run, "a convolution and two linear layers, sparsity 0.75", _sizes, checks03.random_batches("mixed", 88, 3),
-                       [0, 0, 543, 543, 621], 2)
+checks03.check_gradual(
+    _result,
+    "a convolution and two linear layers, sparsity 0.75",
+    _sizes,
+    checks03.random_batches("mixed", 88, 3),
+    [0, 0, 543, 543, 621],
+    2,
+)
+
 ### BEGIN HIDDEN TESTS
 def _gradual(net, state, batches, optimizer, steps, final, every):
     """Zeros wanted at each step, and the weights at the end, computed one at a time."""
@@ -782,17 +981,42 @@ def _gradual(net, state, batches, optimizer, steps, final, every):
                 w.data.flatten()[~masks[n]] = 0.0
     return zeros, checks03.copy_state(model)
 
-for _i, (_net, _optimizer, _steps, _final, _every) in enumerate((("two layers", "Adam", 23, 0.8, 8), ("two layers", "AdamW", 11, 0.5, 2), ("batch norm", "small steps", 9, 0.75, 4), ("two layers", "small steps", 5, 1.0, 1), ("two layers", "Adam", 6, 0.0, 2), ("batch norm", "Adam", 1, 0.5, 1))):
+for _i, (_net, _optimizer, _steps, _final, _every) in enumerate(
+    (
+        ("two layers", "Adam", 23, 0.8, 8),
+        ("two layers", "AdamW", 11, 0.5, 2),
+        ("batch norm", "small steps", 9, 0.75, 4),
+        ("two layers", "small steps", 5, 1.0, 1),
+        ("two layers", "Adam", 6, 0.0, 2),
+        ("batch norm", "Adam", 1, 0.5, 1),
+    )
+):
     _state, _batches = checks03.random_state(_net, 73 + _i, **{"0": 4.0}), checks03.random_batches(_net, 80 + _i, 3)
     _sizes = {n: w.numel() for n, w in _state.items() if w.dim() == 2}
     _zeros, _want = _gradual(_net, _state, _batches, _optimizer, _steps, _final, _every)
-    _run = gradual_run(_net, _state, _batches, _optimizer, _steps, _final, _every)
-    checks03.check_gradual(_run, f"{_net}, {_optimizer}, sparsity {_final}", _sizes, _batches, _zeros, _every)
-    expect(_run["state"], _want, "the weights after gradual_prune", {"trained or pruned differently: one step a batch, masks from the present weights": lambda got: True}, tol=1e-3)
-_state, _batches = checks03.random_state("mixed", 90, wide=0.3), checks03.random_batches("mixed", 91, 4)  # dropout: only the counts are certain
-_run = gradual_run("mixed", _state, _batches, "Adam", 9, 0.9, 4)
+    _result = gradual_run(_net, _state, _batches, _optimizer, _steps, _final, _every)
+    checks03.check_gradual(_result, f"{_net}, {_optimizer}, sparsity {_final}", _sizes, _batches, _zeros, _every)
+    expect(
+        _result["state"],
+        _want,
+        "the weights after gradual_prune",
+        {"trained or pruned differently: one step a batch, masks from the present weights": lambda got: True},
+        tol=1e-3,
+    )
+_state, _batches = (
+    checks03.random_state("mixed", 90, wide=0.3),
+    checks03.random_batches("mixed", 91, 4),
+)  # dropout: only the counts are certain
+_result = gradual_run("mixed", _state, _batches, "Adam", 9, 0.9, 4)
 _total = 36 + 768 + 24
-checks03.check_gradual(_run, "mixed, sparsity 0.9", {"block.0.weight": 36, "wide.weight": 768, "head.weight": 24}, _batches, [0] * 4 + [round(0.9 * 0.875 * _total)] * 4 + [round(0.9 * _total)], 4)
+checks03.check_gradual(
+    _result,
+    "mixed, sparsity 0.9",
+    {"block.0.weight": 36, "wide.weight": 768, "head.weight": 24},
+    _batches,
+    [0] * 4 + [round(0.9 * 0.875 * _total)] * 4 + [round(0.9 * _total)],
+    4,
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -878,12 +1102,14 @@ def rewind(model: nn.Module, initial_state: dict[str, torch.Tensor], masks: dict
     ### END SOLUTION
 
 # %% test="rewind" points=3
+# Checked here: weights, statistics and mask after rewind, and that the initial state stays as it was.
+# Hidden tests: three models, masks for some of the weights and none.
 from_scratch(rewind, FORBIDDEN)
-_t = torch.tensor
+_tensor = torch.tensor
 
 @probe
 def rewound(net, state, initial, masks):
-    """The model after rewind, the model after one more step (every gradient 1, rate 1), and initial_state after that."""
+    """The model after rewind, after one more step (every gradient 1, rate 1), and initial_state after that."""
     model = checks03.net(net, state)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     rewind(model, initial, masks)
@@ -894,13 +1120,27 @@ def rewound(net, state, initial, masks):
     return [*states, checks03.copy_state(model), initial]
 
 _shapes = checks03.random_state("batch norm", 0)
-_full = lambda value: {name: torch.full_like(t, value) for name, t in _shapes.items()}
-_initial, _trained, _mask = _full(2), _full(5), _t([[True, False, True], [False, False, True], [True, True, True], [False, True, False]])
-_after, _step = _full(2), _full(1)
-_after["0.weight"], _step["0.weight"] = _t([[2.0, 0, 2], [0, 0, 2], [2, 2, 2], [0, 2, 0]]), _t([[1.0, -1, 1], [-1, -1, 1], [1, 1, 1], [-1, 1, -1]])
+_filled_with = lambda value: {name: torch.full_like(t, value) for name, t in _shapes.items()}
+_initial, _trained, _mask = (
+    _filled_with(2),
+    _filled_with(5),
+    _tensor([[True, False, True], [False, False, True], [True, True, True], [False, True, False]]),
+)
+_after_rewind, _after_a_step = _filled_with(2), _filled_with(1)
+_after_rewind["0.weight"], _after_a_step["0.weight"] = (
+    _tensor([[2.0, 0, 2], [0, 0, 2], [2, 2, 2], [0, 2, 0]]),
+    _tensor([[1.0, -1, 1], [-1, -1, 1], [1, 1, 1], [-1, 1, -1]]),
+)
 for _name in ("1.running_mean", "1.running_var", "1.num_batches_tracked"):
-    _step[_name] = _initial[_name]
-check(rewound, [("batch norm", _trained, _initial, {"0.weight": _mask})], [[_after, _step, _initial]], {}, SYMPTOMS["rewind"])
+    _after_a_step[_name] = _initial[_name]
+check(
+    rewound,
+    [("batch norm", _trained, _initial, {"0.weight": _mask})],
+    [[_after_rewind, _after_a_step, _initial]],
+    {},
+    SYMPTOMS["rewind"],
+)
+
 ### BEGIN HIDDEN TESTS
 def _rewound(net, state, initial, masks):
     after = {n: t * masks[n] if n in masks else t for n, t in initial.items()}
@@ -911,7 +1151,15 @@ _rng, _cases = torch.Generator().manual_seed(39), []
 for _i, _net in enumerate(("mixed", "batch norm", "two layers")):
     _state, _initial = checks03.random_state(_net, 92 + _i), checks03.random_state(_net, 95 + _i)
     _state = {n: t + 4 if not t.is_floating_point() else t for n, t in _state.items()}
-    _cases += [(_net, _state, _initial, {n: torch.rand(t.shape, generator=_rng) < 0.4 for n, t in _initial.items() if t.dim() > 1}), (_net, _state, _initial, {})]
+    _cases += [
+        (
+            _net,
+            _state,
+            _initial,
+            {n: torch.rand(t.shape, generator=_rng) < 0.4 for n, t in _initial.items() if t.dim() > 1},
+        ),
+        (_net, _state, _initial, {}),
+    ]
 check(rewound, _cases, _rewound, {}, SYMPTOMS["rewind"], tol=1e-6)
 ### END HIDDEN TESTS
 
@@ -996,18 +1244,52 @@ def nm_mask(w: torch.Tensor, n: int, m: int) -> torch.Tensor:
     ### END SOLUTION
 
 # %% test="nm_mask" points=4
+# Checked here: patterns 1:4, 2:4, 3:4, 1:2, ties, rows that do not divide, impossible patterns.
+# Hidden tests: other patterns and shapes, many ties, a transposed tensor, more impossible patterns.
 from_scratch(nm_mask, FORBIDDEN)
-_t = torch.tensor
-_w = _t([[1.0, -4.0, 2.0, 3.0, 0.1, 0.2, -0.3, 0.4], [-9.0, 8.0, 7.0, -6.0, 1.5, 1.4, -1.3, 1.2],
-         [5.0, 0.5, 6.0, 0.6, -7.0, 0.7, 2.5, 0.8], [2.2, 2.1, -2.3, 2.4, 3.3, -3.1, 3.2, 3.0]])
-checks03.check_nm(nm_mask, [(_w, 1, 4), (_w, 2, 4), (_w[:3], 3, 4), (_w, 1, 2), (_w, 0, 4), (_w, 4, 4), (torch.ones(2, 8), 2, 4), (_t([[0.0, 0.0, 0.0, 1.0]]), 2, 4)])
-check_errors(ValueError, nm_mask, (torch.ones(4, 6), 2, 4), (_w, 5, 4), (_w, -1, 4))
-check_inputs(inputs_after, nm_mask, _w, 2, 4)
+_tensor = torch.tensor
+_weights = _tensor(
+    [
+        [1.0, -4.0, 2.0, 3.0, 0.1, 0.2, -0.3, 0.4],
+        [-9.0, 8.0, 7.0, -6.0, 1.5, 1.4, -1.3, 1.2],
+        [5.0, 0.5, 6.0, 0.6, -7.0, 0.7, 2.5, 0.8],
+        [2.2, 2.1, -2.3, 2.4, 3.3, -3.1, 3.2, 3.0],
+    ]
+)
+checks03.check_nm(
+    nm_mask,
+    [
+        (_weights, 1, 4),
+        (_weights, 2, 4),
+        (_weights[:3], 3, 4),
+        (_weights, 1, 2),
+        (_weights, 0, 4),
+        (_weights, 4, 4),
+        (torch.ones(2, 8), 2, 4),
+        (_tensor([[0.0, 0.0, 0.0, 1.0]]), 2, 4),
+    ],
+)
+check_errors(ValueError, nm_mask, (torch.ones(4, 6), 2, 4), (_weights, 5, 4), (_weights, -1, 4))
+check_inputs(inputs_after, nm_mask, _weights, 2, 4)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(41)
-_cases = [(torch.randn(s, generator=_rng), n, m) for s, n, m in (((8, 16), 1, 4), ((8, 16), 2, 4), ((3, 10), 1, 5), ((6, 12), 3, 4), ((5, 9), 2, 3), ((16, 16), 5, 16), ((2, 8), 1, 1), ((1, 6), 0, 3))]
+_cases = [
+    (torch.randn(s, generator=_rng), n, m)
+    for s, n, m in (
+        ((8, 16), 1, 4),
+        ((8, 16), 2, 4),
+        ((3, 10), 1, 5),
+        ((6, 12), 3, 4),
+        ((5, 9), 2, 3),
+        ((16, 16), 5, 16),
+        ((2, 8), 1, 1),
+        ((1, 6), 0, 3),
+    )
+]
 _few = torch.randint(-1, 2, (12, 24), generator=_rng).float()
-checks03.check_nm(nm_mask, _cases + [(_few, 2, 4), (_few, 3, 8), (torch.zeros(4, 8), 2, 4), (-torch.ones(4, 4), 1, 4)])
+checks03.check_nm(
+    nm_mask, _cases + [(_few, 2, 4), (_few, 3, 8), (torch.zeros(4, 8), 2, 4), (-torch.ones(4, 4), 1, 4)]
+)
 
 @probe
 def nm_mask_of_a_transposed(w, n, m):
@@ -1217,28 +1499,55 @@ def decode_sparse(blob: bytes) -> torch.Tensor:
     ### END SOLUTION
 
 # %% test="encode_sparse" points=6
+# Checked here: round trips, empty tensors, bytes at 10 % and 100 % kept; ratio and accuracy of a pruned LeNet.
+# Hidden tests: other shapes, uneven gaps, a fresh process, the accuracy on images that nobody has seen.
 # NBVAL_IGNORE_OUTPUT
-_COMPRESSORS = ["torch.Tensor.to_sparse*", "gzip", "zlib.*compress*", "lzma", "bz2", "zipfile.ZIP_*", "tarfile", "numpy.savez_compressed",
-                *checks03.HIDDEN_COMPRESSORS]
+_COMPRESSORS = [
+    "torch.Tensor.to_sparse*",
+    "gzip",
+    "zlib.*compress*",
+    "lzma",
+    "bz2",
+    "zipfile.ZIP_*",
+    "tarfile",
+    "numpy.savez_compressed",
+    *checks03.HIDDEN_COMPRESSORS,
+]
 from_scratch(encode_sparse, FORBIDDEN + _COMPRESSORS)
 from_scratch(decode_sparse, FORBIDDEN + _COMPRESSORS)
-_t = torch.tensor
-for _w in (_t([[0.0, 1.5, 0.0], [-2.0, 0.0, 0.0]]), _t([0.0, 0.0, 0.0]), _t([1.0, math.nan, 0.0, -math.inf]), _t(3.0), _t(0.0), torch.arange(24.0).reshape(2, 3, 4, 1)):
-    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"a tensor of shape {tuple(_w.shape)}")
+_tensor = torch.tensor
+for _weights in (
+    _tensor([[0.0, 1.5, 0.0], [-2.0, 0.0, 0.0]]),
+    _tensor([0.0, 0.0, 0.0]),
+    _tensor([1.0, math.nan, 0.0, -math.inf]),
+    _tensor(3.0),
+    _tensor(0.0),
+    torch.arange(24.0).reshape(2, 3, 4, 1),
+):
+    checks03.check_round_trip(encode_sparse, decode_sparse, _weights, f"a tensor of shape {tuple(_weights.shape)}")
+
 @probe
 def empty_round_trip(w):
     back = decode_sparse(encode_sparse(w))
     return list(back.shape), str(back.dtype)
 
-check(empty_round_trip, [(torch.zeros(0),), (torch.zeros(2, 0, 3),)], [([0], "torch.float32"), ([2, 0, 3], "torch.float32")],
-      symptoms={"The shape was lost, or an empty tensor cannot be encoded.": lambda *_: True})
+check(
+    empty_round_trip,
+    [(torch.zeros(0),), (torch.zeros(2, 0, 3),)],
+    [([0], "torch.float32"), ([2, 0, 3], "torch.float32")],
+    symptoms=checks03.ENCODE_SPARSE_MISTAKES,
+)
 _rng = torch.Generator().manual_seed(42)
+
 def _sparse(shape, density):
     return torch.randn(shape, generator=_rng) * (torch.rand(shape, generator=_rng) < density)
+
 for _density, _limit in ((0.1, 0.14), (1.0, 1.05)):
-    _w = _sparse((400, 250), _density) if _density < 1 else torch.randn(400, 250, generator=_rng)
-    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"100,000 weights, {100 * _density:.0f} % kept", _limit)
-check_inputs(inputs_after, encode_sparse, _t([[0.0, 1.0], [2.0, 0.0]]))
+    _weights = _sparse((400, 250), _density) if _density < 1 else torch.randn(400, 250, generator=_rng)
+    checks03.check_round_trip(
+        encode_sparse, decode_sparse, _weights, f"100,000 weights, {100 * _density:.0f} % kept", _limit
+    )
+check_inputs(inputs_after, encode_sparse, _tensor([[0.0, 1.0], [2.0, 0.0]]))
 print("✓ encode_sparse and decode_sparse: small and large tensors")
 
 # measured: the real model, pruned and encoded by your functions
@@ -1264,46 +1573,88 @@ def finish_lenet(state, masks, order, mirrored, epochs):
             wanted = teacher(x).softmax(dim=1)
         trainer.step(F.cross_entropy(model(x), wanted), optimizer)
     named = {name: p.detach() for name, p in model.named_parameters()}
-    return {n: encode_sparse(p) for n, p in named.items() if n.endswith("weight")}, {n: p for n, p in named.items() if n.endswith("bias")}
+    return {n: encode_sparse(p) for n, p in named.items() if n.endswith("weight")}, {
+        n: p for n, p in named.items() if n.endswith("bias")
+    }
 
 _order, _mirrored = lesson03.draw_batches(107, 512, seed=43)
 _state, _masks = prune_lenet(_order, _mirrored, 2, 40)
 _blobs, _biases = finish_lenet(_state, _masks, _order, _mirrored, 3)
 _model = models.load("lenet_300_100")
 _fp32_bytes, _fp32_accuracy = measure.size_bytes(_model), measure.accuracy(_model, *data.load("validation"))
-require({n for n, p in _model.named_parameters() if p.dim() == 2} == set(_blobs), f"expected the three weights, yours {sorted(_blobs)}")
-require(all(type(b) is bytes for b in _blobs.values()), f"encode_sparse should return bytes, yours {[type(b).__name__ for b in _blobs.values()]}")
+require(
+    {n for n, p in _model.named_parameters() if p.dim() == 2} == set(_blobs),
+    f"expected the three weights, yours {sorted(_blobs)}",
+)
+require(
+    all(type(b) is bytes for b in _blobs.values()),
+    f"encode_sparse should return bytes, yours {[type(b).__name__ for b in _blobs.values()]}",
+)
 _decode = fresh(decode_sparse)
-_back = {**{n: _decode(b) for n, b in _blobs.items()}, **_biases}
-require(all(isinstance(t, torch.Tensor) for t in _back.values()), f"expected tensors, yours {[type(t).__name__ for t in _back.values()]}")
-_model.load_state_dict(_back)
-_zeros, _total = (sum(count(_back[n]) for n in _blobs) for count in (lambda w: int((w == 0).sum()), lambda w: w.numel()))
-require(_zeros >= 0.9 * _total, f"expected 90 % of {_total} weights to be 0, yours {_zeros}: does gradual_prune reach its final sparsity, and does MaskedTrainer hold it?")
-_bytes = sum(map(len, _blobs.values())) + sum(4 * b.numel() for b in _biases.values()) + _decode.code_bytes  # the decoder belongs to the file
+_decoded = {**{n: _decode(b) for n, b in _blobs.items()}, **_biases}
+require(
+    all(isinstance(t, torch.Tensor) for t in _decoded.values()),
+    f"expected tensors, yours {[type(t).__name__ for t in _decoded.values()]}",
+)
+_model.load_state_dict(_decoded)
+_zeros, _total = (
+    sum(count(_decoded[n]) for n in _blobs) for count in (lambda w: int((w == 0).sum()), lambda w: w.numel())
+)
+require(
+    _zeros >= 0.9 * _total,
+    f"expected 90 % of {_total} weights to be 0, yours {_zeros}: does gradual_prune reach its final sparsity, "
+    "and does MaskedTrainer hold it?",
+)
+_bytes = (
+    sum(map(len, _blobs.values())) + sum(4 * b.numel() for b in _biases.values()) + _decode.code_bytes
+)  # the decoder belongs to the file
 _accuracy = measure.accuracy(_model, *data.load("validation"))
 record(ratio=_fp32_bytes / _bytes, accuracy_drop=_fp32_accuracy - _accuracy)
-require(_fp32_bytes / _bytes >= 7, f"expected a file at least 7 times smaller, yours is {_fp32_bytes / _bytes:.2f} times smaller")
-require(_fp32_accuracy - _accuracy <= 1, f"expected accuracy within 1 point of {_fp32_accuracy:.2f} %, yours {_accuracy:.2f} %")
+require(
+    _fp32_bytes / _bytes >= 7,
+    f"expected a file at least 7 times smaller, yours is {_fp32_bytes / _bytes:.2f} times smaller",
+)
+require(
+    _fp32_accuracy - _accuracy <= 1,
+    f"expected accuracy within 1 point of {_fp32_accuracy:.2f} %, yours {_accuracy:.2f} %",
+)
 ### BEGIN HIDDEN TESTS
-_odd = _t([0.0, -0.0, 1e-45, -3e38, math.nan, math.inf, 0.0, 1.0, 2.0])
-for _w in (_odd, _odd.reshape(3, 1, 3), _t([[-5.0]]), torch.zeros(1, 1, 1), torch.zeros(70_000), _sparse((3, 1, 5, 7, 2), 0.5), _sparse((70_001,), 0.0005), torch.randn(9, generator=_rng)):
-    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"a tensor of shape {tuple(_w.shape)}")
+_odd = _tensor([0.0, -0.0, 1e-45, -3e38, math.nan, math.inf, 0.0, 1.0, 2.0])
+for _weights in (
+    _odd,
+    _odd.reshape(3, 1, 3),
+    _tensor([[-5.0]]),
+    torch.zeros(1, 1, 1),
+    torch.zeros(70_000),
+    _sparse((3, 1, 5, 7, 2), 0.5),
+    _sparse((70_001,), 0.0005),
+    torch.randn(9, generator=_rng),
+):
+    checks03.check_round_trip(encode_sparse, decode_sparse, _weights, f"a tensor of shape {tuple(_weights.shape)}")
 expect(empty_round_trip(torch.zeros(0, 7)), ([0, 7], "torch.float32"), "an empty tensor of shape (0, 7)")
 _alone = _sparse((37, 11), 0.3)
 expect(fresh(decode_sparse)(encode_sparse(_alone)), _alone, "decode_sparse in a process that knows only the bytes")
 _block = torch.zeros(1000, 100)
 _block[:100] = torch.randn(100, 100, generator=_rng)  # the kept weights stand together, so the gaps are uneven
 _lumps = (_block, _sparse((100_000,), 0.1), torch.randn(10, 10_000, generator=_rng) + 0.0)
-for _w, _limit in zip(_lumps, (0.14, 0.14, 1.05)):
-    checks03.check_round_trip(encode_sparse, decode_sparse, _w, f"100,000 weights of shape {tuple(_w.shape)}", _limit)
+for _weights, _limit in zip(_lumps, (0.14, 0.14, 1.05)):
+    checks03.check_round_trip(
+        encode_sparse, decode_sparse, _weights, f"100,000 weights of shape {tuple(_weights.shape)}", _limit
+    )
 # measured again on images that nobody has seen: the test set, mirrored
 _x, _y = data.load("test")
 _x, _dense = _x.flip(-1), models.load("lenet_300_100")
 _fp32_accuracy = measure.accuracy(_dense, _x, _y)
-require(_fp32_accuracy > 85, f"the shipped model should reach more than 85 % here, it has {_fp32_accuracy:.2f} %: fetch the data again")
+require(
+    _fp32_accuracy > 85,
+    f"the shipped model should reach more than 85 % here, it has {_fp32_accuracy:.2f} %: fetch the data again",
+)
 _accuracy = measure.accuracy(_model, _x, _y)
 record(held_back_accuracy_drop=_fp32_accuracy - _accuracy)
-require(_fp32_accuracy - _accuracy <= 1, f"expected accuracy within 1 point of {_fp32_accuracy:.2f} % on unseen images, yours {_accuracy:.2f} %")
+require(
+    _fp32_accuracy - _accuracy <= 1,
+    f"expected accuracy within 1 point of {_fp32_accuracy:.2f} % on unseen images, yours {_accuracy:.2f} %",
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

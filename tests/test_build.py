@@ -65,6 +65,9 @@ CONTRACT = {
 }
 
 
+TO_BE_TIDIED = ("09_deployment",)  # two hints, long lines, one helper
+
+
 def graded(notebook):
     """Cells by nbgrader id."""
     return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
@@ -110,6 +113,27 @@ def test_each_exercise_says_what_it_costs_and_has_hints(source):
             assert re.search(r"\*Difficulty \d of 5, about \d+ minutes, \d+ points\*", before.source), meta["grade_id"]
             assert before.source.count("<details><summary>Hint") == 3, meta["grade_id"]
             assert re.search(r'""".*(>>>|Example|Args|Returns|Source:)', cell.source, re.S), meta["grade_id"]
+
+
+@EVERY
+def test_tests_are_folded_below_two_lines_in_words_and_readable_when_opened(source):
+    notebook = build.release_notebook(source)
+    for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
+        meta = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and meta.get("grade"):
+            assert cell.metadata.jupyter.source_hidden, meta.grade_id
+            if source.stem not in TO_BE_TIDIED:
+                assert re.fullmatch(r"\*\*Checked here:\*\* .+\n\*\*Hidden tests:\*\* .+", before.source), meta.grade_id
+                assert max(map(len, cell.source.splitlines())) <= 120, meta.grade_id
+
+
+@EVERY
+def test_helpers_hold_what_the_text_calls_and_checks_stand_beside_them(source):
+    number = source.stem[:2]
+    for path in helpers(source):
+        if path.stem != f"checks{number}" and source.stem not in TO_BE_TIDIED:
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path.name
+            assert f"checks{number}" not in path.read_text(encoding="utf-8"), f"{path.name} needs the checks"
 
 
 @EVERY

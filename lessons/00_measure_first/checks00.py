@@ -253,3 +253,87 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
 }
+
+
+# Wrong answers, under the sentences that name them ------------------------------------------------------------------
+
+TWICE = "A shared parameter was counted twice: it has two names and exists once."
+FROZEN = "The frozen parameters were left out: they are stored and computed with all the same."
+BUFFERS = "The buffers were counted: a running mean is not a parameter."
+GROUPS = "The groups were ignored: an output channel sees only the input channels of its group."
+FLOPS = "These are FLOPs; a multiply-accumulate is two of them."
+BIAS = "The bias was counted: it is added without a multiplication."
+BATCH = "The batch was ignored: input_shape holds it, and each of its images costs the same."
+ONCE = "A layer that runs twice counts twice, and one that does not run counts 0."
+MEANS = "This is the ratio of means (or of sums): take the percentiles of the ratios of each round."
+MEDIANS = "This is the ratio of percentiles: take the percentiles of the ratios of each round."
+INVERTED = "The ratio is inverted: it is t_a / t_b, above 1 when B is faster."
+TIES = "A dominated tie was kept: with equal cost the higher score wins, and with equal score the lower cost."
+COST = "The cost was maximised: a low cost is good."
+DUPLICATES = "A duplicate was dropped: equal points do not dominate each other, so both stay."
+ORDER = "The right points, in another order: sort by cost, then by index."
+SCORE = "The score was minimised: a high score is good."
+SECONDS = "A unit slipped: the latency is in milliseconds, not in seconds."
+WATTS = "A unit slipped: the power is in watts, and kwh are kilowatt-hours."
+HOURS = "A unit slipped: the power and the rent are per hour, not per second."
+TIMES = "The utilisation was multiplied: an idle machine takes more hours for the same work, so divide."
+NO_USE = "The utilisation was left out: the machine is paid for while it waits, too."
+NO_BATCH = "The batch was ignored: one call answers `batch` requests."
+
+COUNT_PARAMETERS_MISTAKES = {
+    TWICE: [15, 80, 16, 6],
+    FROZEN: [15, 40, 6, 6],
+    BUFFERS: [15, 40, 16, 13],
+    "A shared parameter and the buffers were counted as well: a state_dict lists more than the parameters.": [
+        15,
+        80,
+        16,
+        13,
+    ],
+}
+
+
+MACS_MISTAKES = {
+    GROUPS: [24, 3456, 14400, 150],
+    FLOPS: [48, 6912, 14400, 300],
+    BIAS: [30, 3584, 7600, 180],
+    BATCH: [12, 3456, 3600, 50],
+    ONCE: [24, 3456, 7200, 75],
+    "A layer that does not run counts 0, and one that runs twice counts twice.": [24, 3456, 7200, 180],
+}
+
+
+def compare_mistakes(turns, quartiles) -> dict:
+    """What mistakes in compare give."""
+    return {
+        MEANS: [{"calls": turns, "result": quartiles(17 / 6, 17 / 6, 17 / 6)}],
+        MEDIANS: [{"calls": turns, "result": quartiles(3.0, 3.0, 2.8)}],
+        INVERTED: [{"calls": turns, "result": quartiles(11 / 48, 1 / 3, 2 / 3)}],
+    }
+
+
+PARETO_FRONT_MISTAKES = {
+    TIES: [[1, 2, 3, 0, 4], [1, 0, 2], [], [0]],
+    COST: [[4], [2], [], [2, 1, 0]],
+    "The cost was maximised: a low cost is good. ": [[4], [2], [], [0, 1, 2]],
+    DUPLICATES: ([[1, 2, 0], [1, 2], [], [0]], [[1, 0], [1, 2], [], [0]]),
+    "A duplicate was dropped: equal points all stay.": [[1, 3, 0], [1, 2], [], [0]],
+    SCORE: [[1], [1], [], [0, 1, 2]],
+    ORDER: [[0, 1, 2, 3], [1, 2], [], [0]],
+}
+
+
+PARETO_FRONT_SYMPTOMS = {ORDER: lambda got, want, *_: sorted(got) == sorted(want)}
+
+
+def serving_cost_mistakes(bill) -> dict:
+    """What mistakes in serving_cost give."""
+    return {
+        SECONDS: [bill(2e3, 4e4), bill(2e3, 1.5e4)],
+        WATTS: [bill(2e3, 40.0), bill(2e3, 15.0)],
+        HOURS: [bill(7200.0, 144e3), bill(7200.0, 54e3)],
+        TIMES: [bill(0.5, 10.0), ...],
+        NO_USE: [bill(1.0, 20.0), ...],
+        NO_BATCH: [bill(8.0, 160.0), ...],
+        "The batch was multiplied: one call answers `batch` requests, so divide.": [bill(32.0, 640.0), ...],
+    }

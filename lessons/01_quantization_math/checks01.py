@@ -261,3 +261,80 @@ def _is_pickle(blob: bytes) -> bool:
         return b"data.pkl" in blob or b"'|O'" in blob or (blob.endswith(b".") and bool(list(pickletools.genops(blob))))
     except Exception:
         return False
+
+
+# Wrong answers, under the sentences that name them ------------------------------------------------------------------
+
+STEPS = "There are qmax - qmin steps between the codes, not qmax - qmin + 1."
+CUT = "The zero point was cut off; round it to the nearest integer."
+CLAMP = "The codes were not clamped to qmin..qmax."
+EARLY = "Clamped before the zero point was added; qmin and qmax bound the sum."
+AWAY = "Ties go to the even neighbour, as torch.round has it."
+LATE = "Round before the zero point is added: at a tie it matters."
+TWENTY = "20 log10 is for amplitudes; sums of squares are powers and take 10 log10."
+NATURAL = "Decibels use log10, not the natural logarithm."
+MEAN = "This is the mean of ratios; divide the sums once."
+UPSIDE = "The ratio is upside down: it is signal over noise."
+VARIANCE = "These are variances, which leave the mean out; the power of a signal is its sum of squares."
+LEVELS = "Divided by 2**(bits-1); the largest code is Q = 2**(bits-1) - 1."
+SIGN = "The maximum was taken without the absolute value."
+AXIS = "The maximum ran along the wrong axis: `axis` is the one that keeps its own scales."
+FLOOR = "The product was rounded down or towards 0, by a shift or //: round half away from zero."
+DROP = "The zero point of the input was dropped: the sum runs over x_q - x_zp."
+UP = "Halves went up; they go away from zero, so -0.5 becomes -1."
+EVEN = "Halves went to the even neighbour; they go away from zero."
+TWICE = "The product was rounded twice; round once, at the end."
+INTEGER_LINEAR_AXIS = "The multipliers ran along the wrong axis; they belong to the last, the channels."
+
+AFFINE_QPARAMS_MISTAKES = {
+    STEPS: [(4 / 256, 64), ..., ..., ..., ...],
+    CUT: [(4 / 255, 63), (2 / 255, 0), ..., (5 / 255, 0), ...],
+}
+
+
+QUANTIZE_MISTAKES = {
+    CLAMP: [torch.tensor([-300, 100, 200]), ..., ..., ..., ...],
+    EARLY: [..., torch.tensor([3, 3, 3, 4, 5, 18]), ..., ..., ...],
+    AWAY: [..., ..., ..., ..., torch.tensor([2, 3, 4])],
+    LATE: [..., ..., ..., ..., torch.tensor([2, 2, 4])],
+}
+
+
+SQNR_DB_MISTAKES = {
+    TWENTY: [40.91514, ..., ...],
+    NATURAL: [47.1053, ..., ...],
+    UPSIDE: [-20.45757, ..., ...],
+    VARIANCE: [18.69666, ..., ...],
+    MEAN: tuple(
+        [db, ..., ...] for db in (24.78126, 21.50515, 21.45214, 19.33230, 23.27714, 11.63857, 24.62398, 30.80186)
+    ),
+}
+
+
+SYMMETRIC_SCALE_MISTAKES = {
+    LEVELS: [torch.tensor(5 / 128), torch.tensor([5, 2, 0.25]) / 8, torch.tensor([1.0, 3, 5]) / 8, ..., ...],
+    "Divided by the number of steps; the scale is max|x| / Q.": (
+        [torch.tensor(5 / 255), ..., ..., ..., ...],
+        [torch.tensor(10 / 255), ..., ..., ..., ...],
+    ),
+    SIGN: [torch.tensor(3 / 127), ..., torch.tensor([1.0, 2, 5]) / 7, ..., ...],
+    AXIS: [..., torch.tensor([1.0, 3, 5]) / 7, torch.tensor([5, 2, 0.25]) / 7, ..., ...],
+}
+
+
+INTEGER_LINEAR_MISTAKES = {
+    "The product has 62 bits: a float in the middle lost some (a double holds 53), or a type overflowed.": (
+        [torch.tensor([[1751894540]]), ..., ..., ..., ...],
+        [torch.tensor([[1751894528]]), ..., ..., ..., ...],
+    ),
+    DROP: [..., torch.tensor([[75, 44], [74, 44]]), ..., ..., ...],
+    "The bias was dropped.": [..., torch.tensor([[11, 12], [9, 11]]), ..., ..., ...],
+    FLOOR: (
+        [..., torch.tensor([[10, 12], [9, 11]]), ..., ..., ...],
+        [..., torch.tensor([[10, 12], [10, 11]]), ..., ..., ...],
+    ),
+    TWICE: [..., torch.tensor([[11, 13], [9, 12]]), ..., ..., ...],
+    UP: [..., ..., torch.tensor([[0], [-1], [1], [2]]), ..., ...],
+    EVEN: [..., ..., torch.tensor([[0], [-2], [0], [2]]), ..., ...],
+    INTEGER_LINEAR_AXIS: [..., ..., ..., ..., torch.tensor([[2, 2], [2, 2]])],
+}

@@ -491,3 +491,154 @@ def _moving_scale(batches: list[Tensor], options: dict, share: float) -> float:
 
 def _most(batches: list[Tensor], of: Callable) -> float:
     return of(v for x in batches for v in x.flatten().tolist())
+
+
+# Wrong answers, under the sentences that name them ------------------------------------------------------------------
+
+DROPPED = (
+    "The outliers were dropped from P, or are in Q as well: "
+    "all later counts join the last bin of P, and Q is made without them."
+)
+ZEROS = "The zeros were counted: only non-zero values enter the histogram."
+EMPTY = "Q fills empty bins: a part's sum is shared by those of its bins that hold something in P; the others stay 0."
+SIGNED = "The magnitudes count: negative values were left out."
+ORDER = "Greedy by layer order: those who come first take what those who come later need more."
+ELEMENTS = "Sizes are elements, not bytes: a layer takes elements * bits / 8."
+RATIO = "Greedy by drop (or drop per byte): the cheapest step first need not lead to the best assignment."
+FILLED = "Each layer was filled to whole bytes; only the sum of all elements * bits / 8 is compared with the budget."
+
+
+def fold_batchnorm_mistakes(expected_plain, expected_settings) -> dict:
+    """What mistakes in fold_batchnorm give."""
+    return {
+        "eps was forgotten: divide by sqrt(running_var + eps).": [expected_plain(1.0, 7.9282032), ..., ...],
+        "eps stands under the root: sqrt(running_var + eps).": [expected_plain(1.0, 5.3923048), ..., ...],
+        "running_var is the variance, not the standard deviation: take the root.": [expected_plain(1.0, 4.0), ..., ...],
+        "running_var is the variance, not the standard deviation: take the root. And eps was forgotten.": [
+            expected_plain(1.0, 5.0),
+            ...,
+            ...,
+        ],
+        "The bias of the convolution was dropped.": [expected_plain(-8.0, -2.0), ..., ...],
+        "The bias of the convolution was not scaled: it passes through BatchNorm, too.": [
+            expected_plain(-5.0, 1.0),
+            ...,
+            ...,
+        ],
+        "The running mean was left out: BatchNorm subtracts it first.": [expected_plain(16.0, 22.0), ..., ...],
+        SETTING: expected_settings(padding_mode="zeros"),
+    }
+
+
+MINMAXOBSERVER_MISTAKES = {
+    "The last batch wins; keep the extremes of all batches.": [
+        (1 / 255, 0),
+        (1.5 / 255, 0),
+        (6 / 127, 0),
+        ...,
+        (0.2, 0),
+    ],
+    "The first batch wins; keep the extremes of all batches.": [(7 / 255, 36), ..., ..., ..., ...],
+    "This is the average of the ranges; an observer of min and max keeps the extremes.": [
+        (13 / 765, 59),
+        (1.75 / 255, 0),
+        (6.85 / 127, 0),
+        ...,
+        (0.35, 0),
+    ],
+    "The largest magnitude counts, negative numbers too: max|x|.": [
+        (8 / 255, 64),
+        (2 / 255, 0),
+        (6 / 127, 0),
+        (1.0, 0),
+        (0.5, 0),
+    ],
+    "Symmetric codes reach to Q = 2**(bits-1) - 1.": [..., ..., (12.7 / 128, 0), ..., ...],
+    "There are 2**bits - 1 steps between the codes.": [(8 / 256, 64), (2 / 256, 0), ..., ..., (7.5 / 16, 0)],
+    "The zero point was cut off; round it to the nearest integer.": [(8 / 255, 63), (2 / 255, 0), ..., ..., ...],
+}
+
+
+PERCENTILE_RANGE_MISTAKES = {
+    "One-sided: the lower end was left at the minimum; half of the rest is dropped at each end.": [
+        (0.0, 90.0),
+        (0.0, 1.5),
+        ...,
+    ],
+    "One-sided: the range is not cut at both ends alike.": [(0.0, 95.0), ..., ...],
+    "Each end loses (100 - p) / 2 percent, not 100 - p.": [(10.0, 90.0), (1.5, 1.5), ...],
+    "Interpolate linearly between the two neighbours.": [..., (0.0, 2.0), ...],
+    "Interpolate linearly between the two neighbours; this is the nearest one.": [..., (1.0, 2.0), ...],
+    "Exclusive quantiles: the smallest value is the 0th percentile, the largest the 100th.": [
+        (4.1, 95.9),
+        (0.25, 8.0),
+        ...,
+    ],
+}
+
+
+KL_RANGE_8_BITS = {DROPPED: 128, ZEROS: 253, SIGNED: 456 * 0.9}
+
+
+KL_RANGE_4_BITS = {DROPPED: 8, ZEROS: 15}
+
+
+KL_RANGE_QUARTERS = {EMPTY: 12, DROPPED: 8, SIGNED: 17 / 3}
+
+
+def correct_bias_mistakes(expected, state, convolution) -> dict:
+    """What mistakes in correct_bias give."""
+    return {
+        "The sign: add the mean of (float layer - rounded layer).": [
+            expected(state, 9.0, 22.0),
+            expected(convolution, -3.0, -1.5),
+        ],
+        "The old bias is missing: the correction is added to it.": [expected(state, 1.0, -2.0), ...],
+        "The mean ran over the channels, too: each output channel has its own.": [
+            expected(state, 9.5, 19.5),
+            expected(convolution, 2.25, 2.25),
+        ],
+        "Only the first sample counted: average over all of x.": [..., expected(convolution, 1.0, 0.5)],
+        "This is the sum; the mean is asked for.": [expected(state, 12.0, 16.0), expected(convolution, 18.0, 9.0)],
+    }
+
+
+def calibrate_mistakes(expected, cases) -> dict:
+    """What mistakes in calibrate give."""
+    return {
+        "This is the output of the layer; its input is asked for.": [
+            expected(cases[0], _0=(-6.0, 4.0), _2=(-3.5, 0.5)),
+            ...,
+        ],
+        "Only the last batch counts; keep the extremes of all batches.": [
+            expected(cases[0], _0=(1.0, 2.0), _2=(2.0, 4.0)),
+            ...,
+        ],
+        "The model ran in train mode: switch to eval mode first, and back afterwards.": [
+            ...,
+            expected(cases[1], _1=(-0.5, 0.5)),
+        ],
+    }
+
+
+AFTER_A_FAILURE = {
+    "Hooks were left in the model: use try … finally.": lambda got: got["hooks"] > 0,
+    "The modes were not restored: use try … finally.": lambda got: (
+        got["modes"][0] is not True or got["modes"][2] is not True
+    ),
+}
+
+
+ASSIGN_BITS_200 = {ORDER: {"b": 4, "a": 4}, ELEMENTS: {"b": 8, "a": 8}}
+
+
+ASSIGN_BITS_330 = {ORDER: {"a": 8, "b": 2}, ELEMENTS: {"a": 8, "b": 8}}
+
+
+ASSIGN_BITS_WHOLE_BYTES = {FILLED: {"a": 4, "b": 2}, RATIO: {"a": 2, "b": 4}}
+
+
+ASSIGN_BITS_CHEAPEST = {ELEMENTS: {"a": 8, "b": 8}}
+
+
+ASSIGN_BITS_110 = {RATIO: {"a": 4, "b": 4}}

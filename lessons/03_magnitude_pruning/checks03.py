@@ -386,8 +386,6 @@ def _still_trained(got: list, part: str, state: dict[str, Tensor], initial: dict
     return any(torch.equal(got[0][n], state[n]) and not torch.equal(state[n], initial[n]) for n in names)
 
 
-# Pictures -------------------------------------------------------------------------------------------------------------
-
 # How mistakes show in a result, for `check`: functions of the result, the right value and the arguments.
 SYMPTOMS: dict[str, dict] = {
     "cubic_sparsity": {
@@ -433,3 +431,69 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
 }
+
+
+# Wrong answers, under the sentences that name them ------------------------------------------------------------------
+
+SQUARES = "Squares before summing: add the gradients of all batches first, then square once."
+ALONE = "This is the gradient alone; the weight belongs into it."
+PLAIN = "Not squared: the importance is (w * g)²."
+MEAN = "The mean over the batches was taken; the gradients are summed."
+SUMMED = "The loss of a batch is the mean over its samples, as F.cross_entropy gives it, not their sum."
+CUMULATIVE = "Cumulative: each measurement starts from the original weights of the whole model."
+NOT_RESTORED = "the model is not restored at the end"
+NO_ZERO = "The gradients of earlier steps were added up: no zero_grad."
+SLOW = "Slow first: this grows with u³; the schedule of Zhu and Gupta is fast first and has (1 - u)³."
+
+
+def restoring_mistakes(grads, want) -> dict:
+    """What mistakes in taylor_saliency give."""
+    return {
+        "it leaves gradients behind, or loses those that were there; put each .grad back": lambda g: (
+            difference(grads(g), grads(want)) is not None
+        ),
+        "the model is not restored: values, buffers, hooks or the .training of a submodule have changed": lambda g: (
+            True
+        ),
+    }
+
+
+def taylor_saliency_mistakes(expected) -> dict:
+    """What mistakes in taylor_saliency give."""
+    return {
+        SQUARES: (expected(1.064206, 3.967550, 0.266051, 8.926989), expected(1.599899, 3.994212, 0.399975, 8.986979)),
+        ALONE: (expected(0.528512, 0.985222, 0.528512, 0.985222), expected(0.726988, 0.992583, 0.726988, 0.992584)),
+        PLAIN: (expected(0.726988, 1.985167, 0.363494, 2.977751), expected(0.726988, 1.985167, -0.363494, 2.977751)),
+        MEAN: expected(0.132128, 0.985222, 0.033032, 2.216750),
+        SUMMED: expected(0.209807, 3.9144, 0.052452, 8.8073),
+    }
+
+
+def sensitivity_scan_mistakes(expected) -> dict:
+    """What mistakes in sensitivity_scan give."""
+    return {
+        CUMULATIVE: (
+            expected([16.5, 15.0, 15.0], [15.0, 13.0, 13.0]),
+            expected([16.5, 15.0, 16.0], [16.0, 14.0, 16.0]),
+            expected([16.5, 15.0, 15.0], [16.5, 14.5, 14.5]),
+        ),
+        "All the named parameters were pruned at once; prune one alone.": expected(
+            [16.5, 13.0, 16.0], [16.5, 13.0, 16.0]
+        ),
+    }
+
+
+SCAN_NOT_RESTORED = {NOT_RESTORED: lambda got: True}
+
+
+def maskedtrainer_mistakes(expected) -> dict:
+    """What mistakes in MaskedTrainer give."""
+    return {NO_ZERO: expected([[1.0, 0.0], [3.0, 4.0]], [[0.5, 0.0], [2.5, 3.5]], [[-0.5, 0.0], [1.5, 2.5]])}
+
+
+CUBIC_SPARSITY_MISTAKES = {
+    SLOW: ([0.1, ..., ..., ..., ..., ...], [..., 0.53125, ..., ..., ..., ...], [..., 0.09375, ..., ..., ..., ...])
+}
+
+
+ENCODE_SPARSE_MISTAKES = {"The shape was lost, or an empty tensor cannot be encoded.": lambda *_: True}

@@ -313,3 +313,73 @@ SYMPTOMS: dict[str, dict] = {
         "The indices should ascend.": lambda got, want, *_: all(_same(got[n].sort().values, want[n]) for n in want),
     },
 }
+
+
+# Wrong answers, under the sentences that name them ------------------------------------------------------------------
+
+AXIS = "The scores ran along the wrong axis: a filter is weight[o], so one score an output channel."
+SIGNED = "The weights were summed with their signs: take absolute values first."
+OTHER = "This is the order of the other norm."
+EARLY = "The absolute value was taken too early: first sum over space, then take it."
+LATE = "The absolute value was taken too late: it comes before the mean over the batch."
+MIXED = "Channel and batch are mixed up: axis 0 is the batch, axis 1 the channels."
+PLACE = "This is a mean over space; the places of one image are summed."
+PARAMS = (
+    "These channels fit a budget of parameters, or the ratio itself; count the multiply-accumulates of "
+    "the pruned chain."
+)
+INPUT = (
+    "The input side of the next layer was forgotten: its inputs shrink as well, which leaves room for more channels."
+)
+LEAST = "These are the least important channels."
+FLOOR = "The number was cut off, or rounded up; it is round(f * C)."
+DIRECT = "Only direct pairs were found; channels also pass through other nodes on their way to an addition."
+STOPS = "The search stops at a BN or ReLU; they pass channels on."
+UNMERGED = "Chains of adds were not merged: what is added to a sum joins its group."
+FEW = "Only some kinds of nodes were thought of; every kind but conv, linear and add passes channels on."
+
+FILTER_IMPORTANCE_MISTAKES = {
+    AXIS: [[1, 0, 2], [1, 0, 2]],
+    SIGNED: [[0, 1, 2], ...],
+    OTHER: ([[2, 0, 1], [2, 1, 0]], [[2, 0, 1], ...], [..., [2, 1, 0]]),
+}
+
+
+GAMMA_MISTAKES = {
+    "The absolute value of gamma is missing: a channel with gamma -2 speaks as loudly as one with 2.": [
+        torch.tensor([0.5, -2.0, 1.0])
+    ],
+    "This is beta; the scale is gamma, bn.weight.": [torch.tensor([0.0, 1.0, 2.0])],
+}
+
+
+TAYLOR_IMPORTANCE_MISTAKES = {
+    EARLY: [torch.tensor([3.5, 3.5]), torch.tensor([1.0, 2.0, 3.0])],
+    LATE: [torch.tensor([1.5, 0.5]), ...],
+    MIXED: [torch.tensor([2.5, 2.5]), torch.tensor([2.0])],
+    PLACE: [torch.tensor([0.75, 1.75]), ...],
+    "Divide by the batch: its mean is asked for.": [torch.tensor([3.0, 7.0]), ...],
+}
+
+
+def channels_for_macs_mistakes(most_important, first_and_second) -> dict:
+    """What mistakes in channels_for_macs give."""
+    return {
+        PARAMS: [most_important(4), most_important(8), ..., most_important(4), ...],
+        INPUT: [most_important(3), most_important(8), ..., most_important(3), ...],
+        LEAST: [{"0": torch.tensor([0, 1, 2, 4, 6]), "2": torch.tensor([3, 4, 5, 6, 7])}, ..., ..., ..., ...],
+        FLOOR: [most_important(5), most_important(8), ..., most_important(5), first_and_second(7, 2)],
+    }
+
+
+def coupled_groups_mistakes(one_pair) -> dict:
+    """What mistakes in coupled_groups give."""
+    return {
+        DIRECT: [one_pair, [], one_pair, [], [], ...],
+        STOPS: [one_pair, [], one_pair, one_pair, [], ...],
+        UNMERGED: (
+            [one_pair, one_pair, one_pair, [], [], ...],
+            [one_pair, one_pair, [["a", "b"], ["b", "c"]], ..., [], ...],
+        ),
+        FEW: [one_pair, one_pair, [["a", "b", "c"]], one_pair, [], []],
+    }

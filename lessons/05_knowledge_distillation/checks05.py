@@ -172,3 +172,131 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
 }
+
+# What the weights of the small student are after `distill` with other settings.
+OTHER_SETTINGS = (
+    [0.91981, 1.07020, -0.19661, 0.21106, 0.92686, -0.07802, 0.07314, 1.07802],  # temperature 1
+    [0.84998, 1.14041, -0.21761, 0.28438, 0.86489, -0.15673, 0.13511, 1.15673],  # alpha 0.5
+    [1.07081, 1.23818, -0.24237, 0.24105, 1.07941, -0.22703, -0.07941, 1.22703],  # alpha 0.9
+    [1.13385, 1.25391, -0.24135, 0.23510, 1.13234, -0.23563, -0.13234, 1.23563],  # alpha 1
+    [0.73875, 1.05264, -0.17952, 0.32539, 0.73068, -0.08593, 0.26932, 1.08593],  # 1 - alpha
+    [0.81470, 1.04508, -0.18871, 0.25060, 0.81734, -0.06650, 0.18266, 1.06650],  # temperature 1, alpha 0.5
+    [1.03766, 1.32363, -0.26526, 0.28601, 1.06781, -0.31583, -0.06781, 1.31583],  # temperature 4
+    [1.58709, 0.89723, 0.02719, 0.20830, 1.44370, 0.13361, -0.44370, 0.86639],  # one in the place of the other
+)
+
+
+# Wrong answers, under the sentences that name them ------------------------------------------------------------------
+
+TIMES = "The logits were multiplied by T; a higher temperature is softer, so divide."
+AXIS = "The sum runs along the wrong axis: the classes are the last one."
+NONE = "The temperature was not used."
+SQUARE = "T² is missing: the teacher's part fades as the temperature grows."
+REVERSED = "KL is reversed: it is KL(teacher ‖ student), weighted by the teacher's probabilities."
+CLASSES = "The mean was taken over the classes as well: sum over classes, mean over the batch."
+LOG = "A log is missing: KL compares logarithms of probabilities."
+SWAPPED = "Alpha is swapped: it is the teacher's share."
+LABELS_SOFT = "The labels' part was softened as well; it is plain cross-entropy, at temperature 1."
+SUMMED = "The teacher's part was summed over the batch; average it."
+KEPT = "The gradients of earlier batches were kept and added up: zero_grad before backward."
+PASSED = (
+    "temperature and alpha were not passed on as they are given (another number, or one in the place of the other)."
+)
+SKIPPED = "The regressor was skipped: the student's features go through it also where the channels agree."
+SUM = "This is a sum; the mean squared error divides by the number of elements."
+BEFORE = "Pooled before the regressor: it sees the student's features as they are."
+TEACHERS = (
+    "The teacher's features were pooled: they are the target as they are; the regressor's output is "
+    "brought to their size."
+)
+RAW = "The maps were not normalised: divide each row by its length."
+BATCH = "Normalised over the batch: each sample has its own length."
+SIGNED = "Square the features (or their absolute values) before the sum over the channels."
+MEAN = "Each row is divided by its sum; its L2 norm is the root of the sum of squares."
+FEATURES = "The features were normalised; normalise the rows of the matrix G = f fᵀ."
+N = "Divided by N; the matrix has N² entries."
+NEVER = "The rows of the matrices were not normalised."
+WHOLE = "The whole matrix was divided by its norm; each row has its own."
+OF_LOGITS = "This is the mean of the logits; the mean is taken of the softened probabilities."
+NO_T = "T was forgotten in front of the logarithm."
+INSIDE = "T was forgotten inside: the members are softened at T before the mean."
+TOTAL = "This is a sum over the members; divide by their number."
+GEOMETRIC = "This is the mean of the log-probabilities; the mean is taken of the probabilities, then the logarithm."
+ORDER = "The layers were sorted; they come in the order of keep."
+
+SOFTEN_MISTAKES = {
+    TIMES: [
+        torch.tensor([[16 / 18, 1 / 18, 1 / 18], [1 / 273, 256 / 273, 16 / 273]]),
+        torch.tensor([0.000123, 0.999877]),
+        ...,
+    ],
+    AXIS: [torch.tensor([[2 / 3, 0.2, 1 / 3], [1 / 3, 0.8, 2 / 3]]), ..., ...],
+    NONE: [torch.tensor([[2 / 3, 1 / 6, 1 / 6], [1 / 21, 16 / 21, 4 / 21]]), ..., ...],
+}
+
+
+def distillation_loss_mistakes(expected, zero_row) -> dict:
+    """What mistakes in distillation_loss give."""
+    return {
+        SQUARE: (
+            expected([[0.0625, -0.0625, 0.0], zero_row], ..., ..., ...),
+            expected([[0.125, -0.125, 0.0], zero_row], ..., ..., ...),
+        ),
+        REVERSED: expected([[0.25993, -0.21661, -0.04332], zero_row], ..., ..., ...),
+        CLASSES: expected([[1 / 12, -1 / 12, 0.0], zero_row], ..., ..., ...),
+        LOG: expected([[0.03125, -0.046875, 0.015625], zero_row], ..., ..., ...),
+        SWAPPED: expected([[1 / 3, -5 / 12, 1 / 12], [1 / 6, 1 / 6, -1 / 3]], ..., ..., ...),
+        LABELS_SOFT: expected(..., ..., [[0.15625, -0.203125, 0.046875], [0.0625, 0.0625, -0.125]], ...),
+        SUMMED: expected([[0.5, -0.5, 0.0], zero_row], ..., ..., ...),
+    }
+
+
+def distill_mistakes(expected) -> dict:
+    """What mistakes in distill give."""
+    return {
+        KEPT: [expected([0.88706, 1.30290, -0.44417, 0.45950, 0.90438, -0.30218, 0.09562, 1.30218])],
+        PASSED: tuple([expected(parameters)] for parameters in OTHER_SETTINGS),
+    }
+
+
+def hint_loss_mistakes(expected, single, expected_smaller, expected_taller) -> dict:
+    """What mistakes in hint_loss give."""
+    return {
+        SKIPPED: [expected(9.0, [[[[-6.0]]]], single(4.0), [[[[0.0]]]]), ..., ...],
+        SUM: [expected(4.0, [[[[-8.0]]]], single(4.0), [[[[-4.0]]]]), expected_smaller(2), ...],
+        TEACHERS: [..., ..., expected_taller(4.0)],
+    }
+
+
+ATTENTION_MAP_MISTAKES = {
+    RAW: ([torch.tensor([[3.0, 4.0], [8.0, 12.0]]), ...], [torch.tensor([[1.0, 4 / 3], [8 / 3, 4.0]]), ...]),
+    BATCH: (
+        [torch.tensor([[0.35112, 0.31623], [0.93633, 0.94868]]), ...],
+        [torch.tensor([[0.19652, 0.26203], [0.52405, 0.78608]]), ...],
+    ),
+    SIGNED: (
+        [torch.tensor([[1.0, 4.0], [16.0, 4.0]]), ...],
+        [torch.tensor([[0.24254, 0.97014], [0.97014, 0.24254]]), ...],
+    ),
+    MEAN: [torch.tensor([[3 / 7, 4 / 7], [0.4, 0.6]]), ...],
+}
+
+
+def similarity_loss_mistakes(expected) -> dict:
+    """What mistakes in similarity_loss give."""
+    return {FEATURES: expected(0.170806), N: expected(0.374109), NEVER: expected(9.444445), WHOLE: expected(0.088162)}
+
+
+ENSEMBLE_LOGITS_MISTAKES = {
+    OF_LOGITS: [torch.tensor([[1.098612, 0.0]]), ...],
+    NO_T: ([torch.tensor([[-0.470004, -0.980829]]), ...], [torch.tensor([[-0.356675, -1.203973]]), ...]),
+    INSIDE: [torch.tensor([[-0.713350, -2.407946]]), ...],
+    TOTAL: [torch.tensor([[0.446287, -0.575364]]), ...],
+    "These are probabilities; take T times their logarithm.": [torch.tensor([[0.625, 0.375]]), ...],
+    GEOMETRIC: ([torch.tensor([[-0.980829, -2.079442]]), ...], [torch.tensor([[-0.490415, -1.039721]]), ...]),
+}
+
+
+def init_from_layers_mistakes(expected, states) -> dict:
+    """What mistakes in init_from_layers give."""
+    return {ORDER: [expected(states, [2, 0, 3], [True] * 4, [0, 2, 3]), ...]}

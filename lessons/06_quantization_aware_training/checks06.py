@@ -480,3 +480,66 @@ def _turned(layer: dict, w: Tensor) -> bool:
 
 def _top(bits: int, signed: bool) -> int:
     return 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+
+
+def codes_mistakes(fake: Tensor, off: Tensor) -> dict:
+    """How mistakes in codes and scales show in their product; `off`: by how many steps it is not `fake`."""
+    near_steps = ((off < 1e-3) | ((off - 1).abs() < 1e-3)).all() and (off > 0.5).any()
+    return {
+        "the codes were cut off: what is nearly a whole number, 4.9999995 for 5, is to be rounded.": lambda p: (
+            near_steps
+        ),
+        "the scale was recomputed after rounding: return the one that the codes were made with.": lambda p: (
+            ((p - fake).abs() > 1e-6 * fake.abs()).any() and (off < 0.5 * fake.abs()).all()
+        ),
+    }
+
+
+STILL_TRAINED = {"bias is the model's own Parameter: store bias.detach().clone().": ["bias"]}
+
+
+# Wrong answers, under the sentences that name them ------------------------------------------------------------------
+
+SWAPPED = "The momentum is swapped: it weighs the old average."
+ZERO = "The average starts from 0; before the first batch it is the range of that batch."
+WIDE = "The range was widened to hold 0; that is done when it is used."
+KEEP = "The extremes of all batches were kept; average them."
+CLIPPED = (
+    "The clipped parts are wrong: below the range the step's derivative is qmin, above it qmax, and x "
+    "gets no gradient there."
+)
+
+
+def fakequantize_mistakes(expected, values) -> dict:
+    """What mistakes in FakeQuantize give."""
+    return {
+        "The codes were cut off; round to the nearest integer.": [
+            expected(
+                values, torch.tensor([0.0, 1.5, -0.5, 1.5, -1.5, -1.5]), torch.tensor([2.0, 0.0, -1.0, 0.5, 3.0, 0.0])
+            ),
+            ...,
+        ]
+    }
+
+
+EMA_RANGE_MISTAKES = {
+    SWAPPED: [(0.75, 3.5), (-1.9, 4.8), ..., ...],
+    ZERO: [..., ..., (1.0, 2.5), (-0.4, -0.4)],
+    WIDE: [(0.0, 2.5), ..., (0.0, 5.0), (-4.0, 0.0)],
+    KEEP: [(0.0, 4.0), (-2.0, 5.0), ..., ...],
+}
+
+
+def lsq_mistakes(expected, signed_values, inside, upstream) -> dict:
+    """What mistakes in LSQ give."""
+    return {
+        CLIPPED: tuple(
+            [expected(4.0, 2.0, signed_values, gradient, total / 5**0.5), ...]
+            for gradient in (inside, upstream)
+            for total in (-0.2, -1.9, 0.8)
+            if (gradient is upstream or total != 0.8)
+        ),
+    }
+
+
+PREPARE_QAT_MISTAKES = {MUTATED: lambda got: True}
