@@ -2,9 +2,9 @@
 
     python data/make_lesson05.py [PART ...]
 
-Parts: answers (the teacher's logits), transformer, begun (a student half way through its training), main, labels, methods, ensemble, temperature, layers; without any,
-all of them in this order. They write data/checkpoints/lesson05.safetensors and data/lesson05.json. The losses are
-those of the lesson's solution.
+Parts: answers (the teacher's logits), transformer, begun (a student half way through its training), main, labels,
+methods, ensemble, temperature, layers; without any, all of them in this order. They write
+data/checkpoints/lesson05.safetensors and data/lesson05.json. The losses are those of the lesson's solution.
 """
 
 import json

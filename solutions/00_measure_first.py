@@ -26,6 +26,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, difference, expect, fresh, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import checks00
 import lesson00
 from checks00 import SYMPTOMS
@@ -903,13 +904,18 @@ require(
 # %% [markdown]
 # Before you believe a ratio, measure the **noise floor**: compare a model with itself. Whatever differs from 1 there is noise, and a speed-up smaller than that is none.
 #
+# And a ratio whose quartiles lie on *both sides* of your claim is no result at all, however good its median looks. The toolkit's
+# `verdict` holds all lessons to that: it says what was claimed if three of four rounds agree, and else that the machine is too
+# noisy, or, where the quartiles are within a tenth of each other, that there is no difference.
+#
 # <details><summary><b>Predict first.</b> resnet8 does 21 times the MACs of LeNet-300-100. Will it take 21 times as long with one image? And with 64?</summary>With one image less than half of that, since each call has its fixed price, for the small network too. With 64 images about as much: MACs foretell time where arithmetic is what takes the time.</details>
 
 # %% tags=["nbval-ignore-output"]
 def versus(a, b, x, rounds=40):
     with torch.no_grad():
         r = compare(lambda: networks[a](x), lambda: networks[b](x), rounds)
-    return f"{r['ratio_p50']:.2f} ({r['ratio_p25']:.2f} to {r['ratio_p75']:.2f})"
+    said = verdict((r["ratio_p25"], r["ratio_p50"], r["ratio_p75"]), f"{b} is faster", f"{b} is slower")
+    return f"{r['ratio_p50']:.2f} ({r['ratio_p25']:.2f} to {r['ratio_p75']:.2f}: {said})"
 
 print("resnet8 against itself:   ", versus("resnet8", "resnet8", one))
 print("resnet8 / small_cnn:      ", versus("resnet8", "small_cnn", one), "with 1 image,", versus("resnet8", "small_cnn", val_x[:64], 10), "with 64")
@@ -1274,6 +1280,13 @@ for key, row in measure.checklist(reports["lenet_5"], reports["small_cnn"], goal
 #
 # <details><summary>Batch 64 is cheaper for each image. Why not always use it?</summary>A user must wait until 64 requests have come together, and then for the whole batch. With few requests the wait is long, or the batch is mostly empty. Latency limits decide.</details>
 #
+#
+# ## An open experiment
+#
+# Find the batch at which your machine stops gaining: images per second over the batch for one network of your
+# choice, with `compare` and the quartiles of at least 30 rounds, once while nothing else runs and once while a video plays. At
+# which batch does the curve bend, does the bend move, and which of your ratios survive the second run? There is no right answer;
+# yours belongs to your machine.
 
 # %% [markdown] question="question_twice_as_fast" points=4
 # ### For your teacher
