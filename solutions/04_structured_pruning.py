@@ -1351,7 +1351,7 @@ pictures04.draw_tradeoff(ratios, accuracies, dense_accuracy - 2)
 # %% [markdown]
 # *Picture: validation accuracy over latency ratio for the dense network and four budgets after a short fine-tuning; accuracy falls slowly at first, and a dashed line marks dense minus 2 points.*
 #
-# The short training ranks the candidates; a longer one recovers more, so a candidate below the line need not stay there. We take the budget of 0.16, which leaves a margin on the clock, and fine-tune it on all training images. The file is written and read back, and the test images are looked at once. On a busy machine the ratios of single rounds scatter, so `lesson04.speedup` measures again, up to five times, and reports the run with the narrowest quartiles.
+# The short training ranks the candidates; a longer one recovers more, so a candidate below the line need not stay there. We take the budget of 0.16, which leaves a margin on the clock, and fine-tune it on all training images. The file is written and read back, and the test images are looked at once. On a busy machine the ratios of single rounds scatter, so `lesson04.speedup` measures again, up to five times, and reports the run with the narrowest quartiles. (About 20 s on one core.)
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
@@ -1499,7 +1499,7 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# End to end: a small chain of four convolutions with batch norms, trained from scratch on 10,000 images, once without and once with the penalty; `lesson04.train_chain` adds to the loss what you hand it. (The paper trains for many more steps with a weaker penalty, $10^{-4}$; we have seconds, so ours is strong.)
+# End to end: a small chain of four convolutions with batch norms, trained from scratch on 10,000 images, once without and once with the penalty; `lesson04.train_chain` adds to the loss what you hand it. (The paper trains for many more steps with a weaker penalty, $10^{-4}$; we have seconds, so ours is strong.) (About 15 s.)
 
 # %% tags=["nbval-ignore-output"]
 plain, slim = (lesson04.train_chain(train_x[:10_000], train_y[:10_000], lambda net: slimming_penalty(net, strength)) for strength in (0.0, 0.03))

@@ -753,7 +753,7 @@ losses = {"labels": distill(asked, recorded, lesson05.draw_batches(train_y[:few]
 print(f"teacher {teacher_accuracy:.2f} %, student of {few:,} labels {measure.accuracy(students['labels'], val_x, val_y):.2f} % of the validation images")
 
 # %% [markdown]
-# The second sees 40,000 images and the teacher's answers ($\alpha = 1$; the labels that the batches carry are all 0, and count nothing).
+# The second sees 40,000 images and the teacher's answers ($\alpha = 1$; the labels that the batches carry are all 0, and count nothing). (About 20 s on one core.)
 
 # %% tags=["nbval-ignore-output"]
 unknown = torch.zeros(len(pool), dtype=torch.int64)  # labels that nobody has

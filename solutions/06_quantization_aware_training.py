@@ -1110,7 +1110,7 @@ _check_prepared(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now train. 3-bit weights, 4-bit activations, two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is already trained. First the range observers alone see some batches: that is PTQ with your layers, and the value to compare with.
+# Now train. 3-bit weights, 4-bit activations, two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is already trained. First the range observers alone see some batches: that is PTQ with your layers, and the value to compare with. (About 10 s on one core.)
 #
 # <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before: most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest code is best for each weight alone, and not for their sum.</details>
 
