@@ -26,6 +26,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, check_inputs, difference, expect, fresh, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import checks03
 import lesson03
 from checks03 import SYMPTOMS
@@ -1800,13 +1801,14 @@ for size in (1, 64):
     measured = measure.speedup(measure.latency_ms(calls, rounds=40), "dense")
     speeds[f"CSR, batch {size}"] = [measured[share] for share in kept_shares]
     medians = [measured[share][1] for share in kept_shares]
-    print(f"batch {size}: 90 % zeros in a dense product: {measured['zeros'][1]:.2f} times as fast")
+    for what, key in (("90 % zeros in a dense product", "zeros"), ("CSR at 50 % kept", 0.5), ("CSR at 10 % kept", 0.1), ("CSR at 1 % kept", 0.01)):
+        low, mid, high = measured[key]
+        print(f"batch {size}: {what}: {mid:.2f} times as fast as dense (quartiles {low:.2f} to {high:.2f}): {verdict(measured[key], 'faster', 'slower')}")
     for a, b, left, right in zip(kept_shares, kept_shares[1:], medians, medians[1:]):
         if left < 1 <= right:
             part = math.log(1 / left) / math.log(right / left)
             crossing = math.exp(math.log(a) + part * math.log(b / a))
             print(f"batch {size}: sparse and dense are equal at about {100 * crossing:.0f} % kept")
-    print(f"batch {size}: CSR at 10 % kept is {medians[kept_shares.index(0.1)]:.1f} times as fast as dense, at 1 % {medians[-1]:.1f} times")
 lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]

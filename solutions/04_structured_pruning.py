@@ -26,6 +26,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, train, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import checks04
 import lesson04
 import pictures04
@@ -76,8 +77,8 @@ x = val_x[:64]
 with torch.no_grad():
     times = measure.latency_ms({n: lambda m=m: m(x) for n, m in
         {"dense": dense, "scattered zeros": scattered, "zero filters": whole, "filters removed": smaller}.items()}, rounds=40)
-for name, (low, mid, high) in measure.speedup(times, "dense").items():
-    print(f"{name:16} {mid:5.2f} times faster than dense (quartiles {low:.2f} to {high:.2f})")
+for name, (low, mid, high) in list(measure.speedup(times, "dense").items())[1:]:
+    print(f"{name:16} {mid:5.2f} times as fast as dense (quartiles {low:.2f} to {high:.2f}): {verdict((low, mid, high), 'faster', 'slower')}")
 
 # Where do zero filters save time? The first convolution and the first max pooling, alone.
 with torch.no_grad():
@@ -88,7 +89,7 @@ with torch.no_grad():
     }
     for name, pair in alone.items():
         low, mid, high = measure.speedup(measure.latency_ms(pair, rounds=40), "dense")["zero"]
-        print(f"{name} with zero filters: {mid:.2f} times faster (quartiles {low:.2f} to {high:.2f})")
+        print(f"{name} with zero filters: {mid:.2f} times as fast (quartiles {low:.2f} to {high:.2f}): {verdict((low, mid, high), 'faster', 'slower')}")
 
 # %%
 pictures04.draw_zeros_and_holes()

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, train, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import checks05
 import lesson05
 from checks05 import SYMPTOMS
@@ -54,7 +55,7 @@ shape = (1, 1, 28, 28)
 val_x, val_y = data.load("validation")
 teacher_accuracy = measure.accuracy(teacher, val_x, val_y)
 for name, net in (("teacher", teacher), ("student", lesson05.new_student(seed=0))):
-    print(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters, {measure.macs(net, shape):,} MACs an image, {measure.size_bytes(net):,} bytes on disk")
+    print(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters, {measure.macs(net, shape):,} MACs an image, {measure.size_bytes(net):,} bytes as torch.save writes them")
 print(f"accuracy of the teacher on the validation images: {teacher_accuracy:.2f} %")
 
 # %% [markdown]
@@ -1112,13 +1113,17 @@ looked = torch.cat([val_x[:500], val_x[garments]])
 with torch.no_grad():
     seen = {name: lesson05.features(net.eval(), looked) for name, net in {"teacher": teacher, **students}.items()}
 maps = {name: attention_map(middle) for name, (middle, _, _) in seen.items()}
-for name in students:
-    apart = (maps[name] - maps["teacher"]).square().sum(1).mean().item()
-    print(f"{name:12}: mean squared distance to the teacher's maps {apart:.4f}")
+shuffled = maps["teacher"][torch.randperm(len(looked), generator=torch.Generator().manual_seed(0))]
+for name, other in {**{n: maps[n] for n in students}, "the teacher's map of another image": shuffled}.items():
+    apart = (other - maps["teacher"]).square().sum(1).mean().item()
+    print(f"{name:35}: mean squared distance to the teacher's maps {apart:.4f}")
 lesson05.draw_maps(looked, maps, list(range(500, 500 + len(garments))))
 
 # %% [markdown]
-# *Picture: four garments, and beside each the attention maps of teacher, label-taught and distilled student, 7 × 7 places; bright where the features of its own network are large. By eye no student is clearly closer to the teacher: read the numbers above.*
+# *Picture: four garments, and beside each the attention maps of teacher, label-taught and distilled student, 7 × 7 places on one scale of brightness; bright where the features are large. By eye no student is clearly closer to the teacher.*
+#
+# So read the numbers, and the last of them first: it says how far apart maps are that have nothing to do with each other. Only
+# what is well below it is likeness.
 #
 # **Similarities** (Tung and Mori 2019) forget channels *and* places. What is left is which images of the batch look alike to the network: the matrix $G = F F^\top$ of the inner products of all pairs, each row divided by its length. If two garments are alike for the teacher, they shall be alike for the student:
 #
@@ -1589,6 +1594,8 @@ for name, net in back.items():
     spread = [f"{faster[b][name][1]:.2f} ({faster[b][name][0]:.2f}–{faster[b][name][2]:.2f})" if name in faster[b] else "" for b in (1, 64)]
     on_test[name] = measure.accuracy(net, test_x, test_y)
     print(f"{name:15} {written[name]:10,}   {written['teacher'] / written[name]:6.2f}   {spread[0]:18}   {spread[1]:18}   {measure.accuracy(net, val_x, val_y):8.2f} %   {on_test[name]:.2f} %")
+for batch, row in faster.items():
+    print(f"batch {batch}: is the distilled student faster? {verdict(row['distilled'], 'yes', 'no')}; five times, as its bytes would have it? {verdict(row['distilled'], 'yes', 'no', claim=5.0)}")
 kept = 100 * on_test["distilled"] / on_test["teacher"]
 print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %: {'reached' if kept >= 97 else 'missed'}); five times smaller: {'reached' if written['teacher'] >= 5 * written['distilled'] else 'missed'}")
 

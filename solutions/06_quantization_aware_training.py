@@ -28,6 +28,7 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, train, widgets
 from bonsai.testing import check, check_errors, check_inputs, expect, from_scratch, probe, record, require
+from bonsai.verdict import verdict
 import checks06
 import lesson06
 import onnx06
@@ -1145,7 +1146,7 @@ def layer(net):
 pictures06.draw_weights(layer(old), layer(qat), losses)
 
 # %% [markdown]
-# *Picture: two histograms of the weights of the last convolution in units of their step, before and after training, bell-shaped and hardly different, with dotted lines where the rounding turns from one code to the next; and the loss over the training steps, falling quickly at first.*
+# *Picture, the last convolution: left, how far each weight lay from its code before training, and in red those that got another code, nearly all of them close to half a step, where the rounding turns; in the middle, how far training moved the weights, mostly by a small part of a step; right, the loss over the training steps, falling quickly at first.*
 #
 # Only a few codes in a hundred have changed, and they do nearly all of the work: put the new weights into the old network and it works; new biases or new ranges alone help little or not at all. Rounding to the nearest code is the best choice for each weight by itself. Training chose a few of them differently, so that the errors of a sum cancel instead of adding up. (That is also the idea behind methods that choose the roundings without training the weights.)
 #
@@ -1492,7 +1493,7 @@ print(f"PTQ loses {lost:.2f} points, QAT {left:.2f}: {100 * (1 - left / lost):.0
 for batch in (1, 64):
     times = measure.latency_ms({name: lambda m=m: m(val_x[:batch]) for name, m in runtime.items()}, rounds=40)
     low, mid, high = measure.speedup(times, "FP32")["W3A4"]
-    print(f"batch {batch:2}: int8 is {mid:.2f} times as fast as FP32 in ONNX Runtime (quartiles {low:.2f} to {high:.2f})")
+    print(f"batch {batch:2}: int8 is {mid:.2f} times as fast as FP32 in ONNX Runtime (quartiles {low:.2f} to {high:.2f}): {verdict((low, mid, high), 'faster', 'slower')}")
 
 # %% [markdown]
 # The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten. Three bits pay on the wire and on the flash; in the int8 unit they are eight. If your ratio of speeds is near 1, your processor may lack 8-bit dot products (VNNI), or the network may be too small at batch 1.

@@ -262,16 +262,16 @@ def draw_labels(table: dict[str, dict[str, list[float]]]) -> Figure:
 
 
 def draw_maps(images: Tensor, maps: dict[str, Tensor], rows: list[int]) -> Figure:
-    """Garments over the attention maps that networks make of them."""
-    size = math.isqrt(next(iter(maps.values())).shape[1])
+    """Garments beside the attention maps that networks make of them, all maps on one scale of brightness."""
+    size, top = math.isqrt(next(iter(maps.values())).shape[1]), max(m[rows].max().item() for m in maps.values())
     fig, axes = plot.plt.subplots(
-        len(rows), 1 + len(maps), figsize=(2 * (1 + len(maps)), 2 * len(rows)), layout="constrained"
+        len(rows), 1 + len(maps), figsize=(1.5 * (1 + len(maps)), 1.5 * len(rows)), layout="constrained"
     )
     plot.plt.close(fig)
     for number, (line, i) in enumerate(zip(axes, rows, strict=True)):
         line[0].imshow(images[i, 0], cmap="gray_r")
         for ax, (name, values) in zip(line[1:], maps.items(), strict=True):
-            ax.imshow(values[i].view(size, size), cmap="magma", vmin=0)
+            ax.imshow(values[i].view(size, size), cmap="magma", vmin=0, vmax=top)
             if number == 0:
                 ax.set_title(name)
         for ax in line:

@@ -143,17 +143,20 @@ def draw_live(scales: dict[str, list[float]], made: dict) -> Figure:
 
 
 def draw_weights(before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], losses: list[float]) -> Figure:
-    """Weights in units of their step, before and after training, and the loss of each step of training."""
+    """Which weights got another code, how far the weights moved, and the loss of each step of training."""
     fig, (first, second, third) = plot.figure(3, width=3.7, height=2.9)
-    for ax, (w, scale), title in ((first, before, "before training"), (second, after, "after training")):
-        units = (w / scale.reshape(-1, 1, 1, 1)).flatten()
-        ax.hist(units, bins=np.linspace(-3.05, 3.05, 123).tolist(), color=plot.BLUE)
-        for edge in np.arange(-2.5, 3):
-            ax.axvline(edge, color=plot.RED, linewidth=0.7, linestyle=":")
-        ax.set(xlabel="weight / step (dotted: where rounding turns)", ylabel="weights", title=title)
+    old, new = ((w / scale.reshape(-1, 1, 1, 1)).flatten() for w, scale in (before, after))
+    place, other = old - old.round(), old.round() != new.round()
+    bins = np.linspace(-0.5, 0.5, 41).tolist()
+    first.hist(place, bins=bins, color="lightgrey", label="all weights")
+    first.hist(place[other], bins=bins, color=plot.RED, label="got another code")
+    first.set(xlabel="distance from the code before training (steps)", ylabel="weights", yscale="log")
+    first.legend(frameon=False, loc="lower center")
+    second.hist(new - old, bins=np.linspace(-0.4, 0.4, 81).tolist(), color=plot.BLUE)
+    second.set(xlabel="moved by training (steps)", ylabel="weights", yscale="log")
     window = max(1, len(losses) // 30)
     smooth = np.convolve(losses, np.ones(window) / window, "valid")
     third.plot(losses, color=plot.SKY, linewidth=0.5)
     third.plot(np.arange(len(smooth)) + window / 2, smooth, color=plot.BLUE)
-    third.set(xlabel="training step", ylabel="loss", title="loss")
+    third.set(xlabel="training step", ylabel="loss")
     return fig
