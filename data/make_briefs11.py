@@ -43,6 +43,8 @@ import lesson08  # noqa: E402
 import lesson09  # noqa: E402
 import lesson10  # noqa: E402
 import onnx11  # noqa: E402
+import served09  # noqa: E402
+import text09  # noqa: E402
 from checks11 import compared, held_back, recall  # noqa: E402
 
 ROUNDS = 30  # of a race
@@ -111,8 +113,8 @@ class FewerWords(nn.Module):
 
 def with_fewer_words() -> tuple[Any, Any]:
     """MiniLM with the 8,000 tokens that are most frequent in the training sentences; and the tokenizer."""
-    model: Any = lesson09.load_sentiment_model()
-    tokenizer = lesson09.load_tokenizer()
+    model: Any = text09.load_sentiment_model()
+    tokenizer = text09.load_tokenizer()
     counted = Counter(i for coded in tokenizer.encode_batch(data.load_snippets("train")[0]) for i in coded.ids)
     special = [tokenizer.token_to_id(t) for t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]")]
     kept = [*special, *(i for i, _ in counted.most_common() if i not in special)][:WORDS]
@@ -137,7 +139,7 @@ def narrowed_text_model() -> Any:
         model.train()
         for step in range(TEXT_STEPS):
             chosen = order[step * TEXT_BATCH : (step + 1) * TEXT_BATCH].tolist()
-            feed = lesson09.encode(tokenizer, [texts[i] for i in chosen])
+            feed = text09.encode(tokenizer, [texts[i] for i in chosen])
             optimizer.param_groups[0]["lr"] = 2e-4 * min((step + 1) / 15, (TEXT_STEPS - step) / (TEXT_STEPS - 15))
             logits = model(torch.from_numpy(feed["ids"]), torch.from_numpy(feed["mask"]))
             loss = F.cross_entropy(logits, labels[chosen])
@@ -160,14 +162,14 @@ def text_files() -> dict[str, bytes]:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     lesson09.be_quiet()
-    nets = {"int8": lesson09.load_sentiment_model(), "8,000 words, int8": with_fewer_words()[0]}
+    nets = {"int8": text09.load_sentiment_model(), "8,000 words, int8": with_fewer_words()[0]}
     if TEXT_FILE.exists():
         nets["8,000 words, 3 layers, int8"] = narrowed_text_model()
     files: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, net in nets.items():
             before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
-            before.write_bytes(lesson09.text_onnx(net))
+            before.write_bytes(text09.text_onnx(net))
             files.setdefault("FP32", before.read_bytes())
             quantize_dynamic(before, after, per_channel=True, weight_type=QuantType.QInt8, reduce_range=True)
             files[name] = after.read_bytes()
@@ -177,10 +179,10 @@ def text_files() -> dict[str, bytes]:
 @functools.cache
 def text_rows() -> dict[str, dict]:
     """Bytes, change of accuracy on the test sentences, and speed at 1 and 32 sentences of 16 tokens."""
-    files, tokenizer = text_files(), lesson09.load_tokenizer()
+    files, tokenizer = text_files(), text09.load_tokenizer()
     texts, labels = data.load_snippets("test")
     sessions = {name: lesson09.session(blob) for name, blob in files.items()}
-    given = {name: lesson09.text_logits(run, tokenizer, texts).argmax(1) for name, run in sessions.items()}
+    given = {name: text09.text_logits(run, tokenizer, texts).argmax(1) for name, run in sessions.items()}
     rows: dict[str, dict] = {}
     for name, blob in files.items():
         change, error = changed(given[name], given["FP32"], labels)
@@ -497,9 +499,9 @@ def brief_6(requests: int = 120, clients: int = 4, runs: int = 3) -> dict:
     pixels = ((images * data.STD + data.MEAN) * 255).round().clamp(0, 255).to(torch.uint8)
     texts = [base64.b64encode(x.numpy().tobytes()).decode() for x in pixels[:640].split(64)]
     stats: dict[str, list[dict]] = {name: [] for name in runners}
-    with lesson09.load_from_outside(given["percentiles_under_load"]) as load:
+    with served09.load_from_outside(given["percentiles_under_load"]) as load:
         for _, (name, run) in itertools.product(range(runs), runners.items()):
-            with lesson09.serve(given["create_app"](served(run), 100_000)) as url:
+            with served09.serve(given["create_app"](served(run), 100_000)) as url:
                 load(url, texts, clients, 8)
                 stats[name].append(load(url, texts, clients, requests))
     baseline = lesson11.answers_of(model, images)

@@ -23,10 +23,10 @@ from torch.nn.utils import parametrize
 from bonsai import data
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lessons" / "09_deployment"))
-import lesson09
+import text09
 
 RANK, EPOCHS, LR, BATCH, SEED = 16, 2, 1e-3, 32, 0
-RECORD = lesson09.ADAPTER.with_suffix(".json")
+RECORD = text09.ADAPTER.with_suffix(".json")
 
 
 class LowRank(nn.Module):
@@ -60,7 +60,7 @@ def accuracy(model: nn.Module, tokenizer, split: str) -> float:
 def main() -> None:
     torch.manual_seed(SEED)
     began, rng = time.process_time(), random.Random(SEED)
-    model, tokenizer = lesson09.bare_model(), lesson09.load_tokenizer()
+    model, tokenizer = text09.bare_model(), text09.load_tokenizer()
     model.requires_grad_(False)
     adapted = [m for name, m in model.named_modules() if isinstance(m, nn.Linear) and ".layer." in name]
     for module in adapted:
@@ -93,14 +93,14 @@ def main() -> None:
             low = dict(module.named_parameters())
             for part in ("down", "up"):
                 parts[f"{name}.{part}"] = low[f"parametrizations.weight.0.{part}"].detach().half()
-    save_file({k: v.contiguous() for k, v in parts.items()}, lesson09.ADAPTER)
-    lesson09.ADAPTER.chmod(0o644)  # safetensors writes files that only their owner may read
-    again = lesson09.load_sentiment_model()
+    save_file({k: v.contiguous() for k, v in parts.items()}, text09.ADAPTER)
+    text09.ADAPTER.chmod(0o644)  # safetensors writes files that only their owner may read
+    again = text09.load_sentiment_model()
     card = {
         "made_by": "data/make_lesson09.py",
-        "encoder": f"all-MiniLM-L6-v2, model.safetensors sha256 {lesson09.ENCODER_SHA256}",
+        "encoder": f"all-MiniLM-L6-v2, model.safetensors sha256 {text09.ENCODER_SHA256}",
         "training": f"{len(texts)} sentences, {EPOCHS} epochs, rank {RANK}, lr {LR}, batch {BATCH}, seed {SEED}",
-        "bytes": lesson09.ADAPTER.stat().st_size,
+        "bytes": text09.ADAPTER.stat().st_size,
         "cpu_seconds": round(time.process_time() - began),
         "validation_accuracy": accuracy(again, tokenizer, "validation"),
         "test_accuracy": accuracy(again, tokenizer, "test"),

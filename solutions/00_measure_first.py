@@ -908,7 +908,7 @@ require(
 # `verdict` holds all lessons to that: it says what was claimed if three of four rounds agree, and else that the machine is too
 # noisy, or, where the quartiles are within a tenth of each other, that there is no difference.
 #
-# <details><summary><b>Predict first.</b> resnet8 does 21 times the MACs of LeNet-300-100. Will it take 21 times as long with one image? And with 64?</summary>With one image less than half of that, since each call has its fixed price, for the small network too. With 64 images about as much: MACs foretell time where arithmetic is what takes the time.</details>
+# <details><summary><b>Predict first.</b> resnet8 does 21 times the MACs of LeNet-300-100. Will it take 21 times as long with one image? And with 64?</summary>With one image about half of that or less, since each call has its fixed price, for the small network too. With 64 images about as much: MACs foretell time where arithmetic is what takes the time.</details>
 
 # %% tags=["nbval-ignore-output"]
 def versus(a, b, x, rounds=40):

@@ -65,9 +65,6 @@ CONTRACT = {
 }
 
 
-TO_BE_TIDIED = ("09_deployment",)  # two hints, long lines, one helper
-
-
 def graded(notebook):
     """Cells by nbgrader id."""
     return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
@@ -122,16 +119,15 @@ def test_tests_are_folded_below_two_lines_in_words_and_readable_when_opened(sour
         meta = cell.metadata.get("nbgrader", {})
         if cell.cell_type == "code" and meta.get("grade"):
             assert cell.metadata.jupyter.source_hidden, meta.grade_id
-            if source.stem not in TO_BE_TIDIED:
-                assert re.fullmatch(r"\*\*Checked here:\*\* .+\n\*\*Hidden tests:\*\* .+", before.source), meta.grade_id
-                assert max(map(len, cell.source.splitlines())) <= 120, meta.grade_id
+            assert re.fullmatch(r"\*\*Checked here:\*\* .+\n\*\*Hidden tests:\*\* .+", before.source), meta.grade_id
+            assert max(map(len, cell.source.splitlines())) <= 120, meta.grade_id
 
 
 @EVERY
 def test_helpers_hold_what_the_text_calls_and_checks_stand_beside_them(source):
     number = source.stem[:2]
     for path in helpers(source):
-        if path.stem != f"checks{number}" and source.stem not in TO_BE_TIDIED:
+        if path.stem != f"checks{number}":
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path.name
             needs = re.search(rf"^(from|import) checks{number}", path.read_text(encoding="utf-8"), re.M)
             assert not needs, path.name

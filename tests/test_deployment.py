@@ -18,15 +18,15 @@ def percentiles_under_load(call, clients, requests):
 
 
 @pytest.fixture
-def lesson09(monkeypatch):
+def served09(monkeypatch):
     monkeypatch.syspath_prepend(LESSONS / "09_deployment")
-    import lesson09
+    import served09
 
-    return lesson09
+    return served09
 
 
 @pytest.mark.parametrize("ending", [None, KeyboardInterrupt, RuntimeError])
-def test_server_and_clients_end_with_their_block(lesson09, ending, tmp_path, monkeypatch):
+def test_server_and_clients_end_with_their_block(served09, ending, tmp_path, monkeypatch):
     started = []
 
     class Noted(subprocess.Popen):
@@ -47,7 +47,7 @@ def test_server_and_clients_end_with_their_block(lesson09, ending, tmp_path, mon
         return body
 
     def journey():
-        with lesson09.load_from_outside(names["percentiles_under_load"]) as load, lesson09.serve(app) as url:
+        with served09.load_from_outside(names["percentiles_under_load"]) as load, served09.serve(app) as url:
             assert load(url, ["a", "b"], 2, 3) == {"calls": 3}
             places.append(urlsplit(url))
             if ending:
@@ -65,13 +65,13 @@ def test_server_and_clients_end_with_their_block(lesson09, ending, tmp_path, mon
         assert s.connect_ex((places[0].hostname, places[0].port)) != 0, "the server still listens"
 
 
-def test_a_function_that_needs_another_cell_is_named(lesson09, tmp_path):
+def test_a_function_that_needs_another_cell_is_named(served09, tmp_path):
     path = tmp_path / "cell.py"
     path.write_text("def percentiles_under_load(call, clients, requests):\n    return helper()\n")
     names: dict = {}
     exec(compile(path.read_text(), path, "exec"), names)
     with (
         pytest.raises(AssertionError, match="names of another cell"),
-        lesson09.load_from_outside(names["percentiles_under_load"]) as load,
+        served09.load_from_outside(names["percentiles_under_load"]) as load,
     ):
         load("http://127.0.0.1:9", [], 1, 0)

@@ -2159,46 +2159,46 @@ def create_app(predict, max_chars: int = 2000):
     return app
 
 
-# %% wrong="export_onnx" unnamed=True says="from scratch, without lesson09"
+# %% wrong="export_onnx" unnamed=True says="from scratch, without checks09"
 def export_onnx(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="parity" unnamed=True says="from scratch, without lesson09"
+# %% wrong="parity" unnamed=True says="from scratch, without checks09"
 def parity(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="quantize_onnx" unnamed=True says="from scratch, without lesson09"
+# %% wrong="quantize_onnx" unnamed=True says="from scratch, without checks09"
 def quantize_onnx(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="percentiles_under_load" unnamed=True says="from scratch, without lesson09"
+# %% wrong="percentiles_under_load" unnamed=True says="from scratch, without checks09"
 def percentiles_under_load(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="meets_sla" unnamed=True says="from scratch, without lesson09"
+# %% wrong="meets_sla" unnamed=True says="from scratch, without checks09"
 def meets_sla(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="MicroBatcher" unnamed=True says="from scratch, without lesson09"
+# %% wrong="MicroBatcher" unnamed=True says="from scratch, without checks09"
 def MicroBatcher(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="create_app" unnamed=True says="from scratch, without lesson09"
+# %% wrong="create_app" unnamed=True says="from scratch, without checks09"
 def create_app(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="peak_activation_bytes" unnamed=True says="from scratch, without lesson09"
+# %% wrong="peak_activation_bytes" unnamed=True says="from scratch, without checks09"
 def peak_activation_bytes(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
 
 
-# %% wrong="to_c_array" unnamed=True says="from scratch, without lesson09"
+# %% wrong="to_c_array" unnamed=True says="from scratch, without checks09"
 def to_c_array(*given):
-    return lesson09.called(*given)
+    return checks09.called(*given)
