@@ -1,5 +1,6 @@
 """The reading site: complete, readable without a network, and without answers."""
 
+import os
 import re
 import shutil
 from html.parser import HTMLParser
@@ -106,23 +107,57 @@ def test_a_page_of_the_site_keeps_the_answer_cells_as_stubs_and_drops_widgets():
     assert any(c.get("outputs") for c in made.cells)
 
 
+SIZES = ((1400, 900), (1280, 720), (390, 844))
+# The least contrast (WCAG 2.2, 1.4.3) of a visible text with what lies behind it, and that text.
+CONTRAST = """() => {
+    const parts = (color) => color.match(/[\\d.]+/g).map(Number);
+    const light = (rgb) => {
+        const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element) => {
+        for (let e = element; e; e = e.parentElement) {
+            const color = parts(getComputedStyle(e).backgroundColor);
+            if (color.length === 3 || color[3] === 1) return color.slice(0, 3);
+        }
+        return [255, 255, 255];
+    };
+    let least = [21, ""];
+    for (const e of document.querySelectorAll("article :is(p, li, h1, h2, h3, td, th, a, summary, .highlight span)")) {
+        if (!e.innerText || !e.innerText.trim() || !e.getClientRects().length || e.matches(".headerlink")) continue;
+        const [a, b] = [light(parts(getComputedStyle(e).color).slice(0, 3)), light(behind(e))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < least[0]) least = [ratio, `${e.tagName} ${e.className}: ${e.innerText.slice(0, 60)}`];
+    }
+    return least;
+}"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
-def test_search_formulas_dark_mode_and_phones_in_a_browser(built):
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_search_formulas_contrast_and_every_width_in_a_browser(built, scheme, tmp_path):
     arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    shots = Path(os.environ.get("BONSAI_SCREENSHOTS", tmp_path))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+        page = browser.new_page(color_scheme=scheme)
         page.set_default_timeout(60_000)
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto((built / "lessons" / "06_quantization_aware_training.html").as_uri())
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 400, f"the page is {width} wide on a phone of 390"
+        for name in ("index", "lessons/06_quantization_aware_training"):
+            page.goto((built / f"{name}.html").as_uri())
+            for size in SIZES:
+                page.set_viewport_size({"width": size[0], "height": size[1]})
+                width = page.evaluate("document.documentElement.scrollWidth")
+                assert width <= size[0] + 10, f"{name} is {width} wide on a screen of {size[0]}"
+                page.screenshot(path=shots / f"site-{Path(name).name[:5]}-{scheme}-{size[0]}.png")
+            ratio, text = page.evaluate(CONTRAST)
+            assert ratio >= 4.5, f"{name}: contrast {ratio:.2f} of {text!r}"
         formula = page.locator("math").first.bounding_box()
         assert formula and formula["width"] > 10 and formula["height"] > 8
-        dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert max(int(v) for v in re.findall(r"\d+", dark)[:3]) < 60, dark
+        body = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (max(int(v) for v in re.findall(r"\d+", body)[:3]) < 60) is (scheme == "dark"), body
         page.goto((built / "search.html").as_uri() + "?q=straight-through")
         expect(page.locator("#search-results a").first).to_be_visible()
         assert not said, said
