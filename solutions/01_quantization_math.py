@@ -1591,13 +1591,6 @@ except (ImportError, NotImplementedError, RuntimeError) as error:
 # <details><summary>Why is the bias quantized with scale s_x · s_w and not with one of its own?</summary>It is added to the accumulator, whose unit is s_x · s_w. Any other scale would need a multiplication before the addition. With 32 bits it loses almost nothing.</details>
 #
 # <details><summary>Rounding error is s²/12 on average. When is that wrong?</summary>When values are not spread evenly over a step: exact zeros have no error at all, and at 2 bits most weights fall into the step around zero.</details>
-#
-# ## An open experiment
-#
-# Codes need not lie at equal distances. Build a ruler of 16 marks for one layer's weights, whatever you like
-# (quantiles, a normal distribution's, powers of two), and compare its error at 4 bits with the even ruler's, per tensor and in
-# groups of 64. Then ask what a kernel would have to do with your marks. There is no right answer: what wins in error may lose in
-# the loop.
 
 # %% [markdown] question="question_int8_or_int4" points=4
 # ### For your teacher
@@ -1614,6 +1607,14 @@ except (ImportError, NotImplementedError, RuntimeError) as error:
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# Codes need not lie at equal distances. Build a ruler of 16 marks for one layer's weights, whatever you like
+# (quantiles, a normal distribution's, powers of two), and compare its error at 4 bits with the even ruler's, per tensor and in
+# groups of 64. Then ask what a kernel would have to do with your marks. There is no right answer: what wins in error may lose in
+# the loop.
 
 # %% [markdown]
 # ## References

@@ -2434,13 +2434,6 @@ lesson02.draw_speed(ratios, "FP32 in the same runtime")
 # <details><summary>Would you use dynamic quantization for the language model of lesson 08?</summary>For its linear layers yes: tokens differ in scale, and at large batches the multiplication dominates the cost of finding a range. For generating one token at a time, memory traffic of the weights dominates, so weight-only formats may be better.</details>
 #
 # <details><summary>The sum of the drops predicted one loss and the mixed network showed another. Why?</summary>Each drop was measured with all other layers exact. Errors of several layers interact: they may add up, cancel, or push more images over a decision boundary. And each drop is itself measured on a finite set, so the smallest differences are noise.</details>
-#
-# ## An open experiment
-#
-# Break static int8 on purpose, and then mend it. Change the validation images (contrast, a shifted mean,
-# one bright pixel, inverted) until the static model loses five points and the FP32 model does not. Which layer's range breaks
-# first? Try one repair: other calibration images, dynamic ranges for that layer alone, a wider range. There is no right answer:
-# each repair costs points, milliseconds or effort somewhere else.
 
 # %% [markdown] question="question_ship_int8" points=4
 # ### For your teacher
@@ -2457,6 +2450,14 @@ lesson02.draw_speed(ratios, "FP32 in the same runtime")
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# Break static int8 on purpose, and then mend it. Change the validation images (contrast, a shifted mean,
+# one bright pixel, inverted) until the static model loses five points and the FP32 model does not. Which layer's range breaks
+# first? Try one repair: other calibration images, dynamic ranges for that layer alone, a wider range. There is no right answer:
+# each repair costs points, milliseconds or effort somewhere else.
 
 # %% [markdown]
 # ## References

@@ -1836,12 +1836,6 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 # <details><summary>Would you prune first and then quantize, or the other way round?</summary>Prune first: pruning needs training with fine steps, and magnitudes are better known in float. Afterwards the quantizer only has to serve the weights that are left, and zero must stay a mark of its ruler.</details>
 #
 # <details><summary>2:4 keeps half of the weights. Why is its accuracy usually below that of 50 % anywhere?</summary>The mask has less freedom: a group with four important weights must give up two, a group with none keeps two all the same. In return the positions cost little and hardware can use them.</details>
-#
-# ## An open experiment
-#
-# Whom does pruning hurt? Prune to 95 %, fine-tune, and compare the classes one by one with the dense network.
-# Are the losers rare, alike or hard? Then spend the same number of weights so that the worst class loses least. There is no
-# right answer, and the mean accuracy will not tell you whether you found a good one.
 
 # %% [markdown] question="question_sparse_or_not" points=4
 # ### For your teacher
@@ -1858,6 +1852,13 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# Whom does pruning hurt? Prune to 95 %, fine-tune, and compare the classes one by one with the dense network.
+# Are the losers rare, alike or hard? Then spend the same number of weights so that the worst class loses least. There is no
+# right answer, and the mean accuracy will not tell you whether you found a good one.
 
 # %% [markdown]
 # ## References

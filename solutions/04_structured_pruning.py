@@ -1997,13 +1997,6 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 # <details><summary>Liu et al. (2019, "Rethinking the value of network pruning") trained the pruned architecture from new random weights and often reached the same accuracy. What would that mean?</summary>That the value of structured pruning lies in the architecture it finds rather than in the weights it keeps. To test it here, build the network with random weights and give it the same total training, that of the dense network included. If both agree, pruning was a search for widths. Lesson 10 searches for them directly.</details>
 #
 # <details><summary>The Taylor score is nearly 0 for every channel of a fully converged network in which gradients vanish. Is it useless there?</summary>The mean gradient vanishes, the gradients of single images do not, and the score takes absolute values per image. Where even these vanish, second-order terms decide.</details>
-#
-# ## An open experiment
-#
-# Which 25 of the 50 filters of the second convolution may stay? Rank them by a score of your own (the variance of
-# the channel's output, its likeness to other channels, what a linear fit from the others leaves over), and compare with the
-# random draws of section 2 before and after fine-tuning. There is no right answer; a score that does not beat chance after
-# fine-tuning is a finding, too.
 
 # %% [markdown] question="question_structured_or_not" points=4
 # ### For your teacher
@@ -2020,6 +2013,14 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# Which 25 of the 50 filters of the second convolution may stay? Rank them by a score of your own (the variance of
+# the channel's output, its likeness to other channels, what a linear fit from the others leaves over), and compare with the
+# random draws of section 2 before and after fine-tuning. There is no right answer; a score that does not beat chance after
+# fine-tuning is a finding, too.
 
 # %% [markdown]
 # ## References

@@ -1620,13 +1620,6 @@ print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %
 # <details><summary>A larger and more accurate teacher made the student worse. How can that be?</summary>Its answers may be too sharp, or too complicated for a student of little capacity (Cho and Hariharan 2019). A higher temperature, a teacher stopped early, or one of middle size in between helps.</details>
 #
 # <details><summary>Distillation, quantization and pruning: in which order?</summary>They combine. Usual: distil into a small architecture first, prune it if channels are left over, quantize last. The large teacher can help again in each fine-tuning, since the loss does not care why the student needs to be retrained.</details>
-#
-# ## An open experiment
-#
-# Leave a class out. Distil a student that never sees, say, a bag, but whose teacher's answers hold a probability
-# for bags in every row (Hinton, Vinyals and Dean 2015 left out a digit). How many bags does it know? Add a number to the bag's
-# logit until bags are predicted as often as they occur, and look again; then do the same with the teacher's best guess in place
-# of its probabilities. There is no right answer for which class recovers best, and why.
 
 # %% [markdown] question="question_distil_or_label" points=4
 # ### For your teacher
@@ -1643,6 +1636,14 @@ print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# Leave a class out. Distil a student that never sees, say, a bag, but whose teacher's answers hold a probability
+# for bags in every row (Hinton, Vinyals and Dean 2015 left out a digit). How many bags does it know? Add a number to the bag's
+# logit until bags are predicted as often as they occur, and look again; then do the same with the teacher's best guess in place
+# of its probabilities. There is no right answer for which class recovers best, and why.
 
 # %% [markdown]
 # ## References

@@ -1545,12 +1545,6 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 # <details><summary>At W8A8 QAT gained nothing. Would you still use it?</summary>Not for this network: calibration takes seconds and needs no labels. Some networks lose points at eight bits after training (small depthwise networks, wide outliers), and there a short QAT is the next thing to try after better ranges and per-channel scales.</details>
 #
 # <details><summary>LSQ learns the step. Could it also learn that a channel needs no bits at all?</summary>The step can grow until all values of a channel round to 0, which is pruning; but then no inside value is left to bring it back. Methods that learn bit-widths add a cost per bit to the loss (lesson 10 searches over such choices).</details>
-#
-# ## An open experiment
-#
-# Spend two bits where they hurt least. Train W2A4 with a learned step, but let one layer of your choice keep eight
-# bits, and find the layer that buys the most accuracy for a byte. Is it the one that lesson 02's sensitivity would have named?
-# There is no right answer: training moves the sensitivities that you measured before.
 
 # %% [markdown] question="question_qat_or_not" points=4
 # ### For your teacher
@@ -1567,6 +1561,13 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 
 # %% [markdown]
 # *Your answer:*
+
+# %% [markdown]
+# ## An open experiment
+#
+# Spend two bits where they hurt least. Train W2A4 with a learned step, but let one layer of your choice keep eight
+# bits, and find the layer that buys the most accuracy for a byte. Is it the one that lesson 02's sensitivity would have named?
+# There is no right answer: training moves the sensitivities that you measured before.
 
 # %% [markdown]
 # ## References
