@@ -24,7 +24,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from bonsai import data, measure, models, plot, widgets
+from bonsai import data, energy, measure, models, plot, widgets
 from bonsai.testing import check, check_errors, difference, expect, fresh, from_scratch, probe, record, require
 from bonsai.verdict import verdict
 import checks00
@@ -1097,6 +1097,21 @@ lesson00.draw_fronts(names, scores, prices, [pareto_front(costs, scores) for cos
 #
 # Strubell et al. (2019) estimate the energy of training in the same way, from power and hours. What the formula assumes: the machine draws the same power whether it computes or waits (roughly so for a server, not for a phone); nothing else runs on it; cooling, network and the making of the hardware are left out. Multiply by the grams of CO₂ per kilowatt-hour that your grid operator publishes to get emissions. It is an estimate. A power meter is a measurement.
 #
+# Many processors have one inside. Linux shows it under the name RAPL, though often to the administrator alone, and hardly ever to a virtual machine. `energy.joules` reads it before and after a piece of work:
+
+# %% tags=["nbval-ignore-output"]
+for batch in (1, 64):
+    calls, x = 256 // batch, val_x[:batch]
+    with torch.no_grad():
+        began = time.perf_counter()
+        drawn = energy.joules(lambda: [networks["resnet8"](x) for _ in range(calls)])
+        seconds = time.perf_counter() - began
+    if drawn is None:
+        print("no meter (RAPL) can be read here: below, the watts are an assumption, and the energy is an estimate")
+        break
+    print(f"resnet8, batch {batch:2}: {1000 * drawn / 256:.2f} millijoules an image, {drawn / seconds:.1f} W while it ran")
+
+# %% [markdown]
 # ## 9. Money
 #
 # $$\text{USD} = \text{USD per hour} \cdot \text{machine hours}.$$

@@ -1,9 +1,10 @@
 """The capstone's decisions: what to try, what it costs, is it enough."""
 
-from pathlib import Path
 from typing import Any
 
 from results11 import load_results
+
+from bonsai import energy
 
 # Advice --------------------------------------------------------------------------------------------------------------
 
@@ -152,14 +153,11 @@ def success_checklist(before: dict[str, float], after: dict[str, float], goals: 
 GRIDS = {"France": 56, "Germany": 381, "Poland": 662}
 GRIDS_SOURCE = "Ember and Energy Institute, by ourworldindata.org/grapher/carbon-intensity-electricity, year 2023"
 TRAFFIC_SOURCE = "0.06 for fixed lines in 2015, halved about every two years: Aslan et al. 2018, doi:10.1111/jiec.12630"
-RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
 def energy_note() -> str:
     """Where the watts come from."""
-    try:
-        RAPL.read_text()
-    except OSError:
+    if not energy.meters():
         return "this machine shows no energy meter (RAPL): energy is an estimate from an assumed power"
     return "this machine has an energy meter (RAPL); energy is still estimated from an assumed power, as elsewhere"
 
