@@ -34,7 +34,6 @@ def lab(
         raise fail(str(error)) from None
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={workspace.root()}", f"--port={port}"]
     command += [f"--LabApp.default_url=/lab/tree/{start.NAME}"]
-    command += ["--LabApp.news_url=None"]  # else the first thing that it asks is whether to show Jupyter's news
     command += [] if browser else ["--no-browser"]
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     paths = [str(CONFIGURATION), os.environ.get("JUPYTER_CONFIG_PATH", "")]
