@@ -2,18 +2,17 @@
 
 import os
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from test_browser import ARGS, CHROMIUM, SIZES
 
 from autograder import site
 from autograder.source import sources, teacher_notebook
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECRET = re.compile(r"(?:### BEGIN (?:SOLUTION|HIDDEN TESTS)|=== BEGIN MARK SCHEME ===)\n(.*?)(?:###|===) END", re.S)
 
 
@@ -107,7 +106,6 @@ def test_a_page_of_the_site_keeps_the_answer_cells_as_stubs_and_drops_widgets():
     assert any(c.get("outputs") for c in made.cells)
 
 
-SIZES = ((1400, 900), (1280, 720), (390, 844))
 # The least contrast (WCAG 2.2, 1.4.3) of a visible text with what lies behind it, and that text.
 CONTRAST = """() => {
     const parts = (color) => color.match(/[\\d.]+/g).map(Number);
@@ -136,10 +134,9 @@ CONTRAST = """() => {
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_search_formulas_contrast_and_every_width_in_a_browser(built, scheme, tmp_path):
-    arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     shots = Path(os.environ.get("BONSAI_SCREENSHOTS", tmp_path))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         page = browser.new_page(color_scheme=scheme)
         page.set_default_timeout(60_000)
         said: list[str] = []

@@ -102,7 +102,10 @@ def dask_cluster(workers: int, processes: bool = True) -> Iterator[str]:
 def grade_class(lesson: str, count: int) -> None:
     """Stock nbgrader on a sample; all one by one, with one and two local workers, on a Dask cluster of two."""
     works = class_of(lesson, count)
-    stock_s = stock(lesson, [w for w in works if w.notebook.startswith(KINDS[:2])][:SAMPLE])
+    sample = [work for work in works if work.notebook.startswith(KINDS[:2])][:SAMPLE]
+    if not sample:
+        raise SystemExit(f"a class of {count} has nobody whom stock nbgrader can grade without a sandbox: name more")
+    stock_s = stock(lesson, sample)
     rows: list[tuple[str, float, float | None]] = []
     scores: dict[str, dict[str, tuple]] = {}
     with GradingCourse("bubblewrap", Settings().limits) as one_by_one:
@@ -129,7 +132,8 @@ def grade_class(lesson: str, count: int) -> None:
     columns = ("home", "wall, s", "wall a submission, s", "stock's is", "CPU a submission, s", "speed-up", "scores")
     for column in columns:
         table.add_column(column, justify="left" if column in ("home", "scores") else "right")
-    table.add_row(f"stock nbgrader, {SAMPLE} of them", f"{SAMPLE * stock_s:.1f}", f"{stock_s:.2f}", "", "", "", "")
+    whole = f"{len(sample) * stock_s:.1f}"
+    table.add_row(f"stock nbgrader, {len(sample)} of them", whole, f"{stock_s:.2f}", "", "", "", "")
     for name, wall, cpu_s in rows:
         same = [k for k, v in scores["one by one"].items() if scores.get(name, scores["one by one"])[k] != v]
         cpu = f"{cpu_s / count:.2f}" if cpu_s is not None else "–"
