@@ -35,7 +35,7 @@ RESULTS = FOLDER / "lesson11.json"
 SCRATCH = Path(os.environ.get("BONSAI_SCRATCH", tempfile.gettempdir())) / "lesson11_runs"
 SEEDS = [int(seed) for seed in os.environ.get("BONSAI_SEEDS", "0 1 2").split()]
 SECONDS = 150.0
-STEPS, TARGET, GOOD_STEPS, GOOD_TARGET, MICRO_STEPS, FINE_TUNING = 2400, 11_500, 500, 13_000, 1500, 150
+STEPS, TARGET, GOOD_STEPS, GOOD_TARGET, MICRO_STEPS, FINE_TUNING = 2400, 14_000, 500, 13_000, 1500, 150
 
 # The solution's answers.
 names: dict = {"__name__": "answers"}
@@ -289,12 +289,13 @@ def main(arguments: list[str]) -> None:
     every = [name.removeprefix("part_") for name in globals() if name.startswith("part_")]
     SCRATCH.mkdir(parents=True, exist_ok=True)
     for part in arguments or every:
-        made = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"made_by": "data/make_lesson11.py"}
         try:
-            made[part] = globals()[f"part_{part}"]()
+            found = globals()[f"part_{part}"]()
         except Unfinished:
             print(f"{part}: to be continued", flush=True)
             sys.exit(3)
+        made = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"made_by": "data/make_lesson11.py"}
+        made[part] = found
         RESULTS.write_text(json.dumps(made, indent=1) + "\n")
         print(part, made[part], flush=True)
 

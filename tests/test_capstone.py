@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import statistics
 import sys
 
 import jupytext
@@ -376,13 +377,16 @@ def test_the_reference_entries_reach_pass_and_say_with_which_error():
 
 
 def test_levels_leave_room_above_the_recorded_runs():
+    """Bytes leave five percent; every seed keeps the floors, and so would one at two standard deviations."""
     results = lesson11.load_results()
+    floors = {"drop": lesson11.FLOORS["size"], "worst_class_drop": lesson11.WORST_CLASS}
     for name, level in zip(("live", "good", "size"), lesson11.TRACKS["size"][1], strict=True):
         runs = [results[name]] if name == "live" else list(results[name].values())
-        for run in runs:
-            assert run["bytes"] * 1.05 <= level, (name, run)
-            assert run["drop"] + 2 * run["drop_error"] <= lesson11.FLOORS["size"], (name, run)
-            assert run["worst_class_drop"] <= lesson11.WORST_CLASS, (name, run)
+        assert max(run["bytes"] for run in runs) * 1.05 <= level, (name, runs)
+        for key, floor in floors.items():
+            lost = [run[key] for run in runs]
+            spread = statistics.stdev(lost) if len(lost) > 1 else 0.0
+            assert max(lost) <= floor and statistics.fmean(lost) + 2 * spread <= floor, (name, key, lost)
     for run in results["micro"].values():
         metric = max(run["flash"] / 65_536, run["ram"] / 20_480)
         assert metric <= 0.95 * lesson11.TRACKS["micro"][1][2] and run["drop"] < lesson11.FLOORS["micro"]
@@ -400,6 +404,7 @@ def test_every_brief_says_what_came_of_it_or_that_it_was_not_run(capsys):
 def test_promises_and_advice_name_rows_of_the_table():
     rows = lesson11.load_results()["table"]["rows"]
     assert {name for _, name, *_ in results11.CLAIMS} == set(results11.WHY) <= set(rows)
+    assert {name for _, name, *_ in results11.TEXT_CLAIMS} <= set(lesson11.load_results()["text"]["rows"])
     every = {"bound_by": "size", "training": "long", "data": "labelled", "family": "cnn", "runtime": "cpu"}
     for bound in ("size", "latency"):
         said = lesson11.advise(every | {"bound_by": bound, "int8_kernels": True, "context": 0})

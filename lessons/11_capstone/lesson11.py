@@ -39,7 +39,7 @@ from tracks11 import (  # noqa: F401
     memory,
     track_score,
 )
-from training11 import distil, round_through, small_chain, soft_loss, teacher_answers  # noqa: F401
+from training11 import distil, round_through, small_chain, soft_loss, teacher_answers, tune  # noqa: F401
 
 from bonsai import data, measure
 

@@ -42,7 +42,7 @@ def draw_table(table: dict) -> Figure:
         colour, marker = plot.PALETTE[i % 7], plot.MARKERS[(i + i // 7) % 7]
         ax.errorbar(row["bytes"], row["accuracy"], row["error"], color=colour, marker=marker, linestyle="", label=name)
     ax.set_xscale("log")
-    ticks = [20_000, 50_000, 100_000, 200_000, 500_000]
+    ticks = [k * 10**p for p in range(4, 8) for k in (1, 2, 5) if points[0][0] <= k * 10**p <= points[-1][0]]
     ax.set_xticks(ticks, [f"{size:,}" for size in ticks])
     ax.set_xticks([], minor=True)
     ax.set(xlabel="bytes of the file", ylabel="test accuracy (%)")

@@ -97,6 +97,35 @@ def distil(
     return True
 
 
+def tune(net: nn.Module, images: Tensor, steps: int, seed: int = 0, lr: float = 4e-3, batch: int = 128) -> None:
+    """Train in place what is not a convolution, on the teacher's soft targets, the network being in eval mode.
+
+    It is what is left to learn when the convolutions are whole numbers already: BatchNorm's factors and offsets and
+    the classifier, in a few hundred steps of Adam. Each factor moves in proportion to its size, offsets and the
+    classifier in proportion to the mean size of their tensor. Half of each batch is mirrored.
+    """
+    answers, rng = teacher_answers(), torch.Generator().manual_seed(seed)
+    start = {name: p.detach().clone() for name, p in net.named_parameters() if p.dim() != 4}
+    size = {n: p.abs() if p.dim() == 1 and n.endswith("weight") else p.abs().mean() for n, p in start.items()}
+    moved = {name: torch.zeros_like(p, requires_grad=True) for name, p in start.items()}
+    optimizer = torch.optim.Adam(moved.values(), lr=lr)
+    frozen = {name: p.detach() for name, p in net.named_parameters() if p.dim() == 4}
+    for step in range(steps):
+        chosen = torch.randint(POOL, (batch,), generator=rng)
+        mirrored = torch.rand(batch, generator=rng) < 0.5
+        x = torch.where(mirrored.view(-1, 1, 1, 1), images[chosen].flip(-1), images[chosen])
+        optimizer.param_groups[0]["lr"] = lr * (1 - step / steps)
+        seen = frozen | {name: start[name] + size[name] * moved[name] for name in start}
+        loss = soft_loss(torch.func.functional_call(net, seen, (x,)), answers[mirrored.long(), chosen].float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            if name in start:
+                p.copy_(start[name] + size[name] * moved[name])
+
+
 def soft_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     """T² times the Kullback-Leibler divergence at temperature 4 (Hinton et al. 2015)."""
     ours, theirs = F.log_softmax(logits / TEMPERATURE, 1), F.log_softmax(wanted / TEMPERATURE, 1)
