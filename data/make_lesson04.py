@@ -1,4 +1,4 @@
-"""Train the transformer of lesson 04, and watch a rare class while a network is pruned (about 4 minutes on one core).
+"""Train the transformer of lesson 04, and watch a rare class while a network is pruned (about 3 minutes on one core).
 
     python data/make_lesson04.py [PART ...]
 

@@ -1,4 +1,4 @@
-"""Ask the teacher, train the students of lesson 05 and record what they reach (about 15 minutes on one core).
+"""Ask the teacher, train the students of lesson 05 and record what they reach (about 20 minutes on one core).
 
     python data/make_lesson05.py [PART ...]
 
