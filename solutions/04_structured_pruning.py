@@ -1395,7 +1395,7 @@ reached = {batch: "reached" if faster[batch]["pruned"][1] >= 3 else "missed" for
 print(f"filters left: {[len(k) for k in chosen_keep.values()]}. Three times faster: {reached[64]} at batch 64, {reached[1]} at batch 1 (on this machine)")
 
 # %% [markdown]
-# The masked network has the MACs and the bytes of the dense one, and nearly its time: its zeros are a plan, not a saving. Where it is a little faster, that is max pooling, whose comparisons are easy to predict over constant zeros; time the layers one by one and you will find the convolutions as slow as before. (Its accuracy is that of the plan before fine-tuning.) The pruned one is smaller in all three, and at batch 64 the clock follows. With a single image most of the time goes into calling the layers rather than into computing, and no pruning of channels removes a call. Section 10 comes back to this.
+# The masked network has the MACs and the bytes of the dense one, and nearly its time: its zeros are a plan, not a saving. (Its accuracy is that of the plan before fine-tuning.) The pruned one is smaller in all three, and at batch 64 the clock follows. Batch 1 is another matter: section 10.
 #
 # ### What accuracy does not show
 #
