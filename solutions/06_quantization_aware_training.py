@@ -1212,9 +1212,9 @@ pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 # %% [markdown]
 # ### Your own learned step, at two bits
 #
-# The same network is trained twice at W2A4, on the same 7,500 images in the same order: with your layers as they are, and with an `LSQ(2)` of yours in each of them in the place of `fake_weight`. (About 25 s on one core.)
+# The same network is trained twice at W2A4, on the same 7,500 images in the same order: with your layers as they are, and with an `LSQ(2)` of yours in each of them in the place of `fake_weight`. (About 15 s on one core.)
 #
-# <details><summary><b>Predict first.</b> The steps start at 2·mean|w|, untrained. After two short epochs, which way will most of them have moved, and by a factor of two or by a few percent?</summary>The cell prints it. Most steps change little: the start is good already, and it is the weights that do the moving. The gain comes from a step that is about a third of the largest weight instead of all of it.</details>
+# <details><summary><b>Predict first.</b> The steps start at 2·mean|w|, untrained. After two short epochs, which way will most of them have moved, and by a factor of two or by a few percent?</summary>By a few percent; the last line prints it. The start is good already, and the weights do the moving, on a grid whose ruler is the mean weight and not the largest.</details>
 
 # %% tags=["nbval-ignore-output"]
 def with_learned_steps(net, bits):
@@ -1240,7 +1240,7 @@ for name, net in two_bits.items():
     print(f"W2A4, {name:14}: {before:5.2f} % before training, {100 * hits[name].float().mean():5.2f} % after {seconds:.0f} CPU seconds")
 gain = hits["your LSQ"].float() - hits["largest weight"].float()
 print(f"difference {100 * gain.mean():.1f} points, standard error over the {len(gain):,} images {100 * gain.std() / math.sqrt(len(gain)):.1f}; "
-      f"over seeds the table above says {np.std(made['table']['W2A4']['QAT'], ddof=1):.1f} and {np.std(made['table']['W2A4']['QAT, LSQ'], ddof=1):.1f}")
+      f"standard deviation over seeds, from the table above: {np.std(made['table']['W2A4']['QAT'], ddof=1):.1f} and {np.std(made['table']['W2A4']['QAT, LSQ'], ddof=1):.1f}")
 print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" for m, first in zip(steps, first_steps)))
 
 # %% [markdown]
