@@ -28,7 +28,6 @@ import torch.nn.functional as F
 
 from bonsai import data, measure, models, plot, train, widgets
 from bonsai.testing import Clauses, check, check_errors, check_inputs, expect, from_scratch, probe, record, require
-from bonsai.verdict import verdict
 import checks06
 import lesson06
 import onnx06
@@ -1550,7 +1549,7 @@ print(f"accuracy: fake {measure.accuracy(qat, val_x, val_y):.2f} %, integers {me
 # %% [markdown]
 # Parity is close and not perfect: the runtime rounds the bias to int32 units of $s_x s_o$, and the output of the last convolution to 256 codes. With 16 codes for an activation, a value near the middle that tips over moves by a whole step. The accuracy should agree within the noise.
 #
-# The table, with the test images, which are looked at for the first and only time. "Faster" is measured in turns, in the same runtime.
+# The table, with the test images, which are looked at for the first and only time.
 
 # %% tags=["nbval-ignore-output"]
 test_x, test_y = data.load("test")
@@ -1562,13 +1561,9 @@ for name, (_, size) in rows.items():
     print(f"{name:24} {size:9,} bytes   {accuracies[name]:.2f} % of the test images")
 lost, left = (accuracies["FP32"] - accuracies[name] for name in ("W3A4, PTQ", "W3A4, QAT"))
 print(f"PTQ loses {lost:.2f} points, QAT {left:.2f}: {100 * (1 - left / lost):.0f} % won back; file {len(fp32_blob) / len(blob):.2f} times smaller")
-for batch in (1, 64):
-    times = measure.latency_ms({name: lambda m=m: m(val_x[:batch]) for name, m in runtime.items()}, rounds=40)
-    low, mid, high = measure.speedup(times, "FP32")["W3A4"]
-    print(f"batch {batch:2}: int8 is {mid:.2f} times as fast as FP32 in ONNX Runtime (quartiles {low:.2f} to {high:.2f}): {verdict((low, mid, high), 'faster', 'slower')}")
 
 # %% [markdown]
-# The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten. Three bits pay on the wire and on the flash; in the int8 unit they are eight. If your ratio of speeds is near 1, your processor may lack 8-bit dot products (VNNI), or the network may be too small at batch 1.
+# The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten. Three bits pay on the wire and on the flash; in the int8 unit they are eight, so how much faster that unit is has been measured already: lesson 02, section 10.
 #
 # ### The same with the library
 #
