@@ -12,7 +12,7 @@
 #
 # **Why it matters.** Han, Pool, Tran and Dally (2015) pruned AlexNet from 61 million to 6.7 million parameters without loss of accuracy on ImageNet. It is still the simplest way to a smaller file, and it combines with quantization: lesson 07 does both.
 #
-# You need PyTorch and lesson 01. Plan three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** PyTorch; from [lesson 00](../00_measure_first/00_measure_first.ipynb) bytes on disk (section 2) and ratios taken in turns (section 5); from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) how codes go into a file (section 8). Plan three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
 # %% setup
 import math

@@ -12,7 +12,7 @@
 #
 # **Why it matters.** Liu et al. (2017) pruned the channels of a VGG network on CIFAR-10 in several passes: the model became 20 times smaller and its operations 5 times fewer. The result needs no special kernel and no special file.
 #
-# You need lesson 00 (what latency and MACs are) and a little of lesson 03. Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) MACs (section 3), latency (sections 4 and 5) and Pareto fronts (section 7); from [lesson 03](../03_magnitude_pruning/03_magnitude_pruning.ipynb) why magnitude is a first guess (section 1) and what a weight means for the loss (section 3). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
 # %% setup
 import math

@@ -13,7 +13,7 @@
 #
 # **Why it matters.** Sanh et al. (2019) distilled BERT into DistilBERT: 40 % fewer parameters, 60 % faster, and 97 % of BERT's score on a benchmark of language understanding. Unlike pruning and quantization, the student may be any network at all.
 #
-# You need lesson 00 (what a file and a latency are) and softmax and cross-entropy. Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** softmax and cross-entropy; from [lesson 00](../00_measure_first/00_measure_first.ipynb) bytes on disk (section 2), latency (section 4) and how a difference is judged (section 5). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
 # %% setup
 import math

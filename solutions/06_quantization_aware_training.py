@@ -13,7 +13,7 @@
 # **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy equals that of their full-precision baselines; they learned their steps, and learned from a full-precision teacher as well (lesson 05). After training alone, 3 bits
 # cost a lot; the next cells show how much, and how far the tools of lesson 02 get.
 #
-# You need lesson 01 (scales and codes) and lesson 02 (calibration, folding). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and zero point (section 2) and integer layers (section 7); from [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb) folding (section 2), calibration (sections 3 and 4) and bias correction (section 5). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
 # %% setup
 import copy

@@ -12,7 +12,7 @@
 #
 # **Why it matters.** Dean and Barroso (2013) count what a slow tail costs: when one server answers in more than a second once in 100 times, and a page needs 100 such servers, 63 % of all pages take more than a second. A mean would not have shown it.
 #
-# **What you need:** from lesson 00 percentiles and ratios taken in turns (sections 4 and 5); from lesson 01 the scale and the fixed-point multiplier (sections 2 and 7), which the C engine uses; from lesson 02 static and dynamic quantization (sections 6 and 7) and the measured ratios of ONNX Runtime (section 10). Plan three hours. The exercises need the extra `deploy`; the text model needs `text` as well. Both come with `.venv/bin/pip install -e '.[deploy,text]'`. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) percentiles and ratios taken in turns (sections 4 and 5); from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) the scale and the fixed-point multiplier (sections 2 and 7), which the C engine uses; from [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb) static and dynamic quantization (sections 6 and 7) and the measured ratios of ONNX Runtime (section 10). Plan three hours. The exercises need the extra `deploy`; the text model needs `text` as well. Both come with `.venv/bin/pip install -e '.[deploy,text]'`. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
 # %% setup
 import asyncio
