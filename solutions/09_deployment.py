@@ -1559,7 +1559,7 @@ from bonsai import train
 torch.manual_seed(0)
 small = copy.deepcopy(cnn)
 tp.pruner.MagnitudePruner(small, torch.zeros(1, 1, 28, 28), importance=tp.importance.GroupMagnitudeImportance(p=1), pruning_ratio=0.25, ignored_layers=[small[-1]]).step()
-train.fit(small, train_x[:40000], train_y[:40000], epochs=1, lr=4e-3, progress=False)
+train.fit(small, train_x[:20000], train_y[:20000], epochs=1, lr=4e-3, progress=False)
 
 def folded(model):
     """Batch norm folded into the convolutions, ReLU in place: what an engine runs."""
