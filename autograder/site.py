@@ -16,6 +16,7 @@ from autograder.source import LESSONS, ROOT, SOLUTIONS
 
 DOCS = ROOT / "docs"
 PICTURE = re.compile(r"^\*Picture: (.+?)\*\s*$", re.M | re.S)
+OTHER = re.compile(r"\]\(\.\./(\w+)/\1\.ipynb\)")  # a link to another lesson, which has a folder of its own
 TABLE = "## 2. What each technique gave on this model"  # the heading of lesson 11's decision table
 
 
@@ -46,6 +47,7 @@ def page(name: str) -> NotebookNode:
         meta = cell.metadata.get("nbgrader", {})
         cell.metadata = NotebookNode()
         if cell.cell_type != "code":
+            cell.source = OTHER.sub(r"](\1.ipynb)", cell.source)  # here all lie in one folder
             continue
         if not meta.get("solution"):
             cell.outputs = [shown(output) for output in executed[cell.id].outputs]

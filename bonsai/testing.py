@@ -342,8 +342,6 @@ class Clauses:
         try:
             yield
         except Exception as error:
-            if is_stub(error):
-                raise
             self.failed.setdefault(name, error)
 
     def award(self) -> float | None:
@@ -361,6 +359,8 @@ class Clauses:
         if not self.failed:
             return None
         error = next(iter(self.failed.values()))
+        if earned and is_stub(error):
+            error = CheckFailed(f"not written yet: {', '.join(self.failed)}")
         if earned and isinstance(error, CheckFailed):
             held = ", ".join(name for name in self.points if name not in self.failed)
             error.args = (f"{error}\n  {earned} of {most} points, for: {held}",)

@@ -928,6 +928,36 @@ for attempt in range(3):
 # %% [markdown]
 # A speed-up is a property of a pair of models, *and* of a batch size, a library, a number of threads and a machine. A report that leaves them out cannot be checked.
 #
+# ### Equal MACs, unequal time
+#
+# MobileNets replace a convolution by two (Howard et al. 2017): a **depthwise** one, in which each channel has a 3 × 3 kernel of its own, and a 1 × 1 one that mixes the channels. Each costs few MACs, so the same budget buys more channels. Here the budget is exactly the same: a plain convolution from 24 to 24 channels, and a depthwise-separable block from 72 to 63, on 28 × 28 positions.
+#
+# <details><summary><b>Predict first.</b> The depthwise half does an eighth of the block's MACs. Which share of the block's time will it take?</summary>Far more than an eighth; the second line of the output says how much here. It does nine products for each number it loads, the plain convolution 216: fetching numbers is what it waits for, and MACs do not count that.</details>
+
+# %% tags=["nbval-ignore-output"]
+plain = nn.Conv2d(24, 24, 3, padding=1, bias=False)
+depthwise, pointwise = nn.Conv2d(72, 72, 3, padding=1, groups=72, bias=False), nn.Conv2d(72, 63, 1, bias=False)
+separable = nn.Sequential(depthwise, pointwise)
+few, many = torch.randn(1, 24, 28, 28), torch.randn(1, 72, 28, 28)
+block_macs = {"3×3 convolution": count_macs(plain, few.shape), "depthwise block": count_macs(separable, many.shape)}
+with torch.no_grad():
+    blocks = compare(lambda: separable(many), lambda: plain(few), 60)
+    halves = compare(lambda: separable(many), lambda: depthwise(many), 60)
+    block_times = {"3×3 convolution": benchmark(lambda: plain(few), repeats=60), "depthwise block": benchmark(lambda: separable(many), repeats=60)}
+quartiles = lambda r: (r["ratio_p25"], r["ratio_p50"], r["ratio_p75"])
+print(f"{block_macs['3×3 convolution']:,} and {block_macs['depthwise block']:,} MACs; the block takes {blocks['ratio_p50']:.2f} times as long "
+      f"(quartiles {blocks['ratio_p25']:.2f} to {blocks['ratio_p75']:.2f}): {verdict(quartiles(blocks), 'the block is slower', 'the block is faster')}")
+print(f"its depthwise half: {100 * count_macs(depthwise, many.shape) / block_macs['depthwise block']:.0f} % of the block's MACs, "
+      f"{100 / halves['ratio_p50']:.0f} % of its time (quartiles {100 / halves['ratio_p75']:.0f} to {100 / halves['ratio_p25']:.0f})")
+points = {name: (macs[name], latency[name]["p50_ms"]) for name in networks}
+points |= {name: (block_macs[name], block_times[name]["p50_ms"]) for name in block_macs}
+lesson00.draw_macs(points)
+
+# %% [markdown]
+# *Picture: median latency of one image over MACs, both logarithmic, for the four networks, the plain convolution and the depthwise block; the last two stand exactly above each other.*
+#
+# Fewer MACs for the same accuracy is what MobileNet is praised for, and rightly; whether they become milliseconds is decided by the processor and the library. So compare blocks by time before you choose one by its count.
+#
 # ## 6. Batches and threads
 #
 # A call has a fixed price, paid once however many images it brings along. So larger batches give more images per second, and each of them waits longer: **throughput** and **latency** pull in different directions. A web service with one user at a time has batch 1. A nightly job has the largest batch that fits.
@@ -1294,14 +1324,6 @@ for key, row in measure.checklist(reports["lenet_5"], reports["small_cnn"], goal
 # <details><summary>Why are p99 values of 50 calls hardly worth reporting?</summary>With 50 calls the 99th percentile stands at position 48.51, between the two slowest calls. It is decided by whichever interruption happened to come. A p99 needs many hundreds of calls.</details>
 #
 # <details><summary>Batch 64 is cheaper for each image. Why not always use it?</summary>A user must wait until 64 requests have come together, and then for the whole batch. With few requests the wait is long, or the batch is mostly empty. Latency limits decide.</details>
-#
-#
-# ## An open experiment
-#
-# Find the batch at which your machine stops gaining: images per second over the batch for one network of your
-# choice, with `compare` and the quartiles of at least 30 rounds, once while nothing else runs and once while a video plays. At
-# which batch does the curve bend, does the bend move, and which of your ratios survive the second run? There is no right answer;
-# yours belongs to your machine.
 
 # %% [markdown] question="question_twice_as_fast" points=4
 # ### For your teacher
@@ -1322,12 +1344,16 @@ for key, row in measure.checklist(reports["lenet_5"], reports["small_cnn"], goal
 # %% [markdown]
 # ## An open experiment
 #
-# No test, no right answer. Take two programs of your own, two ways to sort or two ways to read a file, and find out which is faster, so that a colleague would believe it: in turns, with quartiles, on a quiet and on a busy machine. How small may a difference be before you stop believing your own ratio?
+# Find the batch at which your machine stops gaining: images per second over the batch for one network of your
+# choice, with `compare` and the quartiles of at least 30 rounds, once while nothing else runs and once while a video plays. At
+# which batch does the curve bend, does the bend move, and which of your ratios survive the second run? There is no right answer;
+# yours belongs to your machine.
 
 # %% [markdown]
 # ## References
 #
 # - M. Tan, B. Chen, R. Pang, V. Vasudevan, M. Sandler, A. Howard, Q. V. Le (2019). *MnasNet: Platform-Aware Neural Architecture Search for Mobile.* CVPR. arXiv:1807.11626
+# - A. G. Howard, M. Zhu, B. Chen, D. Kalenichenko, W. Wang, T. Weyand, M. Andreetto, H. Adam (2017). *MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications.* arXiv:1704.04861
 # - V. Sze, Y.-H. Chen, T.-J. Yang, J. Emer (2017). *Efficient Processing of Deep Neural Networks: A Tutorial and Survey.* arXiv:1703.09039
 # - T. Kalibera, R. Jones (2013). *Rigorous Benchmarking in Reasonable Time.* ISMM. doi:10.1145/2464157.2464160
 # - J. Dean, L. A. Barroso (2013). *The Tail at Scale.* Communications of the ACM 56(2). doi:10.1145/2408776.2408794

@@ -12,7 +12,7 @@
 #
 # **Why it matters.** Krishnamoorthi (2018) reports, for a wide variety of convolutional networks, that 8-bit weights (a scale per channel) and 8-bit activations after training cost at most 2 points of accuracy, shrink the model by a factor of 4 and run 2 to 3 times faster on CPUs. We shall measure what it is here.
 #
-# You need lesson 01: scale, zero point, codes. Plan two evenings: the exercises alone take about three and a half hours, and a line between sections 6 and 7 says where to stop. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it.
+# **What you need:** from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and zero point (section 2), rulers per channel (section 5), clipping against rounding (section 6) and integer layers (section 7); from [lesson 00](../00_measure_first/00_measure_first.ipynb) ratios taken in turns (section 5). Plan two evenings: the exercises alone take about three and a half hours, and a line between sections 6 and 7 says where to stop. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it.
 
 # %% setup
 import copy

@@ -12,7 +12,7 @@
 #
 # **Why it matters.** Han, Pool, Tran and Dally (2015) pruned AlexNet from 61 million to 6.7 million parameters without loss of accuracy on ImageNet. It is still the simplest way to a smaller file, and it combines with quantization: lesson 07 does both.
 #
-# You need PyTorch and lesson 01. Plan three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** PyTorch; from [lesson 00](../00_measure_first/00_measure_first.ipynb) bytes on disk (section 2) and ratios taken in turns (section 5); from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) how codes go into a file (section 8). Plan three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
 # %% setup
 import math
@@ -1308,44 +1308,22 @@ lesson03.draw_pattern({"50 % anywhere": magnitude_mask(corner, 0.5), "2:4": nm_m
 # %% [markdown]
 # *Picture: two masks of 12 rows and 24 columns with red lines between groups of four columns. On the left kept cells are scattered, with full and empty groups; on the right each group holds exactly two.*
 #
-# In practice: prune once, train again with the mask held. And the storage: two of four values, and for each a position of 2 bits, four positions in a byte. We really write it, with the values in float16 as the hardware has them, and read it back.
+# In practice: prune once, train again with the mask held. Of four weights two values are stored, and for each a position of 2 bits.
 #
 # <details><summary><b>Predict first.</b> Half of the weights go either way. What does the pattern 2:4 cost against half anywhere, before and after an epoch of training?</summary>Before training several points: some runs of four would rather keep three, others one. After the epoch it is within a point of the dense network.</details>
 
 # %% tags=["nbval-ignore-output"]
-import tempfile
-from pathlib import Path
-
 masks_24 = {name: nm_mask(w, 2, 4) for name, w in weights.items()}
 half = models.load("lenet_300_100")
 print(f"50 % anywhere, not trained:      {pruned_accuracy(global_masks(weights, 0.5)):.2f} %")
 print(f"2:4, not trained:                {pruned_accuracy(masks_24):.2f} %")
 print(f"2:4 after one epoch, mask held:  {one_epoch(half, masks_24):.2f} % (dense {dense_accuracy:.2f} %)")
 
-def pack_24(w, mask):
-    """Kept values as float16, then their positions in the groups, four to a byte."""
-    rows = mask.reshape(-1, 4)
-    places = rows.nonzero()[:, 1].reshape(-1, 4).to(torch.uint8)  # 2 of each group, in order
-    packed = places[:, 0] | places[:, 1] << 2 | places[:, 2] << 4 | places[:, 3] << 6
-    return w.reshape(-1, 4)[rows].half().numpy().tobytes() + packed.numpy().tobytes()
-
-def unpack_24(blob, shape):
-    kept = shape[0] * shape[1] // 2
-    values = torch.frombuffer(bytearray(blob[: 2 * kept]), dtype=torch.float16).float()
-    packed = torch.frombuffer(bytearray(blob[2 * kept :]), dtype=torch.uint8)
-    places = torch.stack([packed >> shift & 3 for shift in (0, 2, 4, 6)], dim=1).reshape(-1, 2).long()
-    return torch.zeros(kept // 2, 4).scatter_(1, places, values.reshape(-1, 2)).reshape(shape)
-
-w = half[1].weight.detach()
-with tempfile.TemporaryDirectory() as folder:
-    path = Path(folder) / "layer.24"
-    path.write_bytes(pack_24(w, masks_24["1.weight"]))
-    size, back = path.stat().st_size, unpack_24(path.read_bytes(), w.shape)
-print(f"first layer: {4 * w.numel():,} bytes in FP32, {2 * w.numel():,} in FP16, {size:,} as 2:4 in FP16: {2 * w.numel() / size:.2f} times smaller than FP16")
-print(f"read back, largest difference from the float16 values: {(back - w.half().float()).abs().max():.1g}")
+bits = 2 * 16 + 2 * 2
+print(f"four weights in FP16: {4 * 16} bits, as 2:4 {bits}: {4 * 16 / bits:.2f} times fewer")
 
 # %% [markdown]
-# The gain in bytes is modest: half of the values go, and the positions cost $2/16$ of a kept value. What 2:4 buys is speed on hardware that has it: the matrix units of those GPUs skip the zeros. A CPU does not, and PyTorch says so:
+# The gain in bytes is modest, since the positions cost $2/16$ of a kept value. What 2:4 buys is speed on hardware that has it: the matrix units of those GPUs skip the zeros. A CPU does not, and PyTorch says so:
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -1678,6 +1656,9 @@ lesson03.draw_bytes(densities, formulas, {"your encode_sparse": (shares, written
 # The whole recipe on the shipped network: four epochs of gradual pruning to 90 %, then four with the masks held while the learning rate falls to zero. In these the dense network is the teacher: its probabilities take the place of the labels (lesson 05 explains why that helps). Then all tensors are encoded into one file that is written and read back. Every choice above was made on validation images. Here the test images are used, once.
 
 # %% tags=["nbval-ignore-output"]
+import tempfile
+from pathlib import Path
+
 began = time.process_time()
 small = models.load("lenet_300_100")
 batches = lesson03.read_batches(train_x, train_y, *lesson03.draw_batches(107, 512, seed=7))

@@ -1,8 +1,9 @@
-"""The order of the suite, and `--since`: the part of it that what was changed concerns."""
+"""The order of the suite; what runs in turn, and `--whole`; `--since`, the part that what was changed concerns."""
 
 import functools
 import re
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jupytext
@@ -28,17 +29,55 @@ CONCERNS = {
 }
 
 
+# What costs minutes is done in turn: a third at a commit, others at the next, so that three commits see all of it.
+PARTS = 3
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "in_turn(shift): a third of the lessons at each commit; all with --whole")
+
+
 def pytest_addoption(parser):
+    parser.addoption("--whole", action="store_true", help="also what is left to the turns of other commits")
     parser.addoption("--since", metavar="COMMIT", help="only tests that the changes since this commit concern")
 
 
 def pytest_collection_modifyitems(config, items):
     """Whole lessons before everything else, and the grading of all their answers before the rest of these."""
     items.sort(key=lambda item: ("test_lessons" not in item.nodeid, "honest_work" not in item.nodeid))
+    if not config.getoption("--whole"):
+        later = [item for item in items if not is_in_turn(item)]
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if item not in later]
     if commit := config.getoption("--since"):
         concerned = [item for item in items if is_concerned(item, changed(commit), commit)]
         config.hook.pytest_deselected(items=[item for item in items if item not in concerned])
         items[:] = concerned
+
+
+@functools.cache
+def commits() -> int:
+    """The number of the commit; 0 where there is no history."""
+    done = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return int(done.stdout) if done.returncode == 0 else 0
+
+
+def is_in_turn(item: pytest.Item) -> bool:
+    """Whether a test belongs to this commit; one without the mark always does."""
+    mark = item.get_closest_marker("in_turn")
+    return mark is None or (int(lesson_of(item) or 0) - commits() - mark.kwargs["shift"]) % PARTS == 0
+
+
+@pytest.fixture
+def turn() -> int:
+    """How often the turn has come to a lesson: 0, 1, 2, …"""
+    return commits() // PARTS
+
+
+@pytest.fixture
+def in_turn(pytestconfig) -> Callable[[Sequence], Sequence]:
+    """Of some cases, those whose turn it is at this commit."""
+    return lambda cases: cases if pytestconfig.getoption("--whole") else cases[commits() % PARTS :: PARTS]
 
 
 @functools.cache

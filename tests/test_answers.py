@@ -99,12 +99,10 @@ class Lesson:
         shown, secret = split(self.tests[exercise])
         with contextlib.redirect_stdout(io.StringIO()):
             try:
-                if visible:
-                    run(shown, names, "<visible>")
+                if not visible:
+                    alone(shown, secret, names)
                 else:
-                    silently(shown, names)
-                if hidden:
-                    run(secret, names, "<hidden>")
+                    run(shown + (secret if hidden else ""), names, "<test>")
                 if "clauses" in names:
                     names["clauses"].award()
             except Exception as error:
@@ -112,21 +110,50 @@ class Lesson:
         return None
 
 
-def run(source: str, names: dict[str, Any], filename: str) -> dict[str, Any]:
+def run(source: str | ast.Module, names: dict[str, Any], filename: str) -> dict[str, Any]:
     exec(compile(source, filename, "exec"), names)
     return names
 
 
-def silently(source: str, names: dict[str, Any]) -> None:
-    """Run a cell for what it defines: checks do nothing, and a statement that raises is passed over."""
+def alone(visible: str, hidden: str, names: dict[str, Any]) -> None:
+    """Run the hidden part of a test cell, and of the visible part before it what it needs, with its checks silent: each
+    hidden statement is preceded by the visible ones up to the last that binds a name which it reads. So a mistake that
+    is found at once does not wait for the trainings of the visible part."""
+    before, mine = ast.parse(visible).body, set()
+    for statement in ast.parse(hidden).body:
+        wanted = used(statement, ast.Load) - mine
+        last = max((k for k, other in enumerate(before) if wanted & used(other, ast.Store)), default=-1)
+        kept = {name: names[name] for name in mine if name in names}
+        silently(before[: last + 1], names)
+        del before[: last + 1]
+        names.update(kept)
+        run(ast.Module([statement], []), names, "<hidden>")
+        mine |= used(statement, ast.Store)
+
+
+def used(statement: ast.stmt, context: type) -> set[str]:
+    """Names that a statement reads (`ast.Load`), or binds (`ast.Store`: by `def`, `class` and `import` too)."""
+    found = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    if context is ast.Store:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return found
+
+
+def silently(statements: list[ast.stmt], names: dict[str, Any]) -> None:
+    """Run statements for what they define: checks do nothing, and what raises is passed over."""
     real = {name: names[name] for name in CHECKS}
     names.update(dict.fromkeys(CHECKS, lambda *args, **kwargs: None))
-    for statement in ast.parse(source).body:
+    failed = dict(names["clauses"].failed) if "clauses" in names else {}
+    for statement in statements:
         with contextlib.suppress(Exception):
-            exec(compile(ast.Module([statement], []), "<visible>", "exec"), names)
+            run(ast.Module([statement], []), names, "<visible>")
     names.update(real)
     if "clauses" in names:
-        names["clauses"].failed.clear()
+        names["clauses"].failed = failed
 
 
 def split(test: str) -> tuple[str, str]:

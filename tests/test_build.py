@@ -326,3 +326,19 @@ def test_the_digest_of_a_solution_follows_its_imports(monkeypatch, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "lesson00.json").write_text("{}")
     assert build.digest(sources()[0], notebook) != mended
+
+
+def test_links_to_other_lessons_lead_to_a_section_that_is_there():
+    """`[lesson 01](../01_name/01_name.ipynb) scale (section 2)`: the file, and as many sections as are named."""
+    texts = {
+        s.stem: "\n".join(c.source for c in teacher_notebook(s).cells if c.cell_type == "markdown") for s in sources()
+    }
+    links = [
+        (name, link) for name, text in texts.items() for link in re.findall(r"\]\(\.\./([^)]+\.ipynb)\)([^[\n]*)", text)
+    ]
+    assert links
+    for name, (path, said) in links:
+        other = Path(path).stem
+        assert path == f"{other}/{other}.ipynb" and other in texts, f"{name} links to {path}"
+        for number in re.findall(r"\d+", " ".join(re.findall(r"\(sections? ([\d and,]+)\)", said.partition(". ")[0]))):
+            assert re.search(rf"^## {number}\. ", texts[other], re.M), f"{name}: {other} has no section {number}"

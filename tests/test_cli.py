@@ -73,7 +73,7 @@ def test_grade_prints_the_document(tmp_path):
 def test_grade_prints_a_table_and_goes_on_after_an_unreadable_file(tmp_path):
     cut = tmp_path / "cut.ipynb"
     cut.write_bytes(ADA.read_bytes()[:3000])
-    done = bonsai("grade", cut, tmp_path / "missing.ipynb", BEN)
+    done = bonsai("grade", cut, tmp_path / "missing.ipynb", BEN, "--workers", 1)
     assert done.returncode == 1
     assert "ben" in done.stdout and "unreadable" in done.stdout and "affine_qparams" in done.stdout
     assert "not complete JSON" in done.stdout and "No such file" in done.stdout

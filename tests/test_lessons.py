@@ -1,4 +1,6 @@
-"""Every lesson, solved: nbval, full marks in both worlds, and equal scores for honest work in both."""
+"""Every lesson, solved: nbval, full marks in both worlds, and equal scores for honest work in both.
+
+Full marks in the sandbox are asked of every lesson at every commit; the rest of it goes in turn (see conftest.py)."""
 
 import os
 import re
@@ -22,17 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EVERY = pytest.mark.parametrize("source", sources(), ids=lambda s: s.stem)
 
 
-def turn() -> int:
-    """The number of the commit; 0 where there is no history."""
-    done = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return int(done.stdout) if done.returncode == 0 else 0
-
-
-# Stock nbgrader runs everything again in kernels of its own: a third of the lessons, others at the next commit.
-PARTS = 3
-IN_TURN = pytest.mark.parametrize("source", sources()[turn() % PARTS :: PARTS], ids=lambda s: s.stem)
-
-
+@pytest.mark.in_turn(shift=2)
 @EVERY
 def test_the_executed_solution_passes_nbval(source):
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=300", "-p", "no:cacheprovider", "-n0"]
@@ -78,11 +70,15 @@ def stock_scores(folder: Path, lesson: str, student: str) -> dict[str, float]:
         return {g.name.removeprefix("test_"): g.auto_score for g in grades if g.name.startswith("test_")}
 
 
-@IN_TURN
+@pytest.mark.in_turn(shift=0)
+@EVERY
 def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(source, tmp_path):
     folder, lesson = course_of(tmp_path / "course", source), source.stem
     # set-up, answers and tests: nbval has run the cells between them in the same kind of kernel
-    answers = submit(folder, "ada", source, without_demonstrations(nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4)))
+    solved = without_demonstrations(nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4))
+    submit(folder, "ada", source, solved)
+    first = next(k for k, cell in enumerate(solved.cells) if name_of(cell).startswith("test_"))
+    begun = submit(tmp_path / "desk", "ada", source, nbformat.from_dict(solved | {"cells": solved.cells[: first + 1]}))
     run = lambda *words: subprocess.run(  # noqa: E731
         [sys.executable, "-m", "nbgrader", *words], cwd=folder, capture_output=True, text=True
     )
@@ -91,7 +87,7 @@ def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(so
         "autograde": run("autograde", lesson),
         "generate_feedback": run("generate_feedback", lesson),
         "export": run("export"),
-        "validate": run("validate", answers),
+        "validate": run("validate", begun),
     }
     for name, done in steps.items():
         assert done.returncode == 0, f"nbgrader {name}: {done.stderr[-3000:]}"
@@ -152,13 +148,15 @@ def warm():
 
 
 @EVERY
-def test_honest_work_gets_what_it_deserves_in_the_sandbox(source, warm):
+def test_honest_work_gets_what_it_deserves_in_the_sandbox(source, warm, in_turn):
     teacher = teacher_notebook(source)
     cells = {name_of(c): c.source for c in teacher.cells if name_of(c)}
     known = [c.source for c in teacher.cells if c.cell_type == "code"]
     files = {helper.name: helper.read_bytes() for helper in helpers(source)}
     folder = helpers(source)[0].parent
-    for who, (notebook, given) in honest_submissions(source).items():
+    columns = honest_submissions(source)
+    for who in in_turn(sorted(columns)):
+        notebook, given = columns[who]
         run = warm.run(notebook, files, cells, folder, known)
         assert {test.exercise for test in run.tests} == given
         for test in run.tests:
@@ -178,13 +176,14 @@ def test_the_solution_gets_full_marks_in_the_sandbox(source, warm, tmp_path):
     assert (result.status, result.flags, result.score) == ("graded", [], result.max_score) and result.score > 0
 
 
-@IN_TURN
-def test_stock_nbgrader_scores_honest_work_as_we_do(source, warm, tmp_path):
+@pytest.mark.in_turn(shift=0)
+@EVERY
+def test_stock_nbgrader_scores_honest_work_as_we_do(source, warm, turn, tmp_path):
     """One notebook of right and one of wrong answers: others when it is this lesson's turn again, so all in time."""
     folder, lesson = course_of(tmp_path / "course", source), source.stem
     columns = honest_submissions(source)
     kinds = [sorted(who for who in columns if who.startswith(kind)) for kind in ("right", "wrong")]
-    sample = [of_kind[turn() // PARTS % len(of_kind)] for of_kind in kinds]
+    sample = [of_kind[turn % len(of_kind)] for of_kind in kinds]
     ours = {r.student: r for r in grade([submit(folder, who, source, columns[who][0]) for who in sample])}
     assert all(r.status == "graded" for r in ours.values())
     api, different = course.api(folder, course.configuration(folder)), []

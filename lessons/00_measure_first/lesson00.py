@@ -163,6 +163,20 @@ def draw_turns(apart: dict[str, list[float]], in_turns: dict[str, list[float]]) 
     return fig
 
 
+def draw_macs(points: dict[str, tuple[int, float]]) -> Figure:
+    """Median latency over multiply-accumulates, a point for each network or block."""
+    fig, (ax,) = plot.figure(1, width=6.0)
+    for i, (name, (macs, ms)) in enumerate(points.items()):
+        ax.plot(macs / 1e6, ms, plot.MARKERS[i], color=plot.PALETTE[i], markersize=9, label=name)
+    ax.set(xlabel="million MACs", ylabel="p50 latency of one image (ms)", xscale="log", yscale="log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
+    ax.legend(frameon=False)
+    return fig
+
+
 def draw_batches(batches: list[int], latencies: dict[str, list[float]]) -> Figure:
     """Latency and throughput over the batch size."""
     fig, (slow, fast) = plot.figure(2)

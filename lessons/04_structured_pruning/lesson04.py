@@ -1,5 +1,6 @@
 """Small loops around models, graphs and attention of lesson 04. Nothing here prunes; `pictures04` draws."""
 
+import json
 import operator
 from collections.abc import Callable
 
@@ -7,9 +8,10 @@ import torch
 import torch.fx
 import torch.nn as nn
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 
-from bonsai import measure
+from bonsai import measure, models
 
 # Layers and chains ---------------------------------------------------------------------------------------------------
 
@@ -89,10 +91,10 @@ def speedup(
 
 
 def train_chain(
-    images: Tensor, labels: Tensor, penalty: Callable[[nn.Module], Tensor], epochs: int = 4
+    images: Tensor, labels: Tensor, penalty: Callable[[nn.Module], Tensor], epochs: int = 4, seed: int = 0
 ) -> nn.Sequential:
     """Four convolutions with batch norms, trained from scratch with Adam on cross-entropy plus `penalty(model)`."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     parts: list[nn.Module] = []
     for n_in, n_out, stride in ((1, 24, 2), (24, 32, 2), (32, 48, 1), (48, 64, 1)):
         parts += [nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
@@ -158,8 +160,13 @@ def graph_of(model: nn.Module) -> dict[str, tuple[str, list[str]]]:
 # Attention -----------------------------------------------------------------------------------------------------------
 
 
-def attend(weights: dict[str, Tensor], head_dim: int, x: Tensor) -> Tensor:
-    """Self-attention of x `[N, L, embed]` by the tensors of `prune_heads`, any number of heads of `head_dim` rows."""
+def attend(
+    weights: dict[str, Tensor] | nn.ParameterDict, head_dim: int, x: Tensor, mixed_by: Callable | None = None
+) -> Tensor:
+    """Self-attention of x `[N, L, embed]` by the tensors of `prune_heads`, any number of heads of `head_dim` rows.
+
+    What the heads say, `[N, heads, L, head_dim]`, passes through `mixed_by`.
+    """
     n, length, _ = x.shape
 
     def split(part: str) -> Tensor:
@@ -167,6 +174,8 @@ def attend(weights: dict[str, Tensor], head_dim: int, x: Tensor) -> Tensor:
         return y.view(n, length, -1, head_dim).transpose(1, 2)
 
     mixed = F.scaled_dot_product_attention(split("q"), split("k"), split("v"))
+    if mixed_by:
+        mixed = mixed_by(mixed)
     return F.linear(mixed.transpose(1, 2).reshape(n, length, -1), weights["out_weight"], weights.get("out_bias"))
 
 
@@ -179,3 +188,76 @@ def attend_zeroed(attn: nn.MultiheadAttention, heads: list[int], x: Tensor) -> T
     mixed = F.scaled_dot_product_attention(q, k, v)
     mixed[:, heads] = 0
     return attn.out_proj(mixed.transpose(1, 2).flatten(2))
+
+
+TENSORS = models.CHECKPOINTS / "lesson04.safetensors"
+
+
+class RowBlock(nn.Module):
+    """Attention and two linear layers, each behind a layer norm and beside a shortcut.
+
+    `mixed` passes what the heads say, `[N, heads, L, head_dim]`, and `hidden` what the units say, `[N, L, units]`.
+    """
+
+    def __init__(self, width: int, heads: int, units: int):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.up, self.down = nn.Linear(width, units), nn.Linear(units, width)
+        self.mixed, self.hidden, self.head_dim = nn.Identity(), nn.GELU(), width // heads
+        self.parts: nn.ParameterDict | None = None
+
+    def attend_by(self, parts: dict[str, Tensor]) -> None:
+        """From now on the tensors that `prune_heads` has made of `attn`, and no longer `attn`."""
+        self.parts = nn.ParameterDict({name: nn.Parameter(t.clone()) for name, t in parts.items()})
+        del self.attn
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = whole_parts(self.attn) if self.parts is None else self.parts
+        x = x + attend(parts, self.head_dim, self.norm1(x), self.mixed)
+        return x + self.down(self.hidden(self.up(self.norm2(x))))
+
+
+def whole_parts(attn: nn.MultiheadAttention) -> dict[str, Tensor]:
+    """All tensors of an attention layer, by the names of `prune_heads`, with their gradients."""
+    parts = {"out_weight": attn.out_proj.weight, "out_bias": attn.out_proj.bias}
+    for kind in ("weight", "bias"):
+        blocks = getattr(attn, f"in_proj_{kind}").chunk(3)
+        parts |= {f"{name}_{kind}": block for name, block in zip("qkv", blocks, strict=True)}
+    return parts
+
+
+class RowTransformer(nn.Module):
+    """A garment read row by row: 28 tokens of 28 pixels, some blocks, the mean, a classifier."""
+
+    def __init__(self, layers: int = 4, width: int = 64, heads: int = 8, units: int = 128):
+        super().__init__()
+        self.embed, self.position = nn.Linear(28, width), nn.Parameter(0.02 * torch.randn(28, width))
+        self.layers = nn.ModuleList([RowBlock(width, heads, units) for _ in range(layers)])
+        self.norm, self.fc = nn.LayerNorm(width), nn.Linear(width, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x.squeeze(1)) + self.position
+        for layer in self.layers:
+            x = layer(x)
+        return self.fc(self.norm(x).mean(1))
+
+
+def load_rows() -> RowTransformer:
+    """The transformer that data/make_lesson04.py trained, in eval mode."""
+    model = RowTransformer()
+    model.load_state_dict({name: t.float() for name, t in load_file(TENSORS).items()})
+    return model.eval()
+
+
+def load_results() -> dict:
+    """What data/make_lesson04.py recorded."""
+    return json.loads((models.CHECKPOINTS.parent / "lesson04.json").read_text())
+
+
+def weakest(scores: list[Tensor], count: int) -> list[list[int]]:
+    """For each layer, which of its units are among the `count` of least score in all layers; each keeps its best."""
+    best = {(layer, int(score.argmax())) for layer, score in enumerate(scores)}
+    ranked = sorted((v, layer, i) for layer, score in enumerate(scores) for i, v in enumerate(score.tolist()))
+    gone = [(layer, i) for _, layer, i in ranked if (layer, i) not in best][:count]
+    return [sorted(i for at, i in gone if at == layer) for layer in range(len(scores))]

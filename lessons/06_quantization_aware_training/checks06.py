@@ -103,48 +103,87 @@ def layer_case(spec: tuple, shape: tuple, bits: tuple[int, int], ranges: list[tu
     return state, batches
 
 
-def layer_facts(layer: Any, other: nn.Module, module: nn.Module, batches: list[Tensor]) -> dict:
-    """What a layer with fake quantization says and does, as plain data.
-
-    Args:
-        other: one of the same kind, made of a module with other weights; it is given the state of the first.
-        batches: the first three in training, the last one in eval mode.
-    """
+def weight_facts(layer: Any, module: nn.Module) -> dict:
+    """Step 1: what a layer with fake quantization says of itself and of its weight, as plain data."""
     told: dict = {"parameters": sorted(name for name, _ in layer.named_parameters())}
     told["bits"] = [int(layer.bits_w), int(layer.bits_a)]
     told["before"] = {name: t.clone() for name, t in module.state_dict().items()}
-    told["scale"], told["fake"] = layer.weight_scale().detach().clone(), layer.fake_weight().detach().clone()
-    try:
-        told["untrained"] = layer.eval()(batches[-1]).detach()
-        layer.train()
-        told["outputs"], told["qparams"] = [], []
-        for x in batches[:-1]:
-            x = x.clone().requires_grad_()
-            layer.zero_grad()
-            y = layer(x)
-            (y * _ramp(y)).sum().backward()
-            told["outputs"].append(y.detach())
-            told["qparams"].append([float(v) for v in layer.act_qparams()])
-        told["gradients"] = {name: _grad(p) for name, p in layer.named_parameters()} | {"x": _grad(x)}
-        layer.eval()
-        told["eval"] = layer(batches[-1]).detach()
-        layer(10 * batches[-1])
-        told["frozen"] = [float(v) for v in layer.act_qparams()]
-        told["types"] = [isinstance(layer.act_qparams()[i], (float, int)[i]) for i in (0, 1)]
-        try:
-            other.load_state_dict(layer.state_dict())
-            told["loaded"] = other.eval()(batches[-1]).detach()
-        except RuntimeError as error:
-            told["loaded"] = f"{error!s:.150}"
-    except NotImplementedError:
-        raise
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        told["error"] = f"{type(error).__name__}: {error!s:.90}"
+    told["scale"], fake = layer.weight_scale().detach().clone(), layer.fake_weight()
+    if fake.requires_grad:
+        (fake * _ramp(fake)).sum().backward()
+    told["fake"], told["gradient"] = fake.detach().clone(), _grad(layer.weight)
     with torch.no_grad():
         for p in layer.parameters():
             p.add_(1)
     told["after"] = {name: t.clone() for name, t in module.state_dict().items()}
     return told
+
+
+def range_facts(layer: Any, other: Any, batches: list[Tensor]) -> dict:
+    """Step 2: the range that a layer has after each batch, and the inputs that it rounds.
+
+    Args:
+        layer: its `fake_input` is looked at where it has one; else the range moves by its `forward`.
+        other: one of the same kind, which is given the state of the first.
+        batches: all but the last in training, the last one in eval mode.
+    """
+    alone = callable(getattr(layer, "fake_input", None))
+    told: dict = {"rounded": [], "qparams": []}
+
+    def look(x: Tensor) -> None:
+        y = layer.fake_input(x) if alone else layer(x)
+        told["rounded"].append(y.detach().clone() if alone else None)
+
+    layer.eval()
+    look(batches[-1])
+    layer.train()
+    for x in batches[:-1]:
+        look(x)
+        told["qparams"].append(_said(layer))
+    layer.eval()
+    look(batches[-1])
+    look(10 * batches[-1])
+    told["frozen"] = _said(layer)
+    told["types"] = [isinstance(v, t) for v, t in zip(layer.act_qparams(), (float, int), strict=True)]
+    try:
+        other.load_state_dict(layer.state_dict())
+        told["loaded"] = _said(other)
+    except (RuntimeError, TypeError, ValueError) as error:
+        told["loaded"] = f"{error!s:.150}"
+    return told
+
+
+def forward_facts(layer: Any, batches: list[Tensor]) -> dict:
+    """Step 3: what a layer computes, and what it says of its weight and range.
+
+    Args:
+        batches: as in `range_facts`.
+    """
+    told: dict = {"outputs": [], "qparams": [], "gradients": [], "fake": layer.fake_weight().detach().clone()}
+    try:
+        told["untrained"] = layer.eval()(batches[-1]).detach()
+        layer.train()
+        for x in batches[:-1]:
+            x = x.clone().requires_grad_()
+            layer.zero_grad()
+            y = layer(x)
+            if y.requires_grad:
+                (y * _ramp(y)).sum().backward()
+            told["outputs"].append(y.detach())
+            told["qparams"].append(_said(layer))
+            told["gradients"].append({name: _grad(p) for name, p in layer.named_parameters()} | {"x": _grad(x)})
+        told["outputs"].append(layer.eval()(batches[-1]).detach())
+        told["qparams"].append(_said(layer))
+    except NotImplementedError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        told["error"] = f"{type(error).__name__}: {error!s:.90}"
+    return told
+
+
+def _said(layer: Any) -> list[float]:
+    """Scale and zero point as a layer says them."""
+    return [float(v) for v in layer.act_qparams()]
 
 
 def _ramp(y: Tensor) -> Tensor:
@@ -164,66 +203,55 @@ def one_line(what: str) -> Iterator[None]:
     print(f"✓ {what}")
 
 
-def check_layer(told: dict, spec: tuple, state: dict, bits: tuple[int, int], batches: list[Tensor], what: str) -> None:
-    """Compare what `layer_facts` says with the library's fake quantization, and print one line."""
-    with one_line(what):
-        _check_layer(told, spec, state, bits, batches, what)
+@contextmanager
+def step(number: int, what: str) -> Iterator[None]:
+    """The checks of one step of an exercise, under one name."""
+    with one_line(f"step {number}, {what}"):
+        yield
 
 
-def _check_layer(told: dict, spec: tuple, state: dict, bits: tuple[int, int], batches: list[Tensor], what: str) -> None:
-    largest, top = 2 ** (bits[0] - 1) - 1, 2 ** bits[1] - 1
-    w = state["weight"].clone().requires_grad_()
-    biased = {"bias": state["bias"].clone().requires_grad_()} if "bias" in state else {}
-    names = sorted(["weight", *biased])
+def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> None:
+    """Step 1: compare what `weight_facts` says with the library's fake quantization."""
+    largest, w = 2 ** (bits[0] - 1) - 1, state["weight"]
+    names = sorted(state)
     require(
         told["parameters"] == names,
         f"{what}: expected the parameters {names}, yours {told['parameters']}: {PARAMETERS}",
     )
     expect(told["bits"], list(bits), f"{what}: bits_w and bits_a")
-    scales = w.detach().flatten(1).abs().amax(1) / largest
-    per_tensor = "this is one scale per tensor; each output channel has its own."
+    scales = w.flatten(1).abs().amax(1) / largest
     got = told["scale"]
     expect(
         got, scales, f"{what}: weight_scale()",
         {
-            per_tensor: lambda got: got.numel() == 1 or (got.flatten() == got.flatten()[0]).all(),
+            "this is one scale per tensor; each output channel has its own.": (
+                lambda got: got.numel() == 1 or (got.flatten() == got.flatten()[0]).all()
+            ),
             "the scale is max|w| / Q with Q = 2**(bits-1) - 1.": lambda got: bool((got < scales).all()),
             "the channels of a weight are its axis 0.": lambda got: got.shape != scales.shape,
         }, tol=_close(scales),
     )  # fmt: skip
     zeros = torch.zeros(len(w), dtype=torch.int32)
     fake = torch.fake_quantize_per_channel_affine(w, scales, zeros, 0, -largest, largest)
-    expect(told["fake"], fake.detach(), f"{what}: fake_weight()", tol=_close(fake.detach()))
-    require(
-        "error" not in told,
-        f"{what}: the layer failed; perhaps a setting was lost (stride, padding, groups …): {told.get('error')}",
-    )
+    expect(told["fake"], fake, f"{what}: fake_weight()", tol=_close(fake))
+    broken = {"no gradient arrives: where did the graph break?": lambda got: got is None}
+    through = _ramp(w)  # no weight is clipped: the largest one is the last code
+    expect(told["gradient"], through, f"{what}: gradient of the weight", broken, tol=1e-6)
+    shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
+    expect(told["after"], told["before"], f"{what}: the float module after the layer was changed", shared)
 
-    model = network(spec)
 
-    def run(x: Tensor) -> Tensor:
-        weight, bias = fake, biased.get("bias")
-        return torch.func.functional_call(model, {"weight": weight} | ({} if bias is None else {"bias": bias}), (x,))
+def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: str) -> None:
+    """Step 2: compare what `range_facts` says with averages taken here."""
+    top = 2 ** bits[1] - 1
+    rounded = iter(told["rounded"])
 
-    def zero_padded() -> Tensor:
-        assert isinstance(model, nn.Conv2d)
-        bias = state.get("bias")
-        return F.conv2d(batches[-1], fake.detach(), bias, model.stride, model.padding, model.dilation, model.groups)
+    def compare(x: Tensor, when: str, mistakes: dict) -> None:
+        if (got := next(rounded)) is not None:
+            expect(got, x, f"{what}: the rounded input {when}", mistakes, 1e-5 * x.abs().max().item() + 1e-6)
 
-    size = fake.detach().flatten(1).abs().sum(1).max().item()
-    plain = run(batches[-1]).detach()
-    limit = 1e-5 * size * max(b.abs().max().item() for b in batches) + 1e-6  # float32 sums in another order
-    lost = {
-        "a setting was lost: stride, padding, dilation, groups and padding_mode stay those of the convolution.": (
-            lambda got: isinstance(model, nn.Conv2d) and (got.shape != plain.shape or _same(got, zero_padded()))
-        ),
-        "the bias was lost.": lambda got: _same(got, run(batches[-1]).detach() - _channels(biased.get("bias"), plain)),
-    }
-    passed = {
-        "before the first training batch the input passes through unrounded.": lambda got: got.shape == plain.shape
-    }
-    expect(told["untrained"], plain, f"{what}: eval before any training", lost | passed, _limit(plain, limit))
-
+    passed = {"before the first training batch the input passes through unrounded.": lambda got: True}
+    compare(batches[-1], "in eval mode before any training", passed)
     low, high = math.nan, math.nan
     for i, x in enumerate(batches[:-1]):
         current = x.min().item(), x.max().item()
@@ -243,24 +271,71 @@ def _check_layer(told: dict, spec: tuple, state: dict, bits: tuple[int, int], ba
             "the range did not move in training.": _qparams(*earlier, top) if i else [math.nan, 0.0],
         }
         expect(told["qparams"][i], right, f"{what}: act_qparams() after batch {i + 1}", wrong, tol=1e-6)
-        x = x.clone().requires_grad_()
-        y = run(torch.fake_quantize_per_tensor_affine(x, right[0], int(right[1]), 0, top))
-        late = {"the range is updated before it is used.": lambda got, i=i: i > 0 or got.shape == plain.shape}
-        expect(told["outputs"][i], y.detach(), f"{what}: output of batch {i + 1}", late, _limit(y, limit))
-        grads = torch.autograd.grad((y * _ramp(y)).sum(), [w, x, *biased.values()], retain_graph=True)
-    for name, right_grad in zip(("weight", "x", "bias"), grads, strict=False):
-        wrong = {"no gradient arrives: where did the graph break?": lambda got: got is None}
-        near = 1e-4 * right_grad.abs().max().item() + 1e-6
-        expect(told["gradients"][name], right_grad, f"{what}: gradient of {name}", wrong, _limit(right_grad, near))
+        late = {"the range is updated before it is used.": lambda got, i=i: i > 0 or torch.equal(got, batches[0])}
+        compare(_rounded(x, right, top), f"of batch {i + 1}", late)
     moved = {"the observer moves in eval mode; there the range is frozen.": lambda got: True}
     expect(told["frozen"], right, f"{what}: act_qparams() after eval batches", moved, tol=1e-6)
     require(told["types"] == [True, True], f"{what}: act_qparams() is a float and an int")
-    y = run(torch.fake_quantize_per_tensor_affine(batches[-1], right[0], int(right[1]), 0, top)).detach()
-    expect(told["eval"], y, f"{what}: output in eval mode", moved, _limit(y, limit))
+    compare(_rounded(batches[-1], right, top), "in eval mode", moved)
     lost = {"the range does not travel in the state_dict: use buffers that are there from the start.": lambda got: True}
-    expect(told["loaded"], y, f"{what}: a second layer with this state_dict", lost, _limit(y, limit))
-    shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
-    expect(told["after"], told["before"], f"{what}: the float module after the layer was changed", shared)
+    expect(told["loaded"], right, f"{what}: act_qparams() of a second layer with this state_dict", lost, tol=1e-6)
+
+
+def check_forward(told: dict, spec: tuple, state: dict, bits: tuple[int, int], batches: list, what: str) -> None:
+    """Step 3: compare what `forward_facts` says with the float layer on the weight and range that it names itself."""
+    top, model = 2 ** bits[1] - 1, network(spec)
+    require(
+        "error" not in told,
+        f"{what}: the layer failed; perhaps a setting was lost (stride, padding, groups …): {told.get('error')}",
+    )
+    fake = told["fake"].clone().requires_grad_()
+    biased = {"bias": state["bias"].clone().requires_grad_()} if "bias" in state else {}
+
+    def run(x: Tensor) -> Tensor:
+        return torch.func.functional_call(model, {"weight": fake, **biased}, (x,))
+
+    def zero_padded() -> Tensor:
+        assert isinstance(model, nn.Conv2d)
+        bias = state.get("bias")
+        return F.conv2d(batches[-1], fake.detach(), bias, model.stride, model.padding, model.dilation, model.groups)
+
+    size = fake.detach().flatten(1).abs().sum(1).max().item()
+    plain = run(batches[-1]).detach()
+    limit = 1e-5 * size * max(b.abs().max().item() for b in batches) + 1e-6  # float32 sums in another order
+    mistakes = {
+        "a setting was lost: stride, padding, dilation, groups and padding_mode stay those of the convolution.": (
+            lambda got: isinstance(model, nn.Conv2d) and (got.shape != plain.shape or _same(got, zero_padded()))
+        ),
+        "the bias was lost.": lambda got: _same(got, plain - _channels(biased.get("bias"), plain)),
+        "before the first training batch the input passes through unrounded.": lambda got: got.shape == plain.shape,
+    }
+    expect(told["untrained"], plain, f"{what}: eval before any training", mistakes, _limit(plain, limit))
+    for i, (x, said, got) in enumerate(zip(batches, told["qparams"], told["outputs"], strict=True), 1):
+        x = x.clone().requires_grad_()
+        y = run(_rounded(x, said, top))
+        unrounded = run(x).detach()
+        late = {
+            "the input was not rounded: forward multiplies the rounded input by the rounded weight.": (
+                lambda got, unrounded=unrounded, i=i: i > 1 and _same(got, unrounded)
+            ),
+            "the range is updated before it is used.": lambda got, i=i: 1 <= i < len(batches),
+        }
+        expect(got, y.detach(), f"{what}: output of batch {i}", late, _limit(y, limit))
+        if i == len(batches):  # in eval mode
+            break
+        grads = torch.autograd.grad((y * _ramp(y)).sum(), [fake, x, *biased.values()], retain_graph=True)
+        for name, right in zip(("weight", "x", "bias"), grads, strict=False):
+            wrong = {"no gradient arrives: where did the graph break?": lambda got: got is None}
+            near = 1e-4 * right.abs().max().item() + 1e-6
+            expect(told["gradients"][i - 1][name], right, f"{what}: gradient of {name}", wrong, _limit(right, near))
+
+
+def _rounded(x: Tensor, qparams: list[float], top: int) -> Tensor:
+    """The input rounded to codes 0 .. top, with a straight-through gradient where it is not clipped."""
+    scale, zero = qparams
+    codes = torch.round(x.detach() / scale) + zero
+    kept = torch.where((codes >= 0) & (codes <= top), x, x.detach())
+    return kept + ((codes.clamp(0, top) - zero) * scale - kept).detach()
 
 
 def _channels(bias: Tensor | None, like: Tensor) -> Tensor:

@@ -630,7 +630,7 @@ class LSQ(nn.Module):
         return code * s0 + straight
 
 
-# %% wrong="QATLinear" says="observer moves in eval"
+# %% wrong="QATLinear" says="observer moves in eval" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -692,7 +692,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="per tensor"
+# %% wrong="QATLinear" says="per tensor" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -754,7 +754,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="per tensor"
+# %% wrong="QATLinear" says="per tensor" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -816,7 +816,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="setting was lost"
+# %% wrong="QATLinear" says="setting was lost" score=6
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -869,7 +869,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return F.conv2d(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="setting was lost"
+# %% wrong="QATLinear" says="setting was lost" score=6
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -922,7 +922,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="setting was lost"
+# %% wrong="QATLinear" unnamed=True says="setting was lost" score=6
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -975,7 +975,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="shares the parameter"
+# %% wrong="QATLinear" says="shares the parameter" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1037,7 +1037,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="shares the parameter"
+# %% wrong="QATLinear" says="shares the parameter" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1099,7 +1099,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="travel in the state_dict"
+# %% wrong="QATLinear" unnamed=True says="travel in the state_dict" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1161,7 +1161,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="bias"
+# %% wrong="QATLinear" unnamed=True says="bias" score=6
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1223,7 +1223,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="range of the last batch"
+# %% wrong="QATLinear" unnamed=True says="range of the last batch" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1285,7 +1285,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="act_qparams() after batch"
+# %% wrong="QATLinear" unnamed=True says="act_qparams() after batch" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1347,7 +1347,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="Q = 2**(bits-1) - 1"
+# %% wrong="QATLinear" unnamed=True says="Q = 2**(bits-1) - 1" score=3
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1409,7 +1409,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="updated before it is used"
+# %% wrong="QATLinear" unnamed=True says="updated before it is used" score=3
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1471,7 +1471,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="passes through unrounded"
+# %% wrong="QATLinear" unnamed=True says="passes through unrounded" score=3
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -1535,7 +1535,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" unnamed=True says="no gradient arrives"
+# %% wrong="QATLinear" unnamed=True says="no gradient arrives" score=6
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -2586,7 +2586,7 @@ class LSQ(nn.Module):
         return Rounded.apply(x, self.step, self.qmin, self.qmax)
 
 
-# %% wrong="QATLinear" says="setting was lost"
+# %% wrong="QATLinear" says="setting was lost" score=6
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -2638,7 +2638,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="setting was lost"
+# %% wrong="QATLinear" says="setting was lost" score=6
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
@@ -2690,7 +2690,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="QATLinear" says="zero point was cut off"
+# %% wrong="QATLinear" says="zero point was cut off" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
         self.bits_w, self.bits_a = bits_w, bits_a
