@@ -621,9 +621,10 @@ pictures11.draw_recall({"resnet8": said, "your file": lesson11.answers_of(small,
 # at last some steps of BatchNorm's factors and offsets and of the classifier, the rounded weights staying
 # as they are (`lesson11.tune`). Each level leaves room above what the recorded runs took. The error beside
 # a loss is that of the draw of the images; since the floor is applied to these very images, what can break
-# it is another seed of the training, and the distance to the floor is there for that. Bytes are the
-# easy part; the floor is the hard one, and the length of the training decides it. The runs of
-# `data/make_lesson11.py`, on the images that the grader uses:
+# it is another seed of the training. One of our three stands on the floor itself: the room above its bytes is
+# there so that you can raise `target` and buy distance. Bytes are the easy part; the floor is the hard
+# one, and the length of the training decides it. The runs of `data/make_lesson11.py`, on the images that
+# the grader uses:
 
 # %%
 lesson11.show_levels(results)
