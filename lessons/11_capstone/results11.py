@@ -72,7 +72,6 @@ TEXT_CLAIMS = [
     ("FP16", "FP16 weights", 2.0, 0.0, "nearly all bytes are weights"),
     ("int8", "int8, dynamic", 4.0, 2.0, "tables and products take a quarter, norms and scales stay in float"),
     ("int4", "int4 weights, groups of 32; words in int8", 8.0, 3.0, "half of the weights is the table of words"),
-    ("distillation", "4 of 6 layers, tuned", 2.0, 5.0, "the table of words is half of the file, and stays"),
     ("combined", "4 of 6 layers, tuned, int8", 35.0, 5.0, "the table of words stays, and int8 is a quarter of FP32"),
 ]
 
