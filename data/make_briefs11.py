@@ -195,31 +195,31 @@ def int4_text(blob: bytes) -> bytes:
     return made.model.model.SerializeToString()
 
 
-def text_made(name: str) -> bytes:
-    """The ONNX file of a row of the text model's table; that of FP32 is kept in the scratch folder."""
+def text_whole() -> bytes:
+    """The ONNX file of the text model in FP32, kept in the scratch folder."""
     kept = SCRATCH / "text.onnx"
     if not kept.exists():
         kept.write_bytes(text09.text_onnx(text09.load_sentiment_model()))
-    whole = kept.read_bytes()
-    if "words, int8" in name:
-        return int8_text(text09.text_onnx(with_fewer_words()))
-    if "layers" in name:
-        shallow = text09.text_onnx(with_fewer_layers())
-        return int8_text(shallow) if "int8" in name else shallow
-    if "int4" in name:
-        return int4_text(whole)
-    return half_precision(whole) if "FP16" in name else int8_text(whole) if "int8" in name else whole
+    return kept.read_bytes()
 
 
-# row -> lesson, what it needs, steps of training
-TEXT_ROWS: dict[str, tuple[str, str, int]] = {
-    "FP32": ("00", "", 0),
-    "FP16 weights": ("01", "nothing", 0),
-    "int8, dynamic": ("09", "nothing", 0),
-    "int4 weights, groups of 32; words in int8": ("08", "nothing", 0),
-    f"{WORDS:,} words, int8": ("09", "sentences without labels", 0),
-    f"{KEPT_LAYERS} of 6 layers, tuned": ("04", "labels", TEXT_STEPS),
-    f"{KEPT_LAYERS} of 6 layers, tuned, int8": ("09", "labels", TEXT_STEPS),
+def text_shallow() -> bytes:
+    """The ONNX file of the text model with fewer layers."""
+    return text09.text_onnx(with_fewer_layers())
+
+
+# row -> lesson, what it needs, steps of training, and what makes its ONNX file
+TEXT_ROWS: dict[str, tuple[str, str, int, Callable[[], bytes]]] = {
+    "FP32": ("00", "", 0, text_whole),
+    "FP16 weights": ("01", "nothing", 0, lambda: half_precision(text_whole())),
+    "int8, dynamic": ("09", "nothing", 0, lambda: int8_text(text_whole())),
+    "int4 weights, groups of 32; words in int8": ("08", "nothing", 0, lambda: int4_text(text_whole())),
+    f"{WORDS:,} words, int8": (
+        *("09", "sentences without labels", 0),
+        lambda: int8_text(text09.text_onnx(with_fewer_words())),
+    ),
+    f"{KEPT_LAYERS} of 6 layers, tuned": ("04", "labels", TEXT_STEPS, text_shallow),
+    f"{KEPT_LAYERS} of 6 layers, tuned, int8": ("09", "labels", TEXT_STEPS, lambda: int8_text(text_shallow())),
 }
 
 
@@ -230,13 +230,14 @@ def text_row(name: str) -> dict:
     """
     lesson09.be_quiet()
     tokenizer, (texts, right) = text09.load_tokenizer(), data.load_snippets("test")
-    blob, kept = text_made(name), SCRATCH / "text_answers.pt"
-    sessions = {"FP32": lesson09.session(text_made("FP32")), name: lesson09.session(blob)}
+    *about, make = TEXT_ROWS[name]
+    blob, kept = make(), SCRATCH / "text_answers.pt"
+    sessions = {"FP32": lesson09.session(text_whole()), name: lesson09.session(blob)}
     if not kept.exists():
         torch.save(text09.text_logits(sessions["FP32"], tokenizer, texts).argmax(1), kept)
     baseline = torch.load(kept)
     given = baseline if name == "FP32" else text09.text_logits(sessions[name], tokenizer, texts).argmax(1)
-    row: dict = dict(zip(("lesson", "needs", "steps"), TEXT_ROWS[name], strict=True)) | {"bytes": len(blob)}
+    row: dict = dict(zip(("lesson", "needs", "steps"), about, strict=True)) | {"bytes": len(blob)}
     row["accuracy"] = round(100 * (given == right).double().mean().item(), 2)
     row["change"], row["error"] = changed(given, baseline, right)
     ids = torch.randint(1000, 20000, (32, 16), generator=torch.Generator().manual_seed(0)).numpy()

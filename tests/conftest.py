@@ -46,13 +46,18 @@ def pytest_collection_modifyitems(config, items):
     """Whole lessons before everything else, and the grading of all their answers before the rest of these."""
     items.sort(key=lambda item: ("test_lessons" not in item.nodeid, "honest_work" not in item.nodeid))
     if not config.getoption("--whole"):
-        later = [item for item in items if not is_in_turn(item)]
-        config.hook.pytest_deselected(items=later)
-        items[:] = [item for item in items if item not in later]
+        keep(config, items, is_in_turn)
     if commit := config.getoption("--since"):
-        concerned = [item for item in items if is_concerned(item, changed(commit), commit)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in concerned])
-        items[:] = concerned
+        keep(config, items, lambda item: is_concerned(item, changed(commit), commit))
+
+
+def keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    """Leave only the wanted tests in the list, and tell pytest of the others."""
+    kept, others = [], []
+    for item in items:
+        (kept if wanted(item) else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = kept
 
 
 @functools.cache

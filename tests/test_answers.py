@@ -31,6 +31,7 @@ import jupytext
 import pytest
 import torch
 
+from autograder.grading.demonstrations import Names, look
 from autograder.source import LESSONS, find_source, teacher_notebook
 from bonsai import data, testing
 from bonsai.scratch import find_shortcuts, own_modules
@@ -99,10 +100,11 @@ class Lesson:
         shown, secret = split(self.tests[exercise])
         with contextlib.redirect_stdout(io.StringIO()):
             try:
-                if not visible:
-                    alone(shown, secret, names)
+                if visible:
+                    run(shown, names, "<visible>")
+                    run(secret if hidden else "", names, "<hidden>")
                 else:
-                    run(shown + (secret if hidden else ""), names, "<test>")
+                    alone(shown, secret, names)
                 if "clauses" in names:
                     names["clauses"].award()
             except Exception as error:
@@ -117,30 +119,26 @@ def run(source: str | ast.Module, names: dict[str, Any], filename: str) -> dict[
 
 def alone(visible: str, hidden: str, names: dict[str, Any]) -> None:
     """Run the hidden part of a test cell, and of the visible part before it what it needs, with its checks silent: each
-    hidden statement is preceded by the visible ones up to the last that binds a name which it reads. So a mistake that
-    is found at once does not wait for the trainings of the visible part."""
-    before, mine = ast.parse(visible).body, set()
+    hidden statement is preceded by the visible ones up to the last that mentions a name which it reads and they bind.
+    So a mistake that is found at once does not wait for the trainings of the visible part."""
+    before = [(statement, names_in(statement)) for statement in ast.parse(visible).body]
+    given, mine = {name for _, about in before for name in about.binds}, set()
     for statement in ast.parse(hidden).body:
-        wanted = used(statement, ast.Load) - mine
-        last = max((k for k, other in enumerate(before) if wanted & used(other, ast.Store)), default=-1)
+        about = names_in(statement)
+        wanted = about.reads & given - mine
+        last = max((k for k, (_, other) in enumerate(before) if wanted & other.mentions), default=-1)
         kept = {name: names[name] for name in mine if name in names}
-        silently(before[: last + 1], names)
+        silently([other for other, _ in before[: last + 1]], names)
         del before[: last + 1]
         names.update(kept)
         run(ast.Module([statement], []), names, "<hidden>")
-        mine |= used(statement, ast.Store)
+        mine |= set(about.binds)
 
 
-def used(statement: ast.stmt, context: type) -> set[str]:
-    """Names that a statement reads (`ast.Load`), or binds (`ast.Store`: by `def`, `class` and `import` too)."""
-    found = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
-    if context is ast.Store:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found.add(node.name)
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return found
+def names_in(statement: ast.stmt) -> Names:
+    """What a statement does with names."""
+    _, about = look(ast.unparse(statement))
+    return about
 
 
 def silently(statements: list[ast.stmt], names: dict[str, Any]) -> None:

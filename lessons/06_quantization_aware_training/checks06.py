@@ -331,7 +331,10 @@ def check_forward(told: dict, spec: tuple, state: dict, bits: tuple[int, int], b
 
 
 def _rounded(x: Tensor, qparams: list[float], top: int) -> Tensor:
-    """The input rounded to codes 0 .. top, with a straight-through gradient where it is not clipped."""
+    """The input rounded to codes 0 .. top, with a straight-through gradient where it is not clipped.
+
+    torch.fake_quantize_per_tensor_affine would refuse the zero points outside the codes that a wrong layer may name.
+    """
     scale, zero = qparams
     codes = torch.round(x.detach() / scale) + zero
     kept = torch.where((codes >= 0) & (codes <= top), x, x.detach())
