@@ -14,7 +14,9 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 import test_split
+import torch
 
+from autograder.box.lock import Lock, ShortcutUsed
 from autograder.grading import preprocessors, trusted
 from autograder.grading.preprocessors import CleanForReaders
 from autograder.source import LESSONS, find_source, teacher_notebook
@@ -105,6 +107,26 @@ def test_forbidden_functions_are_out_of_order_while_an_answer_runs(way):
     graded = run("05", {"distillation_loss"}, [OTHER_WAYS[way]], {"distillation_loss": hidden + LOSS})
     (test,) = graded.tests
     assert test.points == 0 and "written from scratch, without" in test.message, test.message
+
+
+def test_the_lock_lets_torch_ask_which_libraries_there_are(tmp_path, monkeypatch):
+    """A process's first optimizer makes torch look for pandas, which is no shortcut of the answer; an import is one."""
+    (tmp_path / "squeezer.py").write_text("def squeeze(x):\n    return x")
+    monkeypatch.syspath_prepend(tmp_path)
+    look = "from importlib.util import find_spec\nfound = find_spec('squeezer')"
+    names = {}
+    with Lock(["squeezer"]) as lock:
+        exec(compile(look, torch.__file__, "exec"), names)
+    assert names["found"] and not lock.used
+    mapped = "from importlib.util import find_spec\nlist(map(find_spec, ['squeezer']))"
+    for way, file in (
+        (look, __file__),
+        (mapped, __file__),
+        ("import squeezer", __file__),
+        ("import squeezer", torch.__file__),
+    ):
+        with pytest.raises(ShortcutUsed), Lock(["squeezer"]):
+            exec(compile(way, file, "exec"), {})
 
 
 ORACLES = {

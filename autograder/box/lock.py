@@ -115,7 +115,8 @@ class Lock:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Python asks this before it imports a module."""
-        if any(covers(p, name) for p in self.patterns) and name.partition(".")[0] not in sys.stdlib_module_names:
+        own = name.partition(".")[0] in sys.stdlib_module_names
+        if not own and any(covers(p, name) for p in self.patterns) and not torch_only_asks():
             self.refuse(name)
 
     def look(self) -> None:
@@ -219,6 +220,22 @@ def watching(lock: Lock) -> Any:
             return function(*args, **(kwargs or {}))
 
     return Watch()
+
+
+def torch_only_asks() -> bool:
+    """Whether torch asks if a library is there and imports nothing: the first optimizer of a process makes it do so.
+
+    What is found so and then imported is refused all the same, at its own first import.
+    """
+    from importlib.util import find_spec
+
+    import torch
+
+    frame, asked = sys._getframe(2), False
+    while frame and frame.f_code.co_filename.startswith("<frozen importlib"):
+        asked |= frame.f_code is find_spec.__code__
+        frame = frame.f_back  # type: ignore[assignment]
+    return asked and frame is not None and frame.f_code.co_filename.startswith(torch.__path__[0])
 
 
 def imported_since(count: int) -> list[str]:
