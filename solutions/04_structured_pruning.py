@@ -43,6 +43,20 @@ def inputs_after(exercise, *args):
     globals()[exercise](*args)
     return list(args)
 
+# What the three exercises of section 3 have in common; you may use it or not.
+def take(tensor, keep, axis=0):
+    """A copy of a tensor, only with the entries `keep` along an axis (None: all of them). No tensor: None."""
+    if tensor is None:
+        return None
+    return tensor.detach().clone() if keep is None else tensor.detach()[(slice(None),) * axis + (keep,)]
+
+def filled(layer, weight, bias=None):
+    """The layer, with these tensors in place of its own."""
+    layer.weight.data = weight
+    if bias is not None:
+        layer.bias.data = bias
+    return layer
+
 # %% [markdown]
 # ## 1. Zeros save nothing
 #
@@ -405,20 +419,20 @@ pictures04.draw_one_channel()
 # %% [markdown]
 # *Picture: filter 1 of a convolution is marked, and with it entry 1 of the batch norm, slice 1 along the input axis of each filter of the next convolution, or two neighbouring columns of a linear layer behind a flatten.*
 #
-# We write one function for each kind of layer, and then one that walks along a network. All of them take **indices of channels to keep**, in the order wanted.
+# We write one function for each kind of layer, and then one that walks along a network. All of them take **indices of channels to keep**, in the order wanted. What they have in common is written already, at the end of the set-up cell: `take(tensor, keep, axis)` copies the wanted entries along an axis (all for `None`, and no bias stays no bias), `filled(layer, weight, bias)` puts tensors into a new layer. Which axis goes with which index, and how large the new layer is, is yours.
 
 # %% [markdown]
 # ### Exercise 3 · `shrink_conv`
 #
 # A new, smaller convolution. Every setting stays: kernel, stride, padding and its mode, dilation, bias or none. In a depthwise convolution each channel has a filter of its own (`groups == in_channels == out_channels`, weight `[C, 1, kh, kw]`): an output cannot go without its input, so one index decides both.
 #
-# <details><summary>Hint 1, a nudge</summary>Index axis 0 of the weight (and the bias) with <code>keep_out</code>, axis 1 with <code>keep_in</code>. In the depthwise case only axis 0 exists to be cut, and the new layer has as many groups as channels.</details>
+# <details><summary>Hint 1, a nudge</summary>Whose index cuts axis 0 of the weight, whose the bias, whose axis 1? In the depthwise case there is only axis 0 to be cut, and the new layer has as many groups as channels.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Take the kept rows of axis 0 of weight and bias, and the kept entries of axis 1; in a depthwise layer there is one list for both, and it cuts axis 0 only. Build a new layer whose numbers of channels and groups come from the cut weight, all other settings from the old one, and put in copies.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Take the kept rows of axis 0 of weight and bias, and the kept entries of axis 1; in a depthwise layer there is one list for both, and it cuts axis 0 only. Build a new layer whose numbers of channels and groups come from the cut weight, all other settings from the old one, and put the copies in.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Build <code>nn.Conv2d(n_in, n_out, conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, bias=conv.bias is not None, padding_mode=conv.padding_mode)</code> and set <code>new.weight.data = weight.clone()</code>. Indexing with a tensor copies, but with <code>None</code> for both indices there is nothing to index: hence the clone.</details>
+# <details><summary>Hint 3, the key lines</summary><code>weight = take(take(conv.weight, keep_out), keep_in, 1)</code>, depthwise with the one list and without the other. Its shape says the rest: <code>nn.Conv2d(weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)</code>.</details>
 
-# %% exercise="shrink_conv" minutes=15 difficulty=3
+# %% exercise="shrink_conv" minutes=12 difficulty=3
 def shrink_conv(conv: nn.Conv2d, keep_out=None, keep_in=None) -> nn.Conv2d:
     """A new convolution with only some of the output and input channels.
 
@@ -438,24 +452,16 @@ def shrink_conv(conv: nn.Conv2d, keep_out=None, keep_in=None) -> nn.Conv2d:
     Source: Li et al. 2017, arXiv:1608.08710, section 3.
     """
     ### BEGIN SOLUTION
-    weight, bias, groups = conv.weight.detach(), conv.bias, conv.groups
-    if groups > 1:  # depthwise
+    depthwise = conv.groups > 1
+    if depthwise:
         keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
-    if keep_out is not None:
-        weight = weight[keep_out]
-        bias = None if bias is None else bias[keep_out]
-    if keep_in is not None:
-        weight = weight[:, keep_in]
-    if groups > 1:
-        groups = len(weight)
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
     new = nn.Conv2d(
         weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation,
-        groups, bias is not None, conv.padding_mode,
+        groups, conv.bias is not None, conv.padding_mode,
     )
-    new.weight.data = weight.clone()
-    if bias is not None:
-        new.bias.data = bias.detach().clone()
-    return new
+    return filled(new, weight, take(conv.bias, keep_out))
     ### END SOLUTION
 
 # %% test="shrink_conv" points=4
@@ -583,7 +589,7 @@ check(
 #
 # <details><summary>Hint 2, the recipe in words</summary>Make a new batch norm of the new width with the old settings, and give it the kept entries of all that the old one's state holds; a counter has no channels and stays as it is. With affine=False or without running statistics some of it is not there.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; then over <code>bn.state_dict().items()</code>: a 1-d tensor becomes <code>tensor[keep]</code>, the counter <code>num_batches_tracked</code> stays as it is; <code>new.load_state_dict</code> copies.</details>
+# <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; then over <code>bn.state_dict().items()</code>: a 1-d tensor becomes <code>take(tensor, keep)</code>, the counter <code>num_batches_tracked</code> stays as it is; <code>new.load_state_dict</code> copies.</details>
 
 # %% exercise="shrink_batchnorm" minutes=10 difficulty=2
 def shrink_batchnorm(bn: nn.BatchNorm2d, keep: torch.Tensor) -> nn.BatchNorm2d:
@@ -680,11 +686,11 @@ check(shrink_batchnorm_of, [a for a, _ in _cases], [w for _, w in _cases], {}, S
 #
 # <details><summary>Hint 1, a nudge</summary>Reshape the weight to <code>[out, C, spatial]</code>: now a channel is one index again.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse columns that are no whole number of channels. See the columns as channels × places, keep the wanted channels with all their places, and flatten again. Then keep the wanted rows, and their biases. Build a new layer with copies of what is left.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse columns that are no whole number of channels. See the columns as channels × places, keep the wanted channels with all their places, and flatten again. Then keep the wanted rows, and their biases. Build a new layer with what is left.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>weight.view(out, -1, spatial)[:, keep_in].flatten(1)</code>. The bias follows <code>keep_out</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>linear.weight.view(linear.out_features, -1, spatial)</code> has channels as its axis 1; <code>flatten(1)</code> makes columns of them again. The bias follows <code>keep_out</code>.</details>
 
-# %% exercise="shrink_linear" minutes=10 difficulty=2
+# %% exercise="shrink_linear" minutes=8 difficulty=2
 def shrink_linear(linear: nn.Linear, keep_in=None, keep_out=None, spatial: int = 1) -> nn.Linear:
     """A new linear layer with only some of the inputs and outputs.
 
@@ -709,16 +715,10 @@ def shrink_linear(linear: nn.Linear, keep_in=None, keep_out=None, spatial: int =
     ### BEGIN SOLUTION
     if linear.in_features % spatial:
         raise ValueError(f"{linear.in_features} columns are not a whole number of channels of {spatial}")
-    weight, bias = linear.weight.detach(), linear.bias
-    if keep_in is not None:
-        weight = weight.view(len(weight), -1, spatial)[:, keep_in].flatten(1)
-    if keep_out is not None:
-        weight, bias = weight[keep_out], None if bias is None else bias[keep_out]
-    new = nn.Linear(weight.shape[1], weight.shape[0], bias is not None)
-    new.weight.data = weight.clone()
-    if bias is not None:
-        new.bias.data = bias.detach().clone()
-    return new
+    channels = linear.weight.view(linear.out_features, -1, spatial)
+    weight = take(take(channels, keep_out), keep_in, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, keep_out))
     ### END SOLUTION
 
 # %% test="shrink_linear" points=3

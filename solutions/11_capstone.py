@@ -1337,6 +1337,18 @@ lesson11.show_runs(results, "micro")
 # a signed byte are added in pairs in 16 bits, and 255 · 127 · 2 does not fit: they **saturate**, and
 # accuracy falls without any error message. Seven-bit weights (`reduce_range=True`) cannot overflow.
 #
+# A second trap costs time and not accuracy. Activations may be unsigned or signed bytes, and
+# `quantize_static` takes signed ones unless you say otherwise, as other processors like them. *Predict
+# first*: does the sign of a byte change the speed?
+#
+# <details><summary>Answer</summary>The kernels of ONNX Runtime for x86 multiply unsigned activations by
+# signed weights. What signed ones cost depends on the processor, so look at the two lines below: on some
+# they are as fast, on some no faster than FP32.</details>
+
+# %% tags=["nbval-ignore-output"]
+pictures11.show_signs(model, train[0][:200], val_x[:64])
+
+# %% [markdown]
 # The levels of this track were set on a processor that has VNNI; section 2 says whether the one of the
 # table had it. Where there is none, your ratio is reported and the floors alone are graded.
 
@@ -1351,7 +1363,8 @@ lesson11.show_runs(results, "micro")
 # <code>QUInt8</code> activations, <code>QInt8</code> weights, <code>reduce_range=True</code>.</details>
 #
 # <details><summary>Hint 3: the key line</summary><code>quantize_static(path_in, path_out, reader,
-# quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True)</code></details>
+# quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
+# reduce_range=True)</code></details>
 
 # %% exercise="fast_onnx" minutes=30 difficulty=3
 def fast_onnx(model, train) -> bytes:

@@ -1282,8 +1282,8 @@ def eight_bits(file, images):
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
         before.write_bytes(file)
         quantize_static(
-            before, after, Images(), quant_format=QuantFormat.QDQ, per_channel=True,
-            activation_type=QuantType.QInt8, weight_type=QuantType.QInt8, reduce_range=True,
+            before, after, Images(), quant_format=QuantFormat.QDQ, per_channel=False,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True,
         )
         return after.read_bytes()
 
