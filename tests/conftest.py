@@ -34,7 +34,7 @@ PARTS = 3
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "in_turn(shift): a third of the lessons at each commit; all with --whole")
+    config.addinivalue_line("markers", "in_turn(shift, parts): a part of the lessons at each commit; all with --whole")
 
 
 def pytest_addoption(parser):
@@ -70,7 +70,9 @@ def commits() -> int:
 def is_in_turn(item: pytest.Item) -> bool:
     """Whether a test belongs to this commit; one without the mark always does."""
     mark = item.get_closest_marker("in_turn")
-    return mark is None or (int(lesson_of(item) or 0) - commits() - mark.kwargs["shift"]) % PARTS == 0
+    if mark is None:
+        return True
+    return (int(lesson_of(item) or 0) - commits() - mark.kwargs["shift"]) % mark.kwargs.get("parts", PARTS) == 0
 
 
 @pytest.fixture

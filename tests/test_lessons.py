@@ -70,11 +70,12 @@ def stock_scores(folder: Path, lesson: str, student: str) -> dict[str, float]:
         return {g.name.removeprefix("test_"): g.auto_score for g in grades if g.name.startswith("test_")}
 
 
-@pytest.mark.in_turn(shift=0)
+@pytest.mark.in_turn(shift=0, parts=12)
 @EVERY
-def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(source, tmp_path):
+def test_every_command_of_stock_nbgrader_works(source, tmp_path):
+    """One lesson a commit: what the commands do differs little from lesson to lesson."""
     folder, lesson = course_of(tmp_path / "course", source), source.stem
-    # set-up, answers and tests: nbval has run the cells between them in the same kind of kernel
+    # set-up, answers and tests: nbval runs the cells between them in the same kind of kernel
     solved = without_demonstrations(nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4))
     submit(folder, "ada", source, solved)
     first = next(k for k, cell in enumerate(solved.cells) if name_of(cell).startswith("test_"))
@@ -92,11 +93,15 @@ def test_stock_nbgrader_gives_the_solution_full_marks_and_every_command_works(so
     for name, done in steps.items():
         assert done.returncode == 0, f"nbgrader {name}: {done.stderr[-3000:]}"
     assert "Success! Your notebook passes all the tests." in steps["validate"].stdout
-    most = {c.metadata.nbgrader.grade_id.removeprefix("test_"): c.metadata.nbgrader.points
-            for c in teacher_notebook(source).cells if c.metadata.get("nbgrader", {}).get("grade")}  # fmt: skip
-    assert stock_scores(folder, lesson, "ada") == most
+    assert stock_scores(folder, lesson, "ada") == most_points(source)
     assert (folder / "feedback" / "ada" / lesson / f"{lesson}.html").stat().st_size > 10_000
     assert lesson in (folder / "grades.csv").read_text()
+
+
+def most_points(source: Path) -> dict[str, float]:
+    """Exercise -> points."""
+    about = [cell.metadata.get("nbgrader", {}) for cell in teacher_notebook(source).cells]
+    return {meta["grade_id"].removeprefix("test_"): meta["points"] for meta in about if meta.get("grade")}
 
 
 def without_demonstrations(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -178,19 +183,23 @@ def test_the_solution_gets_full_marks_in_the_sandbox(source, warm, tmp_path):
 
 @pytest.mark.in_turn(shift=0)
 @EVERY
-def test_stock_nbgrader_scores_honest_work_as_we_do(source, warm, turn, tmp_path):
-    """One notebook of right and one of wrong answers: others when it is this lesson's turn again, so all in time."""
+def test_stock_nbgrader_scores_work_as_we_do(source, warm, turn, tmp_path):
+    """The solution, one notebook of right and one of wrong answers: others when it is this lesson's turn again, so all
+    in time."""
     folder, lesson = course_of(tmp_path / "course", source), source.stem
     columns = honest_submissions(source)
     kinds = [sorted(who for who in columns if who.startswith(kind)) for kind in ("right", "wrong")]
     sample = [of_kind[turn % len(of_kind)] for of_kind in kinds]
     ours = {r.student: r for r in grade([submit(folder, who, source, columns[who][0]) for who in sample])}
     assert all(r.status == "graded" for r in ours.values())
+    submit(folder, "solution", source, without_demonstrations(nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4)))
     api, different = course.api(folder, course.configuration(folder)), []
-    for who in sample:
+    for who in (*sample, "solution"):
         assert api.autograde(lesson, who)["success"]
+    for who in sample:
         stock = stock_scores(folder, lesson, who)
         for row in ours[who].exercises:
             if row["id"] in columns[who][1] and row["points"] != stock[row["id"]]:
                 different.append(f"{who}: {row['id']} ours {row['points']}, stock {stock[row['id']]}: {row['message']}")
     assert not different, "\n".join(different)
+    assert stock_scores(folder, lesson, "solution") == most_points(source)
