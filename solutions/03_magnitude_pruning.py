@@ -1073,9 +1073,19 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 # %% [markdown]
 # ### Exercise 8 · `rewind`
 #
-# Everything goes back, not only the pruned weights: biases, and the running statistics of BatchNorm, which a trained network has collected and a new one has not.
+# A colleague's rewind runs without an error and is wrong twice:
 #
-# <details><summary>Hint 1, a nudge</summary>A state_dict holds all of these, and the model has a method that copies it in, in place. What is left to do afterwards?</details>
+# ```python
+# for name, p in model.named_parameters():
+#     p.data = initial_state[name]
+#     if name in masks:
+#         p.data *= masks[name]
+# ```
+#
+# One mistake is in the model afterwards, the other shows when the same `initial_state` is used again. Find both, and then
+# write it right.
+#
+# <details><summary>Hint 1, a nudge</summary>What does a trained network with BatchNorm keep that is no parameter? And whose memory is <code>p.data</code> after the second line?</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>Copy the initial state into the model, buffers and all. Then multiply each parameter that has a mask by it, in place and without a gradient.</details>
 #

@@ -1233,6 +1233,14 @@ def rewind(model, initial_state, masks):
             t.data = t.data * masks[name]
 
 
+# %% wrong="rewind" unnamed=True says="initial_state was changed"
+def rewind(model, initial_state, masks):  # the colleague's, as the text has it
+    for name, p in model.named_parameters():
+        p.data = initial_state[name]
+        if name in masks:
+            p.data *= masks[name]
+
+
 # %% wrong="rewind" unnamed=True says="replaced by new ones"
 def rewind(model, initial_state, masks):
     model.load_state_dict(initial_state)
