@@ -99,6 +99,17 @@ def grader():
     return shared()
 
 
+def test_what_trains_imports_what_training_takes_once_and_nothing_else_does():
+    """Half of a cold start: lessons that train nothing do without."""
+    has = code("import sys\nprint('torch._dynamo' in sys.modules)")
+    found = []
+    with Grader(limits=LIMITS) as fresh:
+        for setup in (SETUP, f"{SETUP}\ntorch.optim.SGD", SETUP):
+            run = fresh.run(nbformat.v4.new_notebook(cells=[has]), teacher={"setup": setup})
+            found.append(run.notebook.cells[0].outputs[0].text)
+    assert found == ["False\n", "True\n", "True\n"]
+
+
 @contextlib.contextmanager
 def limited(**limits):
     """The shared grader with other limits, which hold from one submission to the next."""

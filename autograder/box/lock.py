@@ -36,7 +36,9 @@ SIZES: dict[int, int] = {}
 
 
 def remember_keepers() -> None:
-    """Note where modules keep what is built in: once, in the parent of the processes."""
+    """Note where modules keep what is built in: in the parent of the processes, whenever it has imported something."""
+    KEEPERS.clear()
+    SIZES.clear()
     for module in [m for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]:
         if module.__name__ != "__main__":  # where the learner's code will be
             SIZES[id(vars(module))] = len(vars(module))

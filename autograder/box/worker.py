@@ -52,7 +52,7 @@ LABELS: dict[str, str] = {}  # file name that Python gave a cell -> what a reade
 NOT_SHOWN = "(an error that cannot be shown)"
 FORK, LEARN = b"F", b"L"  # what a parent is asked for
 WIRE_FD = 200  # out of the way of code that closes or reuses low descriptors
-SLOW_IMPORTS = ("torchao.quantization",)  # libraries of the lessons that take a second or more
+TRAINING = "torchao.quantization"  # takes seconds, half of them for what torch imports with its first optimizer
 NAMESPACES = {
     "user": 0x10000000,
     "mnt": 0x20000,
@@ -103,9 +103,14 @@ def warm_up(lean: bool = False) -> None:
     import bonsai.testing  # noqa: F401
 
     if not lean:
-        import_toolkit(*SLOW_IMPORTS)
+        import_toolkit()
     know_the_processor()
     make_shell()
+    note_modules()
+
+
+def note_modules() -> None:
+    """Note what the modules hold that are there now."""
     remember_keepers()
     HELD[:] = pristine(list(sys.modules))
     global KNOWN
@@ -113,8 +118,13 @@ def warm_up(lean: bool = False) -> None:
 
 
 def learn(text: str) -> None:
-    """Look now, once for all children, for what a test puts out of order: its patterns, as JSON."""
-    patterns = tuple(json.loads(text))
+    """Once for all later children, from JSON: import the library of that name; or look for what a test puts out of
+    order, which are the patterns of a list."""
+    said = json.loads(text)
+    if isinstance(said, str):
+        import_toolkit(said)
+        return note_modules()
+    patterns = tuple(said)
     PREPARED[patterns] = Lock(list(patterns))
     PREPARED[patterns].look()
 

@@ -8,6 +8,7 @@ hangs, dies or breaks the protocol it is killed and started again from the top w
 """
 
 import contextlib
+import functools
 import json
 import re
 import shutil
@@ -159,6 +160,8 @@ class Grader:
         self.start()
         assert self._box is not None and self._tests is not None
         self._tests.learn([*demonstrations, *(teacher or {}).values()])
+        if not self.lean and trains(helpers, teacher or {}):
+            self._box.learn([json.dumps(inside.TRAINING)])
         with tempfile.TemporaryDirectory() as folder:
             work = folder if self.sandbox == "none" else WORK
             grading = _Grading(self, notebook, dict(files or {}), teacher, helpers, work, began)
@@ -174,6 +177,17 @@ class Grader:
                 self._box.learn(json.dumps(patterns) for patterns in sorted(grading.locked))
                 if not self.warm:
                     self.close()
+
+
+@functools.lru_cache
+def has_optimizer(text: str) -> bool:
+    return re.search(r"\boptim\.|\btrain\.|\btorchao\.", text) is not None
+
+
+def trains(helpers: Path | None, teacher: Mapping[str, str]) -> bool:
+    """Whether a lesson's answers train something, by its graded cells and its helpers."""
+    files = sorted(helpers.glob("*.py")) if helpers else []
+    return any(map(has_optimizer, teacher.values())) or any(has_optimizer(f.read_text("utf-8")) for f in files)
 
 
 def fingerprint() -> tuple:
