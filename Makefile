@@ -1,6 +1,6 @@
 # make lab    set up what is missing and open JupyterLab at the lessons
 # make demo   build lesson 01, grade three sample submissions in the sandbox, print the table, write the feedback pages
-# make test   the test suite; what takes minutes in turn, a third at each commit (.venv/bin/pytest --whole: all of it)
+# make test   the test suite; what takes minutes in turn, a quarter at each commit (.venv/bin/pytest --whole: all of it)
 # make quick  the tests that what you changed since main concerns (SINCE=commit for another beginning)
 # make site   build the reading site into build/site
 PYTHON ?= python3

@@ -150,6 +150,7 @@ def test_the_release_holds_no_line_of_an_answer_or_of_a_hidden_test(source):
     assert "BEGIN SOLUTION" not in released and "HIDDEN TESTS" not in released and "MARK SCHEME" not in released
 
 
+@pytest.mark.in_turn(shift=1)
 @EVERY
 def test_the_untouched_release_stops_at_the_first_exercise_and_nowhere_else(source, tmp_path):
     for helper in helpers(source):
