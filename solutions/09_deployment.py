@@ -623,10 +623,10 @@ else:
 # %% [markdown]
 # ## 5. What "fast" means under load
 #
-# One call at a time tells how fast a model is. Users come at the same time. They wait for each other, and what they
-# feel is the slow end of the distribution: the 95th or 99th **percentile** of the latency. Throughput is another number
-# again: calls divided by the time *on the wall*. With $c$ clients that each wait for an answer before they send the
-# next request, Little's law (1961) connects the two:
+# One call at a time tells how fast a model is. Users come at the same time, wait for each other, and feel the slow end:
+# the 95th or 99th **percentile** of the latency. Throughput is another number again: calls divided by the time *on the
+# wall*. With $c$ clients that each wait for an answer before they send the next request, Little's law (1961) connects
+# the two:
 #
 # $$\text{throughput} = \frac{c}{\text{mean latency}}.$$
 
@@ -634,16 +634,14 @@ else:
 pictures09.draw_load()
 
 # %% [markdown]
-# *Picture: three clients as rows over time. Their calls overlap; the wall-clock time is the length of the whole
-# picture, the sum of the latencies is about three times as long. One call failed and is marked as an error: it counts,
-# but not as a latency.*
+# *Picture: three clients as rows over time. Their calls overlap; the wall-clock time is the length of the picture, the
+# sum of the latencies about three times that. One failed call is marked: it counts, but not as a latency.*
 
 # %% [markdown]
 # ### Exercise 4 · `percentiles_under_load`
 #
 # <details><summary>Hint 1, a nudge</summary><code>ThreadPoolExecutor(max_workers=clients)</code> runs the calls; the
-# clock must stand around the call itself, inside the worker, so that waiting for a free worker does not
-# count.</details>
+# clock stands around the call itself, inside the worker, so that waiting for a free worker does not count.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>A worker function <code>one(i)</code> reads
 # <code>time.perf_counter()</code>, calls inside <code>try</code>, and returns the milliseconds, or None after
@@ -651,8 +649,7 @@ pictures09.draw_load()
 # <code>np.percentile</code> does the rest.</details>
 #
 # <details><summary>Hint 3, the key line</summary><code>with ThreadPoolExecutor(max_workers=clients) as pool: taken =
-# list(pool.map(one, range(requests)))</code>, where <code>one</code> returns <code>1000 * (time.perf_counter() -
-# start)</code>, or None from its <code>except Exception</code>.</details>
+# list(pool.map(one, range(requests)))</code></details>
 
 # %% exercise="percentiles_under_load" minutes=20 difficulty=3
 def percentiles_under_load(call, clients: int, requests: int) -> dict:
@@ -773,9 +770,9 @@ checks09.check_sleeping(
 
 # %% [markdown]
 # Numbers alone decide nothing. A **service-level agreement** says beforehand what will be accepted: a p95 of at most so
-# much, a throughput of at least so much. As code, it cannot be argued with. It must be strict about one thing: a limit
-# for a number that was never measured is a mistake, not a pass. (Lab 3 of MIT's course 6.5940 passes a limit under the
-# name `millonMACs`, which nothing there knows, and the search runs without it.)
+# much, a throughput of at least so much. Written as code it must be strict: a limit for a number that was never
+# measured is a mistake, not a pass. (Lab 3 of MIT's course 6.5940 passes a limit under the name `millonMACs`, which
+# nothing there knows, and the search runs without it.)
 
 # %% [markdown]
 # ### Exercise 5 · `meets_sla`
@@ -783,9 +780,8 @@ checks09.check_sleeping(
 # <details><summary>Hint 1, a nudge</summary>Each limit's name has two parts. Take the prefix off at the front only: a
 # key may contain <code>max_</code> itself.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Split each limit's name into max or min and the key; refuse
-# what is neither, or a key that was not measured. A value that is not within its limit, nan included, is reported with
-# what was agreed. Return the reports, none if all is well.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Split each name into max or min and the key; refuse what is
+# neither, or a key that was not measured. Report each value that is not within its limit, nan included.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not
 # max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
@@ -867,32 +863,31 @@ checks09.check_unknown(
 # %% [markdown]
 # ## 6. Batches from single requests
 #
-# A model works better on eight sentences at once than on eight one after the other. But requests come one by one.
-# **Micro-batching** makes them wait a little for company: the first request of a batch starts a clock, those that come
-# in the meantime join it, and the batch leaves when it is full *or when the clock runs out*. Waiting for a full batch
-# without a clock is the classic mistake: at night, when one user is awake, nobody gets an answer. (Crankshaw et al.
-# 2017 describe this in the serving system Clipper.)
+# A model works better on eight sentences at once than on eight in a row, but requests come one by one.
+# **Micro-batching** makes them wait a little for company: the first request starts a clock, those that come in the
+# meantime join it, and the batch leaves when it is full *or when the clock runs out* (Crankshaw et al. 2017 describe it
+# in the serving system Clipper). Without a clock, nobody gets an answer at night, when one user is awake.
 
 # %%
 pictures09.draw_microbatch()
 
 # %% [markdown]
-# *Picture: arrival times of requests as points on a line, grouped into batches by boxes: one box closes because four
-# requests are in it, another one because the waiting time of its first request is over with two in it.*
+# *Picture: arrival times of requests as points on a line, grouped by boxes: one box closes because four requests are in
+# it, another with two, because the waiting time of its first request is over.*
 
 # %% [markdown]
 # ### Warm-up: waiting without standing in the way
 #
 # The web framework runs everything in one thread with an **event loop**. Calling an `async` function makes a
-# **coroutine**, which runs when something awaits it; at each `await` it gives way, and the loop goes on with another
-# one. `asyncio.gather` awaits several together, an `asyncio.Queue` hands things from one to the other, and a **future**
-# is a result that somebody else will supply: whoever awaits it waits, and the loop does not.
+# **coroutine**, which runs when something awaits it; at each `await` it gives way to another one. `asyncio.gather`
+# awaits several together, an `asyncio.Queue` hands things from one to the other, and a **future** is a result that
+# somebody else will supply: whoever awaits it waits, and the loop does not.
 #
 # <details><summary><b>Predict first.</b> Two coroutines that wait 100 ms each: how long for both, awaited one after the
-# other, and gathered? Then change one thing: in <code>guest</code>, put <code>time.sleep(seconds)</code> in the place
-# of the line with <code>await asyncio.sleep</code>, and run again.</summary>About 200 ms, and about 100. With
-# <code>time.sleep</code> both take about 200 and the slow guest puts its name down before the quick one: it never gives
-# way. A model's call blocks in just this way, and a batcher puts it into a thread.</details>
+# other, and gathered? Then, in <code>guest</code>, put <code>time.sleep(seconds)</code> in the place of the line with
+# <code>await asyncio.sleep</code>, and run again.</summary>About 200 ms, and about 100. With <code>time.sleep</code>
+# both take about 200, and the slow guest puts its name down before the quick one: it never gives way. A model's call
+# blocks in just this way, so a batcher puts it into a thread.</details>
 
 # %% tags=["nbval-ignore-output"]
 async def guest(name, seconds, table):
@@ -925,15 +920,13 @@ print(*served09.in_thread(evening), sep="\n")
 # awaits its future. If the list is now full, the batch leaves; if this was the first item,
 # <code>loop.call_later(seconds, ...)</code> starts the clock.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Each caller puts its item and a future on the list and waits
-# for the future. The first item starts a clock, the last one that fits sends the batch off; so does the clock. Sending
-# off means: empty the list, stop the clock, run the function in a thread, and give every future its own result, or all
-# of them the error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The first item starts a clock; the last one that fits sends the
+# batch off, and so does the clock. Sending off means: empty the list, stop the clock, run the function in a thread, and
+# give every future its own result, or all of them the error.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>When a batch leaves, take its items out of the list, cancel the
-# clock, and start a task that awaits <code>asyncio.to_thread(self.run, items)</code>: a thread, so that the loop stays
-# free. Then give each future its own result with <code>set_result</code>, or, in <code>except Exception</code>, each
-# one <code>set_exception</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>Start a task that awaits <code>asyncio.to_thread(self.run,
+# items)</code>: a thread, so that the loop stays free. Then give each future its own result with
+# <code>set_result</code>, or, in <code>except Exception</code>, each one <code>set_exception</code>.</details>
 
 # %% exercise="MicroBatcher" minutes=35 difficulty=5
 class MicroBatcher:
@@ -1078,9 +1071,9 @@ checks09.check_clock(batches_of, list(range(20, 32)), 100.0, 0.04)
 # %% [markdown]
 # ### Does your answer depend on your neighbours?
 #
-# A batch is a way to save time; it should not change an answer. With dynamic int8 it does: the range of an activation
-# is looked up over the *whole* tensor, all rows of the batch and the padding among them, so your codes depend on who
-# sits next to you. With $x_{ij}$ the value $j$ of request $i$,
+# A batch should save time, not change an answer. With dynamic int8 it does: the range of an activation is looked up
+# over the *whole* tensor, all rows of the batch and the padding among them, so your codes depend on who sits next to
+# you. With $x_{ij}$ the value $j$ of request $i$,
 #
 # $$s = \frac{\max_{i,j} x_{ij} - \min_{i,j} x_{ij}}{255} \quad\text{one for all},\qquad s_i = \frac{\max_j x_{ij} - \min_j x_{ij}}{255} \quad\text{one for each row.}$$
 
@@ -1108,11 +1101,10 @@ for name, running in (("FP32", cnn_session), ("static int8", cnn_int8), ("dynami
     print(neighbours09.compare(f"CNN, {name}", *neighbours09.alone_and_together(run, list(val_x[:400]))))
 
 # %% [markdown]
-# The same with sentences, and with what avoids it. A static scale is stored in the file, so nobody's input changes it.
-# A scale for each row belongs to one request: ONNX Runtime's operator `MatMulNBits` with 8-bit weights and
-# `accuracy_level=4` has one for every 32 values of a row. With int8 *weights only* the activations stay in float, and
-# there is nothing to share. (Both keep the table of words in FP32 here, so their file is larger.) About 15 s on one
-# core.
+# The same with sentences, and with what avoids it. A stored scale is changed by nobody's input. A scale for each row
+# belongs to one request: ONNX Runtime's `MatMulNBits` with 8-bit weights and `accuracy_level=4` has one for every 32
+# values of a row. With int8 *weights only* the activations stay in float, and there is nothing to share. (Both keep the
+# table of words in FP32 here, so their file is larger.) About 15 s on one core.
 
 # %% tags=["nbval-ignore-output"]
 if text_files:
@@ -1131,9 +1123,9 @@ else:
     print(text_missing)
 
 # %% [markdown]
-# So behind your `MicroBatcher` the same sentence gets another answer when the house is full. Here is the sentence that
-# moved most, once alone and once with the neighbours that it had above; then alone, but with padding behind it. The
-# padding is masked in attention, yet its values pass through the same layers and widen the range.
+# So behind your `MicroBatcher` the same sentence gets another answer when the house is full. Here is the one that moved
+# most, alone and with its neighbours; then alone with padding behind it, which attention masks, but whose values pass
+# through the same layers and widen the range.
 
 # %% tags=["nbval-ignore-output"]
 def ask_together(predict, texts):
@@ -1162,27 +1154,27 @@ else:
 # %% [markdown]
 # What this means for a service:
 #
-# - **Answers cannot be repeated.** A logged request, sent again at night, gets other logits. A regression test with one
-#   sentence a call tests a model that production never runs.
+# - **Answers cannot be repeated.** A logged request, sent again at night, gets other logits, and a regression test with
+#   one sentence a call tests a model that production never runs.
 # - **One user's input reaches another's answer.** Only through a scale, but a value far out in one sentence coarsens
 #   the codes of all.
 # - **Your accuracy depends on how you batched the test set.** Section 4 sorted the sentences by length; another order
 #   gives other labels.
 #
 # Four ways out, with their prices: stored scales (calibration, and an outlier is clipped), a scale for each row (a
-# kernel that can do it), weights only (no integer arithmetic, so mostly memory is saved), or `max_batch=1` for this
-# model (throughput).
+# kernel that can do it), weights only (no integer arithmetic, so mostly memory is saved), or `max_batch=1`
+# (throughput).
 
 # %% [markdown]
 # ## 7. Behind HTTP
 #
-# A service is a contract about failures as much as about answers. The status code is what the caller's program reads:
-# 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake (413), so is a
-# missing one (422); a model that fails is ours (503: try again later). And the text of an exception belongs into our
-# log, not into the answer: it names files, versions, sometimes data of other users.
+# A service is a contract about failures as much as about answers. The caller's program reads the status code: 200 means
+# "here is your answer" and nothing else. A sentence that is too long is the caller's mistake (413), so is a missing one
+# (422); a model that fails is ours (503: try again later). The text of an exception belongs into our log, not into the
+# answer: it names files, versions, sometimes data of other users.
 #
-# Operations also need to see inside: `/health` says that the process lives, and `/metrics` gives the counts as text
-# that a Prometheus server collects every few seconds.
+# Operations need to see inside: `/health` says that the process lives, and `/metrics` gives the counts as text that a
+# Prometheus server collects every few seconds.
 
 # %% [markdown]
 # ### Exercise 7 · `create_app`
@@ -1194,13 +1186,13 @@ else:
 #
 # <details><summary>Hint 2, the recipe in words</summary>Count a request. Too long: count an error, 413. Else time one
 # call of the batcher; if it fails, count an error and answer 503 without the details; else note the seconds and return
-# label and score. Health says ok; metrics returns the text of a registry that belongs to this app alone.</details>
+# label and score.</details>
 #
 # <details><summary>Hint 3, the key lines</summary>Give each app its own <code>CollectorRegistry()</code>, else a second
-# app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> with your
-# MicroBatcher (or <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every
-# other request) stands in a <code>try</code>; <code>except Exception</code> counts an error and raises
-# <code>HTTPException(503, "the model is not available")</code>.</details>
+# app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> (or
+# <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request)
+# stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the
+# model is not available")</code>.</details>
 
 # %% exercise="create_app" minutes=30 difficulty=4
 def create_app(predict, max_chars: int = 2000):
@@ -1354,11 +1346,11 @@ checks09.check_meanwhile(health_meanwhile, "quite good")
 # ## 8. The service under load
 #
 # Now everything together: your `create_app` around the model under uvicorn, on a free port of this machine only; a
-# **second process** runs your `percentiles_under_load` against it, so that clients and server do not share one Python
-# interpreter. First one client, then 8, then 32. Server and clients are stopped when their `with` blocks end, also if
-# you interrupt the cell. (Without the text model, the word model is served.)
+# **second process** runs your `percentiles_under_load` against it, so that clients and server do not take turns in one
+# Python interpreter. Both are stopped when their `with` blocks end, also if you interrupt the cell. (Without the text
+# model, the word model is served.)
 #
-# <details><summary><b>Predict first.</b> From one client to 32: what happens to calls a second, and what to
+# <details><summary><b>Predict first.</b> From one client to 8 and to 32: what happens to calls a second, and what to
 # p95?</summary>Calls a second rise to a few times, as batches fill, and then no further; p95 rises on and on, because
 # whoever comes beyond that only waits.</details>
 
@@ -1386,14 +1378,12 @@ pictures09.draw_served(served) if served else no_server
 # axis; the bars rise with the load. Right, calls per second as columns: from 8 to 32 clients they rise by much less
 # than the load does.*
 #
-# With one client, each request waits `max_wait_ms` for company that does not come: that is the price of batching at
-# night. With 32 clients there is company enough. From 8 to 32 clients the load grows four times; where the throughput
-# does not follow, the machine is busy, and more clients only wait longer. Check Little's law on a row: clients divided
-# by the mean latency is the throughput. (p50 stands in for the mean; where p99 is far above it, the mean is larger.)
+# With one client, each request waits `max_wait_ms` for company that does not come: the price of batching at night. From
+# 8 to 32 clients the load grows four times; where the throughput does not follow, the machine is busy, and more clients
+# only wait longer. Check Little's law on a row (with p50 for the mean, which is larger where p99 is far above it).
 #
-# Who decides whether that is good enough? Not the picture. The agreement does. A throughput can only be asked for where
-# the load is there: one client that waits for each answer sends no more than 1000 / p50 requests a second, whatever the
-# service could do. So that limit counts from 8 clients on.
+# Is that good enough? The agreement decides. Throughput can be asked for only where the load is there: one client that
+# waits for each answer sends no more than 1000 / p50 requests a second. So that limit counts from 8 clients on.
 
 # %% tags=["nbval-ignore-output"]
 agreement = {"max_p95_ms": 150.0, "max_errors": 0}
@@ -1405,19 +1395,18 @@ for name, rows_of in served.items():
 
 # %% [markdown]
 # Micro-batching trades one wait against another. The figure simulates a single worker that needs 4 ms for a call and 1
-# ms for each item in it. Move the load, the batch and the wait: when is a batch of 1 better, and at which load does it
-# break down?
+# ms for each item in it. When is a batch of 1 better, and at which load does it break down?
 #
 # A worker that takes batches of $b$ finishes at most $1000\,b / (4 + b)$ requests a second. Above that the queue grows
-# without end, and there *is* no p99: whatever a simulation prints is how long it ran. So the curves end there.
+# without end and there *is* no p99, only how long the simulation ran. So the curves end there.
 
 # %% tags=["nbval-ignore-output"]
 widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_batch=(1, 32, 8), max_wait_ms=(0.0, 20.0, 5.0))
 
 # %% [markdown]
 # *Picture: left, two histograms of simulated latencies, one by one and in batches; right, p99 over the load on a
-# logarithmic axis. One by one is quicker at light load, rises steeply and ends at 200 requests per second, where a
-# dashed line stands; batches stay flat much longer.*
+# logarithmic axis. One by one is quicker at light load, rises steeply and ends at a dashed line at 200 requests per
+# second; batches stay flat much longer.*
 
 # %% [markdown]
 # ## 9. Small: a microcontroller
