@@ -1412,11 +1412,11 @@ widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_b
 # ## 9. Small: a microcontroller
 #
 # Now the other end of the range. The reference board of MLPerf Tiny (Banbury et al. 2021) has an STM32L4R5 with 640 kB
-# of memory and 2 MB of flash; we take a tighter budget, 256 kB of memory and 1 MB of flash. There is no file system and
-# no `malloc` to speak of. The weights lie in **flash**, as a constant array in the program. The activations live in
-# **RAM**, and the program needs to know beforehand how much of it.
+# of memory and 2 MB of flash; we take a tighter budget, 256 kB and 1 MB. The weights lie in **flash**, as a constant
+# array in the program. The activations live in **RAM**, and without `malloc` the program must know beforehand how much
+# of it.
 #
-# While a layer runs, its input and its output must both exist. Before and after that, neither need to. So for a chain
+# While a layer runs, its input and its output must both exist; before and after that, neither need to. So for a chain
 # of layers the peak is the largest *pair*, not the sum of everything:
 #
 # $$\text{peak} = \max_{\ell}\,\bigl(\text{elements in} + \text{elements out}\bigr)\cdot \tfrac{\text{bits}}{8}.$$
@@ -1427,16 +1427,17 @@ widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_b
 # %% [markdown]
 # ### Exercise 8 · `peak_activation_bytes`
 #
-# <details><summary>Hint 1, a nudge</summary>Run the children of the model one after the other by hand on
-# <code>torch.zeros(input_shape)</code>, in eval mode, and look at <code>numel()</code> before and after each.</details>
+# <details><summary>Hint 1, a nudge</summary>Run the children of the model by hand on
+# <code>torch.zeros(input_shape)</code>, one after the other in eval mode, and look at <code>numel()</code> before and
+# after each.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Run the children one after the other in eval mode. While one
-# works, its input and its output are alive, or the input alone if it changes it in place or only reshapes it. The
-# largest such count, times the bits, rounded up to bytes. Modes back at the end.</details>
+# <details><summary>Hint 2, the recipe in words</summary>While a child works, its input and its output are alive, or the
+# input alone if it changes it in place or only reshapes it. Take the largest such count, times the bits, rounded up to
+# bytes. Modes back at the end.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For a child that reuses its input (<code>isinstance(child,
-# (nn.Flatten, nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>) count the input only. Keep the
-# largest count, times bits, divided by 8. Set the modes back at the end.</details>
+# <details><summary>Hint 3, the key lines</summary>A child reuses its input if <code>isinstance(child, (nn.Flatten,
+# nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>. Bytes: the largest count times bits, divided by
+# 8, rounded up.</details>
 
 # %% exercise="peak_activation_bytes" minutes=12 difficulty=2
 def peak_activation_bytes(model: nn.Sequential, input_shape: tuple, bits: int = 8) -> int:
@@ -1579,19 +1580,18 @@ expect(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Flash is the easy part: a constant array in the program's source. In C, `const` data of a global stays in flash. The
-# type matters: a plain `char` may be signed, and then 200 does not fit. `uint8_t` comes from a header that must be
-# included.
+# Flash is the easy part: `const` data of a global stays there. The type matters: a plain `char` may be signed, and then
+# 200 does not fit. `uint8_t` comes from a header that must be included.
 
 # %% [markdown]
 # ### Exercise 9 · `to_c_array`
 #
 # <details><summary>Hint 1, a nudge</summary>The text has three parts: the include, the array with the numbers between
-# braces, the length. Check the name with a regular expression and a list of C's keywords (Python's keyword list is
-# another one).</details>
+# braces, the length. Check the name with a regular expression and a list of C's keywords (Python's is another
+# one).</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>Refuse no bytes, what is no name in C, and C's keywords. Then
-# lines of text: the include, the array with its numbers, the length as a constant of its own.</details>
+# lines of text: the include, the array, the length as a constant of its own.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>",
 # ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to
@@ -1660,7 +1660,7 @@ check_errors(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does the compiler agree? The array of a small blob, compiled into a program that writes its bytes out again:
+# Does the compiler agree? A small blob, compiled into a program that writes its bytes out again:
 
 # %%
 blob = bytes(range(0, 256, 5))
@@ -1671,8 +1671,7 @@ print("no C compiler here: the array was read by its grammar only" if back is No
 # ### Does the CNN fit?
 #
 # We remove a quarter of the shipped CNN's channels with Torch-Pruning (lesson 04), fine-tune it briefly, fold batch
-# norm into the convolutions, and let the activations work in place, as an engine for microcontrollers does. Then flash
-# and RAM are computed for it and for its relatives, in FP32 and in int8.
+# norm into the convolutions, and let the activations work in place, as an engine for microcontrollers does.
 #
 # <details><summary><b>Predict first.</b> Which saves more RAM for the small CNN: a quarter of its channels removed, or
 # int8?</summary>int8: it divides every activation by four, wherever the peak is. Removing a quarter of the channels
@@ -1717,13 +1716,11 @@ pictures09.draw_budget(points, {"1 MB and 256 kB": (budget["flash"], budget["ram
 # %% [markdown]
 # *Picture: flash over RAM on logarithmic axes. Each network is a hollow point in FP32 and a filled one in int8, joined
 # by a line that goes four times down and to the left. LeNet-5 in FP32 lies above the large green box, the budget; all
-# the others are inside. In a small orange box in the corner, a chip with 64 kB and 20 kB, only the two small CNNs in
-# int8 are left.*
+# the others are inside. In a small orange box, a chip with 64 kB and 20 kB, only the two small CNNs in int8 are left.*
 #
-# These are the numbers of the network alone: codes, biases and scales. Code, the stack and the interpreter come on top:
-# leave a third of the RAM free. Now the real bytes: the pruned network through your exporter and quantizer, its file as
-# a C array, compiled, and read back. On a board the blob would be a `.tflite` or `.pte` file; to the array it makes no
-# difference.
+# These are codes, biases and scales alone. Code, stack and interpreter come on top: leave a third of the RAM free. Now
+# the real bytes: the pruned network through your exporter and quantizer, its file as a C array, compiled, and read
+# back. (On a board the blob would be a `.tflite` or `.pte` file.)
 
 # %% tags=["nbval-ignore-output"]
 export_onnx(small, val_x[:1], str(here / "small.onnx"))
@@ -1743,15 +1740,14 @@ for name, percent in split.items():
 print(f"codes, biases and scales: {points['small CNN, pruned, int8'][0]:,} bytes; the ONNX file: {len(blob):,}")
 
 # %% [markdown]
-# The last two numbers differ by the graph: names of nodes and tensors, a QuantizeLinear and a DequantizeLinear around
-# each operator, scales and zero points one tensor each. A runtime needs this to be general. A board does not.
+# The last two numbers differ by the graph: names, QuantizeLinear and DequantizeLinear around each operator, scales and
+# zero points one tensor each. A runtime needs this to be general. A board does not.
 #
 # ### An int8 engine in C
 #
 # How little is enough? Convolutions, a pooling and a linear layer, int32 sums and the fixed-point multiplier of lesson
 # 01 fit on two pages of C. The engine reads your array, `network`, which holds integers only. Its RAM is one static
-# array: a layer's input lies at one end and its output at the other, so the array needs exactly your
-# `peak_activation_bytes`.
+# array, with a layer's input at one end and its output at the other: exactly your `peak_activation_bytes`.
 
 # %% tags=["nbval-ignore-output"]
 import engine09
@@ -1760,8 +1756,8 @@ from IPython.display import Code
 Code(engine09.ENGINE, language="c")
 
 # %% [markdown]
-# First the same network with integers in Python, as the reference. A sum of integers below $2^{53}$ is exact in
-# float64, so PyTorch's convolution may compute it.
+# First the reference, in Python. A sum of integers below $2^{53}$ is exact in float64, so PyTorch's convolution may
+# compute it.
 
 # %% tags=["nbval-ignore-output"]
 def integer_path(layers, codes):
@@ -1787,9 +1783,9 @@ print(f"{sum(layer['weight'].numel() for layer in layers if 'weight' in layer):,
 print(f"1,000 test images: {measure.accuracy(small, test_x[:1000], test_y[:1000]):.1f} % for the pruned network in FP32, {100 * (expected.argmax(1) == test_y[:1000]).double().mean():.1f} % with integers")
 
 # %% [markdown]
-# Now the C compiler. The engine, your array and a small `main` that feeds it images become three object files; `size`
-# reads from the first two what goes to flash (code and constants) and to RAM. The code is this machine's and not a
-# microcontroller's, the data are the same on both.
+# Now the C compiler makes object files of the engine and your array, and `size` reads from them what goes to flash
+# (code and constants) and to RAM. The code is this machine's and not a microcontroller's; the data are the same on
+# both.
 
 # %% tags=["nbval-ignore-output"]
 peak = {bits: peak_activation_bytes(engine, (1, 1, 28, 28), bits) for bits in (8, 32)}
@@ -1818,8 +1814,8 @@ else:
 #
 # <details><summary>Open experiment: what would you still save?</summary>There is no right answer. Fuse two layers so
 # that the large activation between them never exists as a whole (MCUNet's patches)? Keep one row of the input instead
-# of all? Write the output of a layer over the rows of its input that are no longer needed? Each of these can be tried
-# in <code>ENGINE</code>, and the comparison with the Python path tells whether it still holds.</details>
+# of all? Write the output of a layer over the rows of its input that are no longer needed? Try it in
+# <code>ENGINE</code>; the comparison with the Python path tells whether it still holds.</details>
 
 # %% [markdown]
 # ## 10. Which platform?
@@ -1830,20 +1826,20 @@ else:
 # | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` | run below where installed |
 # | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers | run below where installed |
 # | Apple devices | Core ML | `coremltools.optimize` | converted below where installed; predicts on macOS only |
-# | NVIDIA GPUs | TensorRT | from a QDQ file whose zero points are all 0 | the file is made below; **not run here**: needs an NVIDIA GPU |
-# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes | the file is made below; **not run here**: needs the vendor's SDK and a phone |
+# | NVIDIA GPUs | TensorRT | from a QDQ file whose zero points are all 0 | file made below; **not run**: needs the GPU |
+# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes | file made below; **not run**: needs SDK and phone |
 # | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C by hand | static int8 | the C engine above |
 #
-# The cell tries what is installed, on the CNN, and says of each tool what was done.
+# The cell tries what is installed, on the CNN.
 
 # %% tags=["nbval-ignore-output"]
 for tool, outcome in platforms09.try_platforms(cnn, val_x[:200], here).items():
     print(f"{tool:14} {outcome}")
 
 # %% [markdown]
-# Two of these want another file than yours. TensorRT knows symmetric codes only: its importer refuses a zero point that
-# is not 0, and your unsigned activations have some. So activations become signed and symmetric. The Snapdragon's
-# compiler wants to know every shape beforehand: no dynamic batch. Both files can be made, and run on the CPU, here.
+# Two of these want another file than yours. TensorRT's importer refuses a zero point that is not 0, and your unsigned
+# activations have some: so activations become signed and symmetric. The Snapdragon's compiler wants to know every shape
+# beforehand: no dynamic batch. Both files can be made, and run on the CPU, here.
 
 # %% tags=["nbval-ignore-output"]
 import onnx
@@ -1883,22 +1879,23 @@ for name, path in (("yours", str(here / "cnn_int8.onnx")), ("for TensorRT", tens
 # TensorRT file, they saturate (lesson 02): its weights use all 8 bits, which a GPU takes without harm and an x86 chip
 # without VNNI does not. Test a file where it will run.
 #
-# The rest is not run here, as a practitioner would call it (check the current manual of your version):
+# Not run here (check the current manual of your version):
 #
 # ```
 # trtexec --onnx=cnn_tensorrt.onnx --saveEngine=cnn.plan --int8      # TensorRT, on a machine with an NVIDIA GPU
 # ```
 #
 # ```python
-# session = ort.InferenceSession("cnn_snapdragon.onnx", providers=[("QNNExecutionProvider", {"backend_path": "libQnnHtp.so"})])   # Snapdragon
+# qnn = [("QNNExecutionProvider", {"backend_path": "libQnnHtp.so"})]  # Snapdragon
+# session = ort.InferenceSession("cnn_snapdragon.onnx", providers=qnn)
 # ```
 #
 # ## 11. The success checklist
 #
-# Lesson 00 ended with a table of six questions. Here it is with all six answered for a served model: size and accuracy
-# of the file, latency and throughput from the second process, memory of a fresh process, and the cost of a million
-# requests at full load (assumed: a machine at 0.10 USD an hour). As in lesson 00, the goals stand there before the
-# numbers. (Without the text model it is the CNN, timed in this process.)
+# The six questions of lesson 00, all answered for a served model: size and accuracy of the file, latency and throughput
+# from the second process, memory of a fresh process, and the cost of a million requests at full load (assumed: a
+# machine at 0.10 USD an hour). The goals stand there before the numbers. (Without the text model it is the CNN, timed
+# in this process.)
 
 # %% tags=["nbval-ignore-output"]
 reports = {}
@@ -1928,14 +1925,10 @@ folder.cleanup()  # the files above, about 400 MB with the text model
 #
 # ## Pitfalls
 #
-# - **One tensor for two inputs.** An exporter traces *objects*. Give it the same tensor as ids and as mask in the
-#   example, and the file may read both from one input, without any error. Only a parity check on real data shows it.
-# - **Exporting in train mode.** Dropout in the file makes answers random; batch statistics make them depend on the
-#   neighbours.
-# - **"int8" without saying which.** Dynamic, static with everything, static with matrix products alone: same size, very
-#   different accuracy.
-# - **A speed-up against another runtime.** Compare int8 with FP32 in the same runtime, with the same threads and the
-#   same lengths.
+# - **One tensor for two inputs.** An exporter traces *objects*. Give it the same tensor as ids and as mask, and the
+#   file may read both from one input, without any error. Only a parity check on real data shows it.
+# - **"int8" without saying which**, or against another runtime. Say which operators, and compare in the same runtime,
+#   with the same threads and the same lengths.
 # - **Client and server in one Python process.** They take turns, and the latency you measure is your own.
 # - **Closed-loop load.** Our clients wait for an answer before they ask again; real users do not. When the server
 #   stalls, such clients stop asking, and the worst moments are measured too rarely (Tene's "coordinated omission").
@@ -1946,20 +1939,20 @@ folder.cleanup()  # the files above, about 400 MB with the text model
 #
 # <details><summary>Dynamic int8 made the text model faster but would make the CNN slower. Why?</summary>In the text
 # model nearly all time is spent in large matrix products, and finding the range of a small input is cheap beside them.
-# A convolution's activations are large compared with its arithmetic, the range must be found over all of them, and ONNX
-# Runtime's integer convolution without stored scales is not a fast kernel.</details>
+# A convolution's activations are large compared with its arithmetic, and ONNX Runtime's integer convolution without
+# stored scales is not a fast kernel.</details>
 #
 # <details><summary>Your service keeps its agreement with 8 clients and breaks it with 32. Name three remedies and what
 # each costs.</summary>A second process or machine (money); a larger batch (latency at light load, memory); refusing
-# requests above a queue length with 429 or 503 (some users get no answer, but those who do get it in time). A smaller
-# model is a fourth: accuracy.</details>
+# requests above a queue length with 429 or 503 (some users get no answer, the others get it in time). A smaller model
+# is a fourth: accuracy.</details>
 #
 # <details><summary>p99 of 60 requests was reported. What is wrong with it?</summary>It is decided by the slowest one or
 # two calls. A p99 that deserves the name needs many hundreds of calls, and a repetition on another day.</details>
 #
 # <details><summary>Why does the peak of a residual block exceed the formula of this lesson?</summary>The shortcut keeps
-# the block's input alive while the inner layers run: three tensors exist at the same time. The formula is for chains.
-# MCUNet and its relatives choose architectures with this peak in mind.</details>
+# the block's input alive while the inner layers run: three tensors exist at the same time. The formula is for
+# chains.</details>
 
 # %% [markdown] question="question_ship_it" points=4
 # ### For your teacher
