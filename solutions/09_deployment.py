@@ -2,14 +2,14 @@
 # # 09 · Deployment
 #
 # **The idea in two sentences.** A compressed model is worth something only where it runs: in a runtime, behind a
-# service, on a chip. This lesson takes a text model from PyTorch to ONNX, makes it int8, serves it under load, and then
-# squeezes a small CNN into a microcontroller, with a measurement at every step.
+# service, on a chip. This lesson takes a text model to ONNX, makes it int8, serves it under load, and then squeezes a
+# small CNN into a microcontroller, with a measurement at every step.
 #
 # After this lesson you can
 #
 # - export a model to ONNX, prove that the file computes the same, and quantize it for ONNX Runtime,
-# - measure p50, p95 and p99 under load, and let a service-level agreement decide instead of a feeling,
-# - put a model behind HTTP so that requests share batches, errors stay errors, and nothing leaks,
+# - measure p50, p95 and p99 under load, and let an agreement decide instead of a feeling,
+# - put a model behind HTTP so that requests share batches and errors stay errors,
 # - compute whether a network fits a microcontroller, and hand it over as a C array.
 #
 # **Why it matters.** Dean and Barroso (2013) count what a slow tail costs: when one server answers in more than a
@@ -17,12 +17,12 @@
 # not have shown it.
 #
 # **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) percentiles and ratios taken in turns
-# (sections 4 and 5); from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) the scale and the fixed-point
+# (sections 4 and 5); from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and fixed-point
 # multiplier (sections 2 and 7); from [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb)
-# static and dynamic quantization (sections 6 and 7) and the measured ratios of ONNX Runtime (section 10). Plan three
-# hours. The exercises need the extra `deploy`, the text model `text` as well: `.venv/bin/pip install -e
-# '.[deploy,text]'`. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it:
-# it tells you what it expected.
+# static and dynamic quantization (sections 6 and 7) and the ratios of ONNX Runtime (section 10). Plan three hours. The
+# exercises need the extra `deploy`, the text model `text` as well: `.venv/bin/pip install -e '.[deploy,text]'`. Run the
+# cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it
+# expected.
 
 # %% setup
 import asyncio
@@ -56,8 +56,8 @@ lesson09.be_quiet()  # the exporters and quantizers talk a lot
 # ## 1. The patient: a text model
 #
 # Is a sentence from a film review positive or negative? The sentences come from rottentomatoes.com; about 20 people
-# rated each (Hutto and Gilbert 2014). We leave out those that the raters could not agree on (a mean within ±0.5), and
-# split the rest by a checksum of the text.
+# rated each (Hutto and Gilbert 2014). Those that the raters could not agree on (a mean within ±0.5) are left out; a
+# checksum of the text splits the rest.
 
 # %%
 train_texts, train_labels = data.load_snippets("train")
@@ -76,9 +76,9 @@ print(f"a weight a word: {words.size_bytes:,} bytes, {words_accuracy:.1f} % of t
 
 # %% [markdown]
 # The large model is MiniLM, a distilled BERT of six layers (Wang et al. 2020), which comes inside a Python package.
-# `data/make_lesson09.py` has taught it our task: the published weights stay as they are, and each linear layer of the
-# encoder got a difference of rank 16 (LoRA, Hu et al. 2021). So this course ships only the differences and a head, and
-# adds them to the published weights once their checksum is right.
+# `data/make_lesson09.py` has taught it our task: each linear layer of the encoder got a difference of rank 16 (LoRA, Hu
+# et al. 2021). The course ships only these differences and a head, and adds them to the published weights once their
+# checksum is right.
 
 # %% tags=["nbval-ignore-output"]
 text_missing = text09.why_no_text()  # "" if the text model can run here, else the reason in one sentence
@@ -95,30 +95,28 @@ picture
 # *Picture: one horizontal bar of the model's bytes by part: the table of word vectors takes about half of them, the
 # linear layers the other half, everything else is hardly visible.*
 #
-# Remember the left half of that bar: whoever quantizes "the linear layers" to a quarter leaves it as it is.
+# Remember the left half of that bar: whoever quantizes "the linear layers" leaves it as it is.
 #
 # ## 2. Out of Python: ONNX
 #
 # A server or a phone has no use for Python classes. **ONNX** is a file format for the computation itself: a graph of
 # operators with the weights inside. `torch.onnx.export` runs the model once on an example and writes down what it
-# computes. Three things go wrong there in practice.
+# computes. Three things go wrong there.
 #
 # - What was *constant* in the example becomes constant in the file: export with a batch of 2, and the file may take
 #   batches of 2 only. The batch axis must be declared **dynamic**.
-# - What the model did *in that mode* is written down: training mode puts dropout and batch statistics into the file.
-# - The export must leave the model as it was. Setting it to eval mode and forgetting to set it back ends somebody's
-#   training.
+# - The model's *mode* is written down: training mode puts dropout and batch statistics into the file.
+# - The export must leave the model as it was. An eval mode that is not set back ends somebody's training.
 
 # %% [markdown]
 # ### Exercise 1 · `export_onnx`
 #
 # <details><summary>Hint 1, a nudge</summary>Note the mode of every submodule, call <code>model.eval()</code>, export,
-# and set the modes back in a <code>finally</code>. The names go in through <code>input_names</code> and
-# <code>output_names</code>.</details>
+# and set the modes back in a <code>finally</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Eval mode for the export, and everybody's own mode back
-# afterwards, also after an error. Name the input and the output, declare the first axis free, and keep the weights
-# inside the file. Double an example of one image first: a length of 1 may be taken for a constant.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Between the change of modes and the way back, which must also
+# be taken after an error: name the input and the output, declare the first axis free, and keep the weights inside the
+# file. Double an example of one image first: a length of 1 may be taken for a constant.</details>
 #
 # <details><summary>Hint 3, the key line</summary><code>torch.onnx.export(model, (example,), path, input_names=[...],
 # output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
@@ -224,8 +222,7 @@ check_exported(
 
 # %% [markdown]
 # Does the file compute the same as the model? Not bit for bit: another runtime adds in another order, and fuses
-# operators. The honest number is the *largest* difference of any logit. A mean hides the one input that went wrong, and
-# equal classes hide that the logits moved.
+# operators. The honest number is the *largest* difference of any logit. A mean hides the one input that went wrong.
 
 # %% [markdown]
 # ### Exercise 2 · `parity`
@@ -349,10 +346,9 @@ print(f"largest difference of a logit on 500 images: {'below 0.0001' if gap < 1e
 # ONNX Runtime knows two ways to int8.
 #
 # - **Dynamic**: the weights are int8 in the file; the range of the activations is looked up anew in every call, one for
-#   the whole tensor. No calibration data, but each call pays for the looking up. (Section 6 measures what "one for the
-#   whole tensor" costs.)
-# - **Static**: the ranges are measured once on a few batches, and stored. The file holds pairs of `QuantizeLinear` and
-#   `DequantizeLinear` nodes (**QDQ**) around each operator; at load time the runtime fuses them into integer kernels.
+#   the whole tensor (section 6 measures what that costs). It needs no calibration data.
+# - **Static**: the ranges are measured once on a few batches, and stored. The file holds a `QuantizeLinear` and a
+#   `DequantizeLinear` (**QDQ**) around each operator; at load time the runtime fuses them into integer kernels.
 #
 # The CNN gets static int8, with one scale for each output channel of a weight. A `CalibrationDataReader` hands over one
 # dictionary after the other, input name to NumPy array, and then None.
@@ -361,9 +357,9 @@ print(f"largest difference of a logit on 500 images: {'below 0.0001' if gap < 1e
 pictures09.draw_qdq()
 
 # %% [markdown]
-# *Picture: three rows of boxes. Dynamic: find the range of the input, quantize, multiply with int8 weights, back to
-# float. Static, as stored: QuantizeLinear and DequantizeLinear around the operator. Static, as it runs: quantize with
-# the stored scale, int8 times int8, rescale, int8 output.*
+# *Picture: three rows of boxes. Dynamic: find the input's range, quantize, multiply with int8 weights, back to float.
+# Static, as stored: QuantizeLinear and DequantizeLinear around the operator. Static, as it runs: quantize with the
+# stored scale, int8 times int8, rescale, int8 output.*
 
 # %% [markdown]
 # ### Exercise 3 · `quantize_onnx`
@@ -374,14 +370,13 @@ pictures09.draw_qdq()
 # <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method
 # <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Hand the images over one batch after another, under the name of
-# the input, and None at the end. Ask for the QDQ form, a scale for each output channel, unsigned 8-bit activations and
-# signed 8-bit weights that use seven bits.</details>
+# <details><summary>Hint 2, the recipe in words</summary>With that reader, ask for the QDQ form, a scale for each output
+# channel, unsigned 8-bit activations and signed 8-bit weights that use seven bits: processors without VNNI add two
+# products in 16 bits, where eight-bit weights saturate.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>quantize_static(path_in, path_out, reader,
+# <details><summary>Hint 3, the key line</summary><code>quantize_static(path_in, path_out, reader,
 # quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-# reduce_range=True)</code>. x86 processors have fast instructions for this pair, unsigned times signed. Those without
-# VNNI add two such products in 16 bits, where eight-bit weights saturate: hence seven bits.</details>
+# reduce_range=True)</code></details>
 
 # %% exercise="quantize_onnx" minutes=20 difficulty=3
 def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
@@ -496,14 +491,13 @@ for (name, run), file in zip(runs.items(), ("cnn.onnx", "cnn_int8.onnx")):
     print(f"{name}: {(here / file).stat().st_size:9,} bytes, {measure.accuracy(run, val_x, val_y):.2f} % of the validation images")
 
 # %% [markdown]
-# How much faster such a file runs was measured in lesson 02, section 10, against FP32 *in the same runtime*, since the
-# change of the runtime alone speeds up FP32 as well. Here the clock goes to the text model.
+# Lesson 02, section 10, measured how much faster such a file runs, against FP32 *in the same runtime*, since the
+# runtime alone speeds up FP32 as well. Here the clock goes to the text model.
 #
 # ## 4. The text model: "4 times smaller, 2 times faster"?
 #
-# That is what people promise for int8 on CPUs. We check it with the real model. Its two inputs, token ids and mask,
-# need an export of their own (`text09.text_onnx`: the same exporter with two dynamic axes); from there on it is ONNX
-# Runtime's quantizer as in your exercise, dynamic and static.
+# That is what people promise for int8 on CPUs. We check it. Two inputs, token ids and mask, need an export of their own
+# (`text09.text_onnx`); from there on it is the quantizer of your exercise, dynamic and static.
 #
 # Static int8 has a choice to make: which operators? Everything includes the additions inside layer norm and attention,
 # where single values are far larger than the rest (outliers, lessons 02 and 08). We try three settings and choose **on
@@ -556,10 +550,10 @@ if text_files:
     print(f"{'dynamic int8, linear layers alone':52} {Path(words_only).stat().st_size:11,} {text_bytes['FP32'] / Path(words_only).stat().st_size:7.2f}")
 
 # %% [markdown]
-# "Four times smaller" holds only for what is quantized: with the linear layers alone the table of words stays, and the
-# ratio falls to less than half of that. Dynamic int8 looks at each input anew, so outliers of one sentence do not spoil
-# another. And "static int8" is not one thing: quantizing everything can ruin the model, and the last points are bought
-# with bytes, by leaving one kind of product in float.
+# "Four times smaller" holds only for what is quantized: with the linear layers alone, the ratio falls to less than half
+# of that. Dynamic int8 looks at each input anew, so outliers of one sentence do not spoil another. And "static int8" is
+# not one thing: quantizing everything can ruin the model, and the last points are bought with bytes, by leaving one
+# kind of product in float.
 #
 # Now the held-out sentences, which no choice above has seen.
 
@@ -606,14 +600,11 @@ else:
     print(text_missing)
 
 # %% [markdown]
-# Why are your numbers not "4 and 2"? The first and the last reason can be read from the tables; the others are guesses
-# until you profile (`SessionOptions.enable_profiling` writes the time of every operator).
+# Why are your numbers not "4 and 2"? The bytes and the accuracy can be read from the tables; the rest are guesses until
+# you profile (`SessionOptions.enable_profiling` writes the time of every operator).
 #
-# - **Bytes.** Nearly 4 for the dynamic file, in which the table of words and all products are int8; well below for the
-#   chosen static file, which paid for its accuracy with products in float.
-# - **Two threads.** FP32 has more arithmetic to share; int8 is sooner limited by what is not arithmetic.
-# - **Short and long sentences.** With 16 tokens a call is many small operators; with 128, attention, which stays in
-#   float, takes a larger share.
+# - **Threads and lengths.** FP32 has more arithmetic to share between threads. With 16 tokens a call is many small
+#   operators; with 128, attention, which stays in float, takes a larger share.
 # - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes that could not be fused and for the
 #   products in float.
 # - **The processor.** Integer dot products (VNNI or AMX on x86, SDOT on ARM) make int8 faster; older chips lack them.
@@ -634,8 +625,8 @@ else:
 pictures09.draw_load()
 
 # %% [markdown]
-# *Picture: three clients as rows over time. Their calls overlap; the wall-clock time is the length of the picture, the
-# sum of the latencies about three times that. One failed call is marked: it counts, but not as a latency.*
+# *Picture: three clients as rows over time. Their calls overlap; the wall-clock time is the picture's length, the sum
+# of the latencies about three times that. One failed call is marked: it counts, but not as a latency.*
 
 # %% [markdown]
 # ### Exercise 4 · `percentiles_under_load`
@@ -643,13 +634,12 @@ pictures09.draw_load()
 # <details><summary>Hint 1, a nudge</summary><code>ThreadPoolExecutor(max_workers=clients)</code> runs the calls; the
 # clock stands around the call itself, inside the worker, so that waiting for a free worker does not count.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>A worker function <code>one(i)</code> reads
-# <code>time.perf_counter()</code>, calls inside <code>try</code>, and returns the milliseconds, or None after
-# <code>except Exception</code>. The wall clock is read before the first and after the last call.
-# <code>np.percentile</code> does the rest.</details>
+# <details><summary>Hint 2, the recipe in words</summary>A worker function <code>one(i)</code> times its call inside
+# <code>try</code> and returns the milliseconds, or None after <code>except Exception</code>. The wall clock is read
+# before the first and after the last call.</details>
 #
-# <details><summary>Hint 3, the key line</summary><code>with ThreadPoolExecutor(max_workers=clients) as pool: taken =
-# list(pool.map(one, range(requests)))</code></details>
+# <details><summary>Hint 3, the key lines</summary><code>with ThreadPoolExecutor(max_workers=clients) as pool: taken =
+# list(pool.map(one, range(requests)))</code>; <code>np.percentile</code> of those that are not None.</details>
 
 # %% exercise="percentiles_under_load" minutes=20 difficulty=3
 def percentiles_under_load(call, clients: int, requests: int) -> dict:
@@ -771,8 +761,8 @@ checks09.check_sleeping(
 # %% [markdown]
 # Numbers alone decide nothing. A **service-level agreement** says beforehand what will be accepted: a p95 of at most so
 # much, a throughput of at least so much. Written as code it must be strict: a limit for a number that was never
-# measured is a mistake, not a pass. (Lab 3 of MIT's course 6.5940 passes a limit under the name `millonMACs`, which
-# nothing there knows, and the search runs without it.)
+# measured is a mistake, not a pass; nor does nan keep any limit. (Lab 3 of MIT's course 6.5940 passes a limit under the
+# name `millonMACs`, which nothing there knows, and the search runs without it.)
 
 # %% [markdown]
 # ### Exercise 5 · `meets_sla`
@@ -781,10 +771,11 @@ checks09.check_sleeping(
 # key may contain <code>max_</code> itself.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>Split each name into max or min and the key; refuse what is
-# neither, or a key that was not measured. Report each value that is not within its limit, nan included.</details>
+# neither, or a key that was not measured. Report each value that is not within its limit, nan included; a value that
+# equals it is fine.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not
-# max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
+# <details><summary>Hint 3, the key line</summary><code>kind, _, key = name.partition("_")</code>; then
+# <code>ValueError</code>, or <code>not value &lt;= limit</code>, which is true of nan as well.</details>
 
 # %% exercise="meets_sla" minutes=10 difficulty=1
 def meets_sla(stats: dict, limits: dict) -> list[str]:
@@ -864,9 +855,9 @@ checks09.check_unknown(
 # ## 6. Batches from single requests
 #
 # A model works better on eight sentences at once than on eight in a row, but requests come one by one.
-# **Micro-batching** makes them wait a little for company: the first request starts a clock, those that come in the
-# meantime join it, and the batch leaves when it is full *or when the clock runs out* (Crankshaw et al. 2017 describe it
-# in the serving system Clipper). Without a clock, nobody gets an answer at night, when one user is awake.
+# **Micro-batching** makes them wait a little for company: the first request starts a clock, others join it, and the
+# batch leaves when it is full *or when the clock runs out* (Crankshaw et al. 2017, in the serving system Clipper).
+# Without a clock, nobody gets an answer at night, when one user is awake.
 
 # %%
 pictures09.draw_microbatch()
@@ -887,7 +878,7 @@ pictures09.draw_microbatch()
 # other, and gathered? Then, in <code>guest</code>, put <code>time.sleep(seconds)</code> in the place of the line with
 # <code>await asyncio.sleep</code>, and run again.</summary>About 200 ms, and about 100. With <code>time.sleep</code>
 # both take about 200, and the slow guest puts its name down before the quick one: it never gives way. A model's call
-# blocks in just this way, so a batcher puts it into a thread.</details>
+# blocks in just this way.</details>
 
 # %% tags=["nbval-ignore-output"]
 async def guest(name, seconds, table):
@@ -920,13 +911,13 @@ print(*served09.in_thread(evening), sep="\n")
 # awaits its future. If the list is now full, the batch leaves; if this was the first item,
 # <code>loop.call_later(seconds, ...)</code> starts the clock.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>The first item starts a clock; the last one that fits sends the
-# batch off, and so does the clock. Sending off means: empty the list, stop the clock, run the function in a thread, and
-# give every future its own result, or all of them the error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>When a batch leaves: empty the list, stop the clock, run the
+# function in a thread, so that the loop stays free, and give every future its own result, or all of them the
+# error.</details>
 #
 # <details><summary>Hint 3, the key lines</summary>Start a task that awaits <code>asyncio.to_thread(self.run,
-# items)</code>: a thread, so that the loop stays free. Then give each future its own result with
-# <code>set_result</code>, or, in <code>except Exception</code>, each one <code>set_exception</code>.</details>
+# items)</code>. Then each future's <code>set_result</code>, or, in <code>except Exception</code>,
+# <code>set_exception</code>.</details>
 
 # %% exercise="MicroBatcher" minutes=35 difficulty=5
 class MicroBatcher:
@@ -1072,8 +1063,7 @@ checks09.check_clock(batches_of, list(range(20, 32)), 100.0, 0.04)
 # ### Does your answer depend on your neighbours?
 #
 # A batch should save time, not change an answer. With dynamic int8 it does: the range of an activation is looked up
-# over the *whole* tensor, all rows of the batch and the padding among them, so your codes depend on who sits next to
-# you. With $x_{ij}$ the value $j$ of request $i$,
+# over the *whole* tensor, all rows of the batch and the padding among them. With $x_{ij}$ the value $j$ of request $i$,
 #
 # $$s = \frac{\max_{i,j} x_{ij} - \min_{i,j} x_{ij}}{255} \quad\text{one for all},\qquad s_i = \frac{\max_j x_{ij} - \min_j x_{ij}}{255} \quad\text{one for each row.}$$
 
@@ -1103,8 +1093,8 @@ for name, running in (("FP32", cnn_session), ("static int8", cnn_int8), ("dynami
 # %% [markdown]
 # The same with sentences, and with what avoids it. A stored scale is changed by nobody's input. A scale for each row
 # belongs to one request: ONNX Runtime's `MatMulNBits` with 8-bit weights and `accuracy_level=4` has one for every 32
-# values of a row. With int8 *weights only* the activations stay in float, and there is nothing to share. (Both keep the
-# table of words in FP32 here, so their file is larger.) About 15 s on one core.
+# values of a row. With int8 *weights only* there is nothing to share. (Both keep the table of words in FP32 here, so
+# their file is larger.) About 15 s on one core.
 
 # %% tags=["nbval-ignore-output"]
 if text_files:
@@ -1124,8 +1114,8 @@ else:
 
 # %% [markdown]
 # So behind your `MicroBatcher` the same sentence gets another answer when the house is full. Here is the one that moved
-# most, alone and with its neighbours; then alone with padding behind it, which attention masks, but whose values pass
-# through the same layers and widen the range.
+# most, alone and with its neighbours; then alone with padding behind it, which attention masks, but whose values widen
+# the range.
 
 # %% tags=["nbval-ignore-output"]
 def ask_together(predict, texts):
@@ -1154,10 +1144,8 @@ else:
 # %% [markdown]
 # What this means for a service:
 #
-# - **Answers cannot be repeated.** A logged request, sent again at night, gets other logits, and a regression test with
-#   one sentence a call tests a model that production never runs.
-# - **One user's input reaches another's answer.** Only through a scale, but a value far out in one sentence coarsens
-#   the codes of all.
+# - **Answers cannot be repeated.** A regression test with one sentence a call tests a model that production never runs.
+# - **One user's input reaches another's answer**, if only through a scale.
 # - **Your accuracy depends on how you batched the test set.** Section 4 sorted the sentences by length; another order
 #   gives other labels.
 #
@@ -1168,13 +1156,13 @@ else:
 # %% [markdown]
 # ## 7. Behind HTTP
 #
-# A service is a contract about failures as much as about answers. The caller's program reads the status code: 200 means
-# "here is your answer" and nothing else. A sentence that is too long is the caller's mistake (413), so is a missing one
-# (422); a model that fails is ours (503: try again later). The text of an exception belongs into our log, not into the
-# answer: it names files, versions, sometimes data of other users.
+# A service is a contract about failures as much as about answers. The caller's program, its retries and its alarms read
+# the status code: 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake
+# (413), so is a missing one (422); a model that fails is ours (503: try again later). The text of an exception belongs
+# into our log: it names files, versions, sometimes data of other users.
 #
-# Operations need to see inside: `/health` says that the process lives, and `/metrics` gives the counts as text that a
-# Prometheus server collects every few seconds.
+# Operations need to see inside: `/health` says that the process lives, `/metrics` gives counts as text for a Prometheus
+# server.
 
 # %% [markdown]
 # ### Exercise 7 · `create_app`
@@ -1189,10 +1177,9 @@ else:
 # label and score.</details>
 #
 # <details><summary>Hint 3, the key lines</summary>Give each app its own <code>CollectorRegistry()</code>, else a second
-# app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> (or
-# <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request)
-# stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the
-# model is not available")</code>.</details>
+# app finds its names taken. In the route's <code>try</code> stands <code>await batcher.submit(text)</code> (or
+# <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request);
+# after <code>except Exception</code>, <code>HTTPException(503, "the model is not available")</code>.</details>
 
 # %% exercise="create_app" minutes=30 difficulty=4
 def create_app(predict, max_chars: int = 2000):
@@ -1345,10 +1332,9 @@ checks09.check_meanwhile(health_meanwhile, "quite good")
 # %% [markdown]
 # ## 8. The service under load
 #
-# Now everything together: your `create_app` around the model under uvicorn, on a free port of this machine only; a
-# **second process** runs your `percentiles_under_load` against it, so that clients and server do not take turns in one
-# Python interpreter. Both are stopped when their `with` blocks end, also if you interrupt the cell. (Without the text
-# model, the word model is served.)
+# Your `create_app` runs around the model under uvicorn, on a free port of this machine only; a **second process** runs
+# your `percentiles_under_load` against it, so that clients and server do not take turns in one Python interpreter. Both
+# stop when their `with` blocks end, also if you interrupt the cell. (Without the text model, the word model is served.)
 #
 # <details><summary><b>Predict first.</b> From one client to 8 and to 32: what happens to calls a second, and what to
 # p95?</summary>Calls a second rise to a few times, as batches fill, and then no further; p95 rises on and on, because
@@ -1378,12 +1364,11 @@ pictures09.draw_served(served) if served else no_server
 # axis; the bars rise with the load. Right, calls per second as columns: from 8 to 32 clients they rise by much less
 # than the load does.*
 #
-# With one client, each request waits `max_wait_ms` for company that does not come: the price of batching at night. From
-# 8 to 32 clients the load grows four times; where the throughput does not follow, the machine is busy, and more clients
-# only wait longer. Check Little's law on a row (with p50 for the mean, which is larger where p99 is far above it).
+# With one client, each request waits `max_wait_ms` for company that does not come: the price of batching at night.
+# Check Little's law on a row (with p50 for the mean, which is larger where p99 is far above it).
 #
-# Is that good enough? The agreement decides. Throughput can be asked for only where the load is there: one client that
-# waits for each answer sends no more than 1000 / p50 requests a second. So that limit counts from 8 clients on.
+# Is that good enough? The agreement decides. Its limit on throughput counts from 8 clients on: one client that waits
+# for each answer sends no more than 1000 / p50 requests a second, whatever the service could do.
 
 # %% tags=["nbval-ignore-output"]
 agreement = {"max_p95_ms": 150.0, "max_errors": 0}
@@ -1398,15 +1383,15 @@ for name, rows_of in served.items():
 # ms for each item in it. When is a batch of 1 better, and at which load does it break down?
 #
 # A worker that takes batches of $b$ finishes at most $1000\,b / (4 + b)$ requests a second. Above that the queue grows
-# without end and there *is* no p99, only how long the simulation ran. So the curves end there.
+# without end and there *is* no p99. So the curves end there.
 
 # %% tags=["nbval-ignore-output"]
 widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_batch=(1, 32, 8), max_wait_ms=(0.0, 20.0, 5.0))
 
 # %% [markdown]
 # *Picture: left, two histograms of simulated latencies, one by one and in batches; right, p99 over the load on a
-# logarithmic axis. One by one is quicker at light load, rises steeply and ends at a dashed line at 200 requests per
-# second; batches stay flat much longer.*
+# logarithmic axis. One by one is quicker at light load and ends at a dashed line at 200 requests per second; batches
+# stay flat much longer.*
 
 # %% [markdown]
 # ## 9. Small: a microcontroller
@@ -1417,12 +1402,12 @@ widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_b
 # of it.
 #
 # While a layer runs, its input and its output must both exist; before and after that, neither need to. So for a chain
-# of layers the peak is the largest *pair*, not the sum of everything:
+# of layers the peak is the largest *pair*, rounded up to whole bytes:
 #
 # $$\text{peak} = \max_{\ell}\,\bigl(\text{elements in} + \text{elements out}\bigr)\cdot \tfrac{\text{bits}}{8}.$$
 #
-# Some layers write into their own input: an activation with `inplace=True`, and in inference also Flatten and Dropout,
-# which change nothing. They need one buffer, not two.
+# An activation with `inplace=True`, and in inference also Flatten and Dropout, write into their own input. They need
+# one buffer, not two.
 
 # %% [markdown]
 # ### Exercise 8 · `peak_activation_bytes`
@@ -1431,13 +1416,12 @@ widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_b
 # <code>torch.zeros(input_shape)</code>, one after the other in eval mode, and look at <code>numel()</code> before and
 # after each.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>While a child works, its input and its output are alive, or the
-# input alone if it changes it in place or only reshapes it. Take the largest such count, times the bits, rounded up to
-# bytes. Modes back at the end.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Count a child's input and output, or the input alone if it
+# changes it in place or only reshapes it. Take the largest count, times the bits, rounded up to bytes. Modes back at
+# the end.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>A child reuses its input if <code>isinstance(child, (nn.Flatten,
-# nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>. Bytes: the largest count times bits, divided by
-# 8, rounded up.</details>
+# <details><summary>Hint 3, the key line</summary>A child reuses its input if <code>isinstance(child, (nn.Flatten,
+# nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>.</details>
 
 # %% exercise="peak_activation_bytes" minutes=12 difficulty=2
 def peak_activation_bytes(model: nn.Sequential, input_shape: tuple, bits: int = 8) -> int:
@@ -1587,11 +1571,11 @@ expect(
 # ### Exercise 9 · `to_c_array`
 #
 # <details><summary>Hint 1, a nudge</summary>The text has three parts: the include, the array with the numbers between
-# braces, the length. Check the name with a regular expression and a list of C's keywords (Python's is another
-# one).</details>
+# braces, the length.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse no bytes, what is no name in C, and C's keywords. Then
-# lines of text: the include, the array, the length as a constant of its own.</details>
+# <details><summary>Hint 2, the recipe in words</summary>First refuse no bytes, what is no name in C (a regular
+# expression), and C's keywords (a list of your own: Python's is another one). Then write the three parts, the length as
+# a constant of its own.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>",
 # ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to
@@ -1716,11 +1700,10 @@ pictures09.draw_budget(points, {"1 MB and 256 kB": (budget["flash"], budget["ram
 # %% [markdown]
 # *Picture: flash over RAM on logarithmic axes. Each network is a hollow point in FP32 and a filled one in int8, joined
 # by a line that goes four times down and to the left. LeNet-5 in FP32 lies above the large green box, the budget; all
-# the others are inside. In a small orange box, a chip with 64 kB and 20 kB, only the two small CNNs in int8 are left.*
+# others are inside. In a small orange box, a chip with 64 kB and 20 kB, only the two small CNNs in int8 are left.*
 #
-# These are codes, biases and scales alone. Code, stack and interpreter come on top: leave a third of the RAM free. Now
-# the real bytes: the pruned network through your exporter and quantizer, its file as a C array, compiled, and read
-# back. (On a board the blob would be a `.tflite` or `.pte` file.)
+# Code, stack and interpreter come on top: leave a third of the RAM free. Now the real bytes: the pruned network through
+# your exporter and quantizer, its file as a C array, compiled, and read back.
 
 # %% tags=["nbval-ignore-output"]
 export_onnx(small, val_x[:1], str(here / "small.onnx"))
@@ -1740,14 +1723,14 @@ for name, percent in split.items():
 print(f"codes, biases and scales: {points['small CNN, pruned, int8'][0]:,} bytes; the ONNX file: {len(blob):,}")
 
 # %% [markdown]
-# The last two numbers differ by the graph: names, QuantizeLinear and DequantizeLinear around each operator, scales and
-# zero points one tensor each. A runtime needs this to be general. A board does not.
+# The last two numbers differ by the graph: names, QDQ nodes, scales and zero points one tensor each. A runtime needs
+# this to be general. A board does not.
 #
 # ### An int8 engine in C
 #
 # How little is enough? Convolutions, a pooling and a linear layer, int32 sums and the fixed-point multiplier of lesson
 # 01 fit on two pages of C. The engine reads your array, `network`, which holds integers only. Its RAM is one static
-# array, with a layer's input at one end and its output at the other: exactly your `peak_activation_bytes`.
+# array of exactly your `peak_activation_bytes`, with a layer's input at one end and its output at the other.
 
 # %% tags=["nbval-ignore-output"]
 import engine09
@@ -1810,25 +1793,24 @@ else:
 # %% [markdown]
 # An engine that equals its reference in every bit is one that you can change: unroll a loop, use the chip's dot
 # product, and the comparison says at once whether it still computes the same. With floats you would compare within a
-# tolerance, and never know. The stack is not in these numbers; `-fstack-usage` writes it for each function.
+# tolerance, and never know. (The stack is not in these numbers; `-fstack-usage` writes it.)
 #
 # <details><summary>Open experiment: what would you still save?</summary>There is no right answer. Fuse two layers so
 # that the large activation between them never exists as a whole (MCUNet's patches)? Keep one row of the input instead
-# of all? Write the output of a layer over the rows of its input that are no longer needed? Try it in
-# <code>ENGINE</code>; the comparison with the Python path tells whether it still holds.</details>
+# of all? Write the output over input rows that are no longer needed? Try it in <code>ENGINE</code>.</details>
 
 # %% [markdown]
 # ## 10. Which platform?
 #
-# | you deploy to | take | int8 there | status in this course |
+# | you deploy to | take | int8 there | in this course |
 # |---|---|---|---|
 # | any CPU, any language | ONNX Runtime | static QDQ for CNNs, dynamic for text | run above |
 # | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` | run below where installed |
 # | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers | run below where installed |
 # | Apple devices | Core ML | `coremltools.optimize` | converted below where installed; predicts on macOS only |
-# | NVIDIA GPUs | TensorRT | from a QDQ file whose zero points are all 0 | file made below; **not run**: needs the GPU |
-# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes | file made below; **not run**: needs SDK and phone |
-# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C by hand | static int8 | the C engine above |
+# | NVIDIA GPUs | TensorRT | QDQ, all zero points 0 | file made below; **not run**: needs the GPU |
+# | Snapdragon phones | Qualcomm QNN, through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes | file made below; **not run**: needs SDK and phone |
+# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C | static int8 | the C engine above |
 #
 # The cell tries what is installed, on the CNN.
 
@@ -1837,9 +1819,9 @@ for tool, outcome in platforms09.try_platforms(cnn, val_x[:200], here).items():
     print(f"{tool:14} {outcome}")
 
 # %% [markdown]
-# Two of these want another file than yours. TensorRT's importer refuses a zero point that is not 0, and your unsigned
-# activations have some: so activations become signed and symmetric. The Snapdragon's compiler wants to know every shape
-# beforehand: no dynamic batch. Both files can be made, and run on the CPU, here.
+# TensorRT's importer refuses a zero point that is not 0, and your unsigned activations have some: so they become signed
+# and symmetric. The Snapdragon's compiler wants to know every shape beforehand: no dynamic batch. Both files can be
+# made, and run on the CPU, here.
 
 # %% tags=["nbval-ignore-output"]
 import onnx
@@ -1894,8 +1876,8 @@ for name, path in (("yours", str(here / "cnn_int8.onnx")), ("for TensorRT", tens
 #
 # The six questions of lesson 00, all answered for a served model: size and accuracy of the file, latency and throughput
 # from the second process, memory of a fresh process, and the cost of a million requests at full load (assumed: a
-# machine at 0.10 USD an hour). The goals stand there before the numbers. (Without the text model it is the CNN, timed
-# in this process.)
+# machine at 0.10 USD an hour). The goals stand there first. (Without the text model it is the CNN, timed in this
+# process.)
 
 # %% tags=["nbval-ignore-output"]
 reports = {}
@@ -1927,13 +1909,10 @@ folder.cleanup()  # the files above, about 400 MB with the text model
 #
 # - **One tensor for two inputs.** An exporter traces *objects*. Give it the same tensor as ids and as mask, and the
 #   file may read both from one input, without any error. Only a parity check on real data shows it.
-# - **"int8" without saying which**, or against another runtime. Say which operators, and compare in the same runtime,
-#   with the same threads and the same lengths.
-# - **Client and server in one Python process.** They take turns, and the latency you measure is your own.
+# - **"int8" without saying which**, or against another runtime. Say which operators, and keep runtime, threads and
+#   lengths the same.
 # - **Closed-loop load.** Our clients wait for an answer before they ask again; real users do not. When the server
 #   stalls, such clients stop asking, and the worst moments are measured too rarely (Tene's "coordinated omission").
-# - **Status 200 with an error text.** Load balancers, retries and alarms read the status.
-# - **RAM is not flash.** A network can fit one and not the other.
 #
 # ## Questions
 #
@@ -1948,11 +1927,10 @@ folder.cleanup()  # the files above, about 400 MB with the text model
 # is a fourth: accuracy.</details>
 #
 # <details><summary>p99 of 60 requests was reported. What is wrong with it?</summary>It is decided by the slowest one or
-# two calls. A p99 that deserves the name needs many hundreds of calls, and a repetition on another day.</details>
+# two calls. A p99 that deserves the name needs many hundreds, and a repetition on another day.</details>
 #
 # <details><summary>Why does the peak of a residual block exceed the formula of this lesson?</summary>The shortcut keeps
-# the block's input alive while the inner layers run: three tensors exist at the same time. The formula is for
-# chains.</details>
+# the block's input alive while the inner layers run: three tensors at the same time.</details>
 
 # %% [markdown] question="question_ship_it" points=4
 # ### For your teacher
@@ -1988,18 +1966,15 @@ folder.cleanup()  # the files above, about 400 MB with the text model
 # ## References
 #
 # - J. Dean, L. A. Barroso (2013). *The Tail at Scale.* Communications of the ACM 56(2). doi:10.1145/2408776.2408794
-# - D. Crankshaw, X. Wang, G. Zhou, M. J. Franklin, J. E. Gonzalez, I. Stoica (2017). *Clipper: A Low-Latency Online
-#   Prediction Serving System.* arXiv:1612.03079
-# - W. Wang, F. Wei, L. Dong, H. Bao, N. Yang, M. Zhou (2020). *MiniLM: Deep Self-Attention Distillation for
-#   Task-Agnostic Compression of Pre-Trained Transformers.* arXiv:2002.10957
+# - D. Crankshaw et al. (2017). *Clipper: A Low-Latency Online Prediction Serving System.* arXiv:1612.03079
+# - W. Wang et al. (2020). *MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained
+#   Transformers.* arXiv:2002.10957
 # - N. Reimers, I. Gurevych (2019). *Sentence-BERT.* arXiv:1908.10084
-# - E. J. Hu, Y. Shen, P. Wallis, Z. Allen-Zhu, Y. Li, S. Wang, L. Wang, W. Chen (2021). *LoRA: Low-Rank Adaptation of
-#   Large Language Models.* arXiv:2106.09685
+# - E. J. Hu et al. (2021). *LoRA: Low-Rank Adaptation of Large Language Models.* arXiv:2106.09685
 # - C. J. Hutto, E. Gilbert (2014). *VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
 #   Text.* ICWSM. doi:10.1609/icwsm.v8i1.14550
 # - C. Banbury et al. (2021). *MLPerf Tiny Benchmark.* arXiv:2106.07597
-# - J. Lin, W.-M. Chen, Y. Lin, J. Cohn, C. Gan, S. Han (2020). *MCUNet: Tiny Deep Learning on IoT Devices.*
-#   arXiv:2007.10319
+# - J. Lin et al. (2020). *MCUNet: Tiny Deep Learning on IoT Devices.* arXiv:2007.10319
 # - J. D. C. Little (1961). *A Proof for the Queuing Formula: L = λW.* Operations Research 9(3).
 #   doi:10.1287/opre.9.3.383
 # - B. Beyer, C. Jones, J. Petoff, N. R. Murphy (2016). *Site Reliability Engineering.* O'Reilly, chapter 4.
