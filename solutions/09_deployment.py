@@ -3,7 +3,7 @@
 #
 # **The idea in two sentences.** A compressed model is worth something only where it runs: in a runtime, behind a
 # service, on a chip. This lesson takes a text model to ONNX, makes it int8, serves it under load, and then squeezes a
-# small CNN into a microcontroller, with a measurement at every step.
+# small CNN into a microcontroller.
 #
 # After this lesson you can
 #
@@ -77,8 +77,7 @@ print(f"a weight a word: {words.size_bytes:,} bytes, {words_accuracy:.1f} % of t
 # %% [markdown]
 # The large model is MiniLM, a distilled BERT of six layers (Wang et al. 2020), which comes inside a Python package.
 # `data/make_lesson09.py` has taught it our task: each linear layer of the encoder got a difference of rank 16 (LoRA, Hu
-# et al. 2021). The course ships only these differences and a head, and adds them to the published weights once their
-# checksum is right.
+# et al. 2021). The course ships only these differences and a head, for weights whose checksum is right.
 
 # %% tags=["nbval-ignore-output"]
 text_missing = text09.why_no_text()  # "" if the text model can run here, else the reason in one sentence
@@ -95,13 +94,12 @@ picture
 # *Picture: one horizontal bar of the model's bytes by part: the table of word vectors takes about half of them, the
 # linear layers the other half, everything else is hardly visible.*
 #
-# Remember the left half of that bar: whoever quantizes "the linear layers" leaves it as it is.
+# Whoever quantizes "the linear layers" leaves the left half of that bar as it is.
 #
 # ## 2. Out of Python: ONNX
 #
-# A server or a phone has no use for Python classes. **ONNX** is a file format for the computation itself: a graph of
-# operators with the weights inside. `torch.onnx.export` runs the model once on an example and writes down what it
-# computes. Three things go wrong there.
+# **ONNX** is a file format for the computation itself, without Python: a graph of operators with the weights inside.
+# `torch.onnx.export` runs the model once on an example and writes down what it computes. Three things go wrong:
 #
 # - What was *constant* in the example becomes constant in the file: export with a batch of 2, and the file may take
 #   batches of 2 only. The batch axis must be declared **dynamic**.
@@ -222,7 +220,7 @@ check_exported(
 
 # %% [markdown]
 # Does the file compute the same as the model? Not bit for bit: another runtime adds in another order, and fuses
-# operators. The honest number is the *largest* difference of any logit. A mean hides the one input that went wrong.
+# operators. The honest number is the *largest* difference of any logit. A mean hides the one that went wrong.
 
 # %% [markdown]
 # ### Exercise 2 · `parity`
@@ -366,9 +364,9 @@ pictures09.draw_qdq()
 #
 # The tests quantize the shipped CNN: the file must shrink to at most 0.35 of its size and lose at most 1 point.
 #
-# <details><summary>Hint 1, a nudge</summary>Write a small class that inherits from
-# <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method
-# <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
+# <details><summary>Hint 1, a nudge</summary>Inherit from <code>onnxruntime.quantization.CalibrationDataReader</code>:
+# an iterator over the batches, and a method <code>get_next</code>. A batch is a pair: the model takes the images
+# only.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>With that reader, ask for the QDQ form, a scale for each output
 # channel, unsigned 8-bit activations and signed 8-bit weights that use seven bits: processors without VNNI add two
@@ -492,16 +490,16 @@ for (name, run), file in zip(runs.items(), ("cnn.onnx", "cnn_int8.onnx")):
 
 # %% [markdown]
 # Lesson 02, section 10, measured how much faster such a file runs, against FP32 *in the same runtime*, since the
-# runtime alone speeds up FP32 as well. Here the clock goes to the text model.
+# runtime alone speeds up FP32 as well.
 #
 # ## 4. The text model: "4 times smaller, 2 times faster"?
 #
-# That is what people promise for int8 on CPUs. We check it. Two inputs, token ids and mask, need an export of their own
+# That is what people promise for int8 on CPUs. Two inputs, token ids and mask, need an export of their own
 # (`text09.text_onnx`); from there on it is the quantizer of your exercise, dynamic and static.
 #
 # Static int8 has a choice to make: which operators? Everything includes the additions inside layer norm and attention,
-# where single values are far larger than the rest (outliers, lessons 02 and 08). We try three settings and choose **on
-# the validation sentences**: the smallest file that loses at most one point there.
+# where single values are far outliers (lessons 02 and 08). We try three settings and choose **on the validation
+# sentences**: the smallest file that loses at most one point there.
 
 # %% tags=["nbval-ignore-output"]
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
@@ -551,8 +549,8 @@ if text_files:
 
 # %% [markdown]
 # "Four times smaller" holds only for what is quantized: with the linear layers alone, the ratio falls to less than half
-# of that. Dynamic int8 looks at each input anew, so outliers of one sentence do not spoil another. And "static int8" is
-# not one thing: quantizing everything can ruin the model, and the last points are bought with bytes, by leaving one
+# of that. Dynamic int8 looks at each input anew, so one sentence's outliers do not spoil another's. And "static int8"
+# is not one thing: quantizing everything can ruin the model, and the last points are bought with bytes, by leaving one
 # kind of product in float.
 #
 # Now the held-out sentences, which no choice above has seen.
@@ -600,24 +598,22 @@ else:
     print(text_missing)
 
 # %% [markdown]
-# Why are your numbers not "4 and 2"? The bytes and the accuracy can be read from the tables; the rest are guesses until
-# you profile (`SessionOptions.enable_profiling` writes the time of every operator).
+# Why not "4 and 2"? Bytes and accuracy can be read from the tables; the rest are guesses until you profile
+# (`SessionOptions.enable_profiling` times every operator).
 #
 # - **Threads and lengths.** FP32 has more arithmetic to share between threads. With 16 tokens a call is many small
 #   operators; with 128, attention, which stays in float, takes a larger share.
-# - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes that could not be fused and for the
-#   products in float.
+# - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes that were not fused and for products in
+#   float.
 # - **The processor.** Integer dot products (VNNI or AMX on x86, SDOT on ARM) make int8 faster; older chips lack them.
-# - **Accuracy.** A difference of less than about two standard errors is no difference. FP32 and int8 disagree about few
-#   sentences, in both directions.
+# - **Accuracy.** A difference of less than about two standard errors is no difference.
 
 # %% [markdown]
 # ## 5. What "fast" means under load
 #
 # One call at a time tells how fast a model is. Users come at the same time, wait for each other, and feel the slow end:
-# the 95th or 99th **percentile** of the latency. Throughput is another number again: calls divided by the time *on the
-# wall*. With $c$ clients that each wait for an answer before they send the next request, Little's law (1961) connects
-# the two:
+# the 95th or 99th **percentile** of the latency. Throughput is calls divided by the time *on the wall*. With $c$
+# clients that each wait for an answer before they send the next request, Little's law (1961) connects the two:
 #
 # $$\text{throughput} = \frac{c}{\text{mean latency}}.$$
 
@@ -857,7 +853,7 @@ checks09.check_unknown(
 # A model works better on eight sentences at once than on eight in a row, but requests come one by one.
 # **Micro-batching** makes them wait a little for company: the first request starts a clock, others join it, and the
 # batch leaves when it is full *or when the clock runs out* (Crankshaw et al. 2017, in the serving system Clipper).
-# Without a clock, nobody gets an answer at night, when one user is awake.
+# Without a clock, a lonely user at night gets no answer.
 
 # %%
 pictures09.draw_microbatch()
@@ -1062,8 +1058,9 @@ checks09.check_clock(batches_of, list(range(20, 32)), 100.0, 0.04)
 # %% [markdown]
 # ### Does your answer depend on your neighbours?
 #
-# A batch should save time, not change an answer. With dynamic int8 it does: the range of an activation is looked up
-# over the *whole* tensor, all rows of the batch and the padding among them. With $x_{ij}$ the value $j$ of request $i$,
+# A batch should save time, not change an answer. With dynamic int8 it does both: the range of an activation is looked
+# up over the *whole* tensor, all rows of the batch and the padding among them. With $x_{ij}$ the value $j$ of request
+# $i$,
 #
 # $$s = \frac{\max_{i,j} x_{ij} - \min_{i,j} x_{ij}}{255} \quad\text{one for all},\qquad s_i = \frac{\max_j x_{ij} - \min_j x_{ij}}{255} \quad\text{one for each row.}$$
 
@@ -1093,8 +1090,8 @@ for name, running in (("FP32", cnn_session), ("static int8", cnn_int8), ("dynami
 # %% [markdown]
 # The same with sentences, and with what avoids it. A stored scale is changed by nobody's input. A scale for each row
 # belongs to one request: ONNX Runtime's `MatMulNBits` with 8-bit weights and `accuracy_level=4` has one for every 32
-# values of a row. With int8 *weights only* there is nothing to share. (Both keep the table of words in FP32 here, so
-# their file is larger.) About 15 s on one core.
+# values of a row. With int8 *weights only* there is nothing to share. (Both files keep the table of words in FP32.)
+# About 15 s on one core.
 
 # %% tags=["nbval-ignore-output"]
 if text_files:
@@ -1114,8 +1111,7 @@ else:
 
 # %% [markdown]
 # So behind your `MicroBatcher` the same sentence gets another answer when the house is full. Here is the one that moved
-# most, alone and with its neighbours; then alone with padding behind it, which attention masks, but whose values widen
-# the range.
+# most; then the same alone with padding behind it, which attention masks, but which widens the range.
 
 # %% tags=["nbval-ignore-output"]
 def ask_together(predict, texts):
@@ -1159,7 +1155,7 @@ else:
 # A service is a contract about failures as much as about answers. The caller's program, its retries and its alarms read
 # the status code: 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake
 # (413), so is a missing one (422); a model that fails is ours (503: try again later). The text of an exception belongs
-# into our log: it names files, versions, sometimes data of other users.
+# into our log: it may name files, versions, other users' data.
 #
 # Operations need to see inside: `/health` says that the process lives, `/metrics` gives counts as text for a Prometheus
 # server.
@@ -1178,8 +1174,8 @@ else:
 #
 # <details><summary>Hint 3, the key lines</summary>Give each app its own <code>CollectorRegistry()</code>, else a second
 # app finds its names taken. In the route's <code>try</code> stands <code>await batcher.submit(text)</code> (or
-# <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request);
-# after <code>except Exception</code>, <code>HTTPException(503, "the model is not available")</code>.</details>
+# <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the loop stops every other); after
+# <code>except Exception</code>, <code>HTTPException(503, "the model is not available")</code>.</details>
 
 # %% exercise="create_app" minutes=30 difficulty=4
 def create_app(predict, max_chars: int = 2000):
@@ -1334,7 +1330,7 @@ checks09.check_meanwhile(health_meanwhile, "quite good")
 #
 # Your `create_app` runs around the model under uvicorn, on a free port of this machine only; a **second process** runs
 # your `percentiles_under_load` against it, so that clients and server do not take turns in one Python interpreter. Both
-# stop when their `with` blocks end, also if you interrupt the cell. (Without the text model, the word model is served.)
+# stop when the cell ends or you interrupt it. (Without the text model, the word model is served.)
 #
 # <details><summary><b>Predict first.</b> From one client to 8 and to 32: what happens to calls a second, and what to
 # p95?</summary>Calls a second rise to a few times, as batches fill, and then no further; p95 rises on and on, because
@@ -1361,14 +1357,13 @@ pictures09.draw_served(served) if served else no_server
 
 # %% [markdown]
 # *Picture: left, for each service and number of clients a bar from p50 to p99 with a mark at p95, on a logarithmic
-# axis; the bars rise with the load. Right, calls per second as columns: from 8 to 32 clients they rise by much less
-# than the load does.*
+# axis, rising with the load. Right, calls per second as columns, rising by much less.*
 #
 # With one client, each request waits `max_wait_ms` for company that does not come: the price of batching at night.
 # Check Little's law on a row (with p50 for the mean, which is larger where p99 is far above it).
 #
-# Is that good enough? The agreement decides. Its limit on throughput counts from 8 clients on: one client that waits
-# for each answer sends no more than 1000 / p50 requests a second, whatever the service could do.
+# Whether that is good enough, the agreement decides. Its limit on throughput counts from 8 clients on: one client that
+# waits for each answer sends no more than 1000 / p50 requests a second, whatever the service could do.
 
 # %% tags=["nbval-ignore-output"]
 agreement = {"max_p95_ms": 150.0, "max_errors": 0}
@@ -1379,8 +1374,8 @@ for name, rows_of in served.items():
         print(f"{name}, {clients} client{'s' * (clients > 1)}: {'kept' if not broken else '; '.join(broken)}")
 
 # %% [markdown]
-# Micro-batching trades one wait against another. The figure simulates a single worker that needs 4 ms for a call and 1
-# ms for each item in it. When is a batch of 1 better, and at which load does it break down?
+# Micro-batching trades one wait against another. The figure simulates a worker that needs 4 ms for a call and 1 ms for
+# each item in it. When is a batch of 1 better, and when does it break down?
 #
 # A worker that takes batches of $b$ finishes at most $1000\,b / (4 + b)$ requests a second. Above that the queue grows
 # without end and there *is* no p99. So the curves end there.
@@ -1396,10 +1391,9 @@ widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_b
 # %% [markdown]
 # ## 9. Small: a microcontroller
 #
-# Now the other end of the range. The reference board of MLPerf Tiny (Banbury et al. 2021) has an STM32L4R5 with 640 kB
-# of memory and 2 MB of flash; we take a tighter budget, 256 kB and 1 MB. The weights lie in **flash**, as a constant
-# array in the program. The activations live in **RAM**, and without `malloc` the program must know beforehand how much
-# of it.
+# The reference board of MLPerf Tiny (Banbury et al. 2021) has an STM32L4R5 with 640 kB of memory and 2 MB of flash; we
+# take a tighter budget, 256 kB and 1 MB. The weights lie in **flash**, as a constant array in the program. The
+# activations live in **RAM**, and without `malloc` the program must know beforehand how much of it.
 #
 # While a layer runs, its input and its output must both exist; before and after that, neither need to. So for a chain
 # of layers the peak is the largest *pair*, rounded up to whole bytes:
@@ -1417,8 +1411,7 @@ widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_b
 # after each.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>Count a child's input and output, or the input alone if it
-# changes it in place or only reshapes it. Take the largest count, times the bits, rounded up to bytes. Modes back at
-# the end.</details>
+# changes it in place or only reshapes it. Take the largest. Modes back at the end.</details>
 #
 # <details><summary>Hint 3, the key line</summary>A child reuses its input if <code>isinstance(child, (nn.Flatten,
 # nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>.</details>
@@ -1644,7 +1637,7 @@ check_errors(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does the compiler agree? A small blob, compiled into a program that writes its bytes out again:
+# A small blob, compiled into a program that writes its bytes out again:
 
 # %%
 blob = bytes(range(0, 256, 5))
@@ -1655,7 +1648,7 @@ print("no C compiler here: the array was read by its grammar only" if back is No
 # ### Does the CNN fit?
 #
 # We remove a quarter of the shipped CNN's channels with Torch-Pruning (lesson 04), fine-tune it briefly, fold batch
-# norm into the convolutions, and let the activations work in place, as an engine for microcontrollers does.
+# norm, and let the activations work in place, as such an engine does.
 #
 # <details><summary><b>Predict first.</b> Which saves more RAM for the small CNN: a quarter of its channels removed, or
 # int8?</summary>int8: it divides every activation by four, wherever the peak is. Removing a quarter of the channels
@@ -1699,8 +1692,8 @@ pictures09.draw_budget(points, {"1 MB and 256 kB": (budget["flash"], budget["ram
 
 # %% [markdown]
 # *Picture: flash over RAM on logarithmic axes. Each network is a hollow point in FP32 and a filled one in int8, joined
-# by a line that goes four times down and to the left. LeNet-5 in FP32 lies above the large green box, the budget; all
-# others are inside. In a small orange box, a chip with 64 kB and 20 kB, only the two small CNNs in int8 are left.*
+# by a line that goes four times down and to the left. Only LeNet-5 in FP32 lies above the large green box, the budget;
+# only the two small CNNs in int8 are in the small orange one, a chip with 64 kB and 20 kB.*
 #
 # Code, stack and interpreter come on top: leave a third of the RAM free. Now the real bytes: the pruned network through
 # your exporter and quantizer, its file as a C array, compiled, and read back.
@@ -1728,9 +1721,9 @@ print(f"codes, biases and scales: {points['small CNN, pruned, int8'][0]:,} bytes
 #
 # ### An int8 engine in C
 #
-# How little is enough? Convolutions, a pooling and a linear layer, int32 sums and the fixed-point multiplier of lesson
-# 01 fit on two pages of C. The engine reads your array, `network`, which holds integers only. Its RAM is one static
-# array of exactly your `peak_activation_bytes`, with a layer's input at one end and its output at the other.
+# Convolutions, a pooling and a linear layer, int32 sums and the fixed-point multiplier of lesson 01 fit on two pages of
+# C. The engine reads your array, `network`, which holds integers only. Its RAM is one static array of exactly your
+# `peak_activation_bytes`, with a layer's input at one end and its output at the other.
 
 # %% tags=["nbval-ignore-output"]
 import engine09
@@ -1792,8 +1785,8 @@ else:
 
 # %% [markdown]
 # An engine that equals its reference in every bit is one that you can change: unroll a loop, use the chip's dot
-# product, and the comparison says at once whether it still computes the same. With floats you would compare within a
-# tolerance, and never know. (The stack is not in these numbers; `-fstack-usage` writes it.)
+# product, and the comparison says at once whether it still computes the same. With floats you would never know. (The
+# stack is not in these numbers; `-fstack-usage` writes it.)
 #
 # <details><summary>Open experiment: what would you still save?</summary>There is no right answer. Fuse two layers so
 # that the large activation between them never exists as a whole (MCUNet's patches)? Keep one row of the input instead
@@ -1802,17 +1795,17 @@ else:
 # %% [markdown]
 # ## 10. Which platform?
 #
-# | you deploy to | take | int8 there | in this course |
-# |---|---|---|---|
-# | any CPU, any language | ONNX Runtime | static QDQ for CNNs, dynamic for text | run above |
-# | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` | run below where installed |
-# | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers | run below where installed |
-# | Apple devices | Core ML | `coremltools.optimize` | converted below where installed; predicts on macOS only |
-# | NVIDIA GPUs | TensorRT | QDQ, all zero points 0 | file made below; **not run**: needs the GPU |
-# | Snapdragon phones | Qualcomm QNN, through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes | file made below; **not run**: needs SDK and phone |
-# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C | static int8 | the C engine above |
+# | you deploy to | take | int8 there |
+# |---|---|---|
+# | any CPU, any language | ONNX Runtime | static QDQ for CNNs, dynamic for text |
+# | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` |
+# | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers |
+# | Apple devices | Core ML | `coremltools.optimize`; predicts on macOS only |
+# | NVIDIA GPUs | TensorRT | QDQ, all zero points 0 |
+# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes |
+# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C | static int8, as in the C engine above |
 #
-# The cell tries what is installed, on the CNN.
+# The cell tries what is installed, on the CNN, and says what was **not run** and why.
 
 # %% tags=["nbval-ignore-output"]
 for tool, outcome in platforms09.try_platforms(cnn, val_x[:200], here).items():
@@ -1821,7 +1814,7 @@ for tool, outcome in platforms09.try_platforms(cnn, val_x[:200], here).items():
 # %% [markdown]
 # TensorRT's importer refuses a zero point that is not 0, and your unsigned activations have some: so they become signed
 # and symmetric. The Snapdragon's compiler wants to know every shape beforehand: no dynamic batch. Both files can be
-# made, and run on the CPU, here.
+# made, and run on the CPU.
 
 # %% tags=["nbval-ignore-output"]
 import onnx
@@ -1858,8 +1851,8 @@ for name, path in (("yours", str(here / "cnn_int8.onnx")), ("for TensorRT", tens
 
 # %% [markdown]
 # "As the file says" computes node by node, in float between the roundings. If the CPU's own kernels fall behind for the
-# TensorRT file, they saturate (lesson 02): its weights use all 8 bits, which a GPU takes without harm and an x86 chip
-# without VNNI does not. Test a file where it will run.
+# TensorRT file, they saturate (lesson 02): its weights use all 8 bits, which harms an x86 chip without VNNI and no GPU.
+# Test a file where it will run.
 #
 # Not run here (check the current manual of your version):
 #
@@ -1874,10 +1867,9 @@ for name, path in (("yours", str(here / "cnn_int8.onnx")), ("for TensorRT", tens
 #
 # ## 11. The success checklist
 #
-# The six questions of lesson 00, all answered for a served model: size and accuracy of the file, latency and throughput
-# from the second process, memory of a fresh process, and the cost of a million requests at full load (assumed: a
-# machine at 0.10 USD an hour). The goals stand there first. (Without the text model it is the CNN, timed in this
-# process.)
+# The six questions of lesson 00 for a served model: size and accuracy of the file, latency and throughput from the
+# second process, memory of a fresh one, and the cost of a million requests at full load (assumed: a machine at 0.10 USD
+# an hour). (Without the text model it is the CNN, timed in this process.)
 
 # %% tags=["nbval-ignore-output"]
 reports = {}
@@ -1902,32 +1894,32 @@ for key, row in measure.checklist(reports["FP32"], reports["int8"], goals).items
 folder.cleanup()  # the files above, about 400 MB with the text model
 
 # %% [markdown]
-# A "no" in this table is a result. p50 with one client, for instance, contains the waiting time of the micro-batcher,
-# which int8 cannot shorten.
+# A "no" in this table is a result. p50 with one client, for instance, contains the micro-batcher's wait, which int8
+# cannot shorten.
 #
 # ## Pitfalls
 #
 # - **One tensor for two inputs.** An exporter traces *objects*. Give it the same tensor as ids and as mask, and the
-#   file may read both from one input, without any error. Only a parity check on real data shows it.
+#   file may read both from one input. Only a parity check on real data shows it.
 # - **"int8" without saying which**, or against another runtime. Say which operators, and keep runtime, threads and
 #   lengths the same.
 # - **Closed-loop load.** Our clients wait for an answer before they ask again; real users do not. When the server
-#   stalls, such clients stop asking, and the worst moments are measured too rarely (Tene's "coordinated omission").
+#   stalls, ours stop asking, and the worst moments are measured too rarely (Tene's "coordinated omission").
 #
 # ## Questions
 #
-# <details><summary>Dynamic int8 made the text model faster but would make the CNN slower. Why?</summary>In the text
-# model nearly all time is spent in large matrix products, and finding the range of a small input is cheap beside them.
-# A convolution's activations are large compared with its arithmetic, and ONNX Runtime's integer convolution without
-# stored scales is not a fast kernel.</details>
+# <details><summary>Dynamic int8 made the text model faster but would make the CNN slower. Why?</summary>The text model
+# spends its time in large matrix products; finding a small input's range is cheap beside them. A convolution's
+# activations are large compared with its arithmetic, and ONNX Runtime's integer convolution without stored scales is
+# slow.</details>
 #
 # <details><summary>Your service keeps its agreement with 8 clients and breaks it with 32. Name three remedies and what
 # each costs.</summary>A second process or machine (money); a larger batch (latency at light load, memory); refusing
-# requests above a queue length with 429 or 503 (some users get no answer, the others get it in time). A smaller model
-# is a fourth: accuracy.</details>
+# requests above a queue length with 429 or 503 (some get no answer, the others get it in time). Or a smaller model
+# (accuracy).</details>
 #
 # <details><summary>p99 of 60 requests was reported. What is wrong with it?</summary>It is decided by the slowest one or
-# two calls. A p99 that deserves the name needs many hundreds, and a repetition on another day.</details>
+# two calls. A p99 that deserves the name needs many hundreds, on more than one day.</details>
 #
 # <details><summary>Why does the peak of a residual block exceed the formula of this lesson?</summary>The shortcut keeps
 # the block's input alive while the inner layers run: three tensors at the same time.</details>
