@@ -530,9 +530,6 @@ else:
         quantize_static(fp32_file, path, Sentences(), **common, **more)
     print(", ".join(sorted(p.name for p in here.iterdir())))
 
-# %% [markdown]
-# Bytes, and the share of the validation sentences that is right:
-
 # %% tags=["nbval-ignore-output"]
 if text_files:
     text_sessions, text_bytes = {n: lesson09.session(path) for n, path in text_files.items()}, {n: Path(path).stat().st_size for n, path in text_files.items()}
