@@ -990,10 +990,10 @@ clauses.award()
 #
 # $$\hat w_o = w_o \frac{\gamma_o}{\sqrt{\sigma_o^2 + \epsilon}}, \qquad \hat b_o = \beta_o + (b_o - \mu_o)\frac{\gamma_o}{\sqrt{\sigma_o^2 + \epsilon}},$$
 #
-# and it is $\hat w$ that will be rounded. So training must round $\hat w$, too. Which $\mu$ and $\sigma$? During
-# training a batch norm uses those of the *current batch*. Fold with them, and the weight that is rounded is another one
-# in every step. Here is how much: the factor of a channel of the first convolution, for batches of 8 and of 64 images,
-# relative to the running statistics; and the 3-bit codes that change, compared with those of the running statistics.
+# and it is $\hat w$ that will be rounded, so training must round $\hat w$, too. Which $\mu$ and $\sigma$? In training a
+# batch norm uses those of the *current batch*. Fold with them, and the rounded weight is another one in every step.
+# Here is how much: the factor of a channel of the first convolution, and the 3-bit codes that change, relative to the
+# running statistics.
 
 # %%
 conv, bn = model[0], model[1]
@@ -1030,33 +1030,31 @@ pictures06.draw_live(factors, made)
 # statistics of each batch in training, with the running ones in eval mode. *Kept*: the batch norm stays behind the
 # rounded convolution and is folded at the end.)
 #
-# With one scale for the whole tensor, live statistics push weights over the edge into other codes: the network trains
-# on roundings that will never be used. With one scale per channel the codes stay, since factor and scale move together;
-# what remains is that the rounded weights and the next layer's range are scaled differently in each step, and that
-# training and inference compute different things. With small batches this costs accuracy. With batches of 64, and few
-# steps, batch statistics even helped (the activations stay normalised while the weights find their codes), though one
-# seed of the live fold fell far behind. The literature goes between the two: live statistics for a while, then frozen
-# ones (Krishnamoorthi 2018). We take the simple way, **fold first, then train**: what you train is exactly what you
-# deploy, whatever the batch, and the table at the end of this section shows how far it gets with more steps.
+# With one scale per tensor, live statistics push weights over the edge into other codes. With one scale per channel the
+# codes stay, since factor and scale move together; but training and inference still compute different things. With
+# small batches this costs accuracy. With batches of 64, and few steps, batch statistics even helped (the activations
+# stay normalised while the weights find their codes), though one seed of the live fold fell far behind. The literature
+# takes live statistics for a while, then frozen ones (Krishnamoorthi 2018). We take the simple way, **fold first, then
+# train**: what you train is what you deploy, whatever the batch.
 
 # %% [markdown]
 # ### Exercise 5 · `prepare_qat`
 #
-# Folding by hand was lesson 02; here `torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)` does it. It wants both in eval
-# mode and returns a new convolution.
+# For the folding, `torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)` wants both in eval mode and returns a new
+# convolution.
 #
-# <details><summary>Hint 1, a nudge</summary>Work on a <code>copy.deepcopy</code>. First fold, then replace. A function
-# that goes through the children of a Sequential, and calls itself for each child that is a Sequential, is enough for
-# folding. What may stand where the batch norm was?</details>
+# <details><summary>Hint 1, a nudge</summary>Work on a <code>copy.deepcopy</code>. First fold, then replace. For
+# folding, a function that goes through the children of a Sequential, and calls itself for each child that is a
+# Sequential, is enough. What may stand where the batch norm was?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Copy the model. Fold every batch norm into the convolution
-# before it and leave something that does nothing in its place, so that names stay. Then replace each plain Linear and
-# Conv2d by its QAT twin, and return the copy in train mode.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Fold every batch norm into the convolution before it and leave
+# something that does nothing in its place, so that names stay. Then replace each plain Linear and Conv2d by its QAT
+# twin, and return the copy in train mode.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> in the place of the batch norm keeps all
-# names. Then <code>for name, module in list(result.named_modules())</code>: where <code>type(module) is
-# nn.Linear</code>, <code>result.set_submodule(name, QATLinear.from_float(module, bits_w, bits_a))</code>; the same for
-# convolutions. At last <code>.train()</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> in the place of the batch norm. Then
+# <code>for name, module in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>,
+# <code>result.set_submodule(name, QATLinear.from_float(module, bits_w, bits_a))</code>; the same for convolutions. At
+# last <code>.train()</code>.</details>
 
 # %% exercise="prepare_qat" minutes=20 difficulty=3
 def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
@@ -1238,9 +1236,9 @@ _check_prepared(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now train. 3-bit weights, 4-bit activations, two short epochs on 10,000 images, a one-cycle learning rate with a low
+# Now train: 3-bit weights, 4-bit activations, two short epochs on 10,000 images, a one-cycle learning rate with a low
 # peak, since the network is already trained. First the range observers alone see some batches: that is PTQ with your
-# layers, and the value to compare with. (About 10 s on one core.)
+# layers, the value to compare with. (About 10 s on one core.)
 #
 # <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before:
 # most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest
@@ -1281,10 +1279,9 @@ pictures06.draw_weights(layer(old), layer(qat), losses)
 # another code, nearly all of them close to half a step, where the rounding turns; in the middle, how far training moved
 # the weights, mostly by a small part of a step; right, the loss over the training steps, falling quickly at first.*
 #
-# Only a few codes in a hundred have changed, and they do nearly all of the work: put the new weights into the old
-# network and it works; new biases or new ranges alone help little or not at all. Rounding to the nearest code is the
-# best choice for each weight by itself. Training chose a few of them differently, so that the errors of a sum cancel
-# instead of adding up. (That is also the idea behind methods that choose the roundings without training the weights.)
+# These few codes do nearly all of the work: put the new weights into the old network and it works; new biases or new
+# ranges alone help little or not at all. Training chose a few codes differently, so that the errors of a sum cancel
+# instead of adding up. (That is also the idea of AdaRound.)
 #
 # **The whole table**, made once with three seeds and 15,000 images by `data/make_lesson06.py`, and your run of today as
 # a star:
@@ -1305,13 +1302,12 @@ pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 # *Picture: validation accuracy over the bit-widths; PTQ falls off the cliff as before, QAT stays close to the FP32 line
 # down to W3A4 and falls at W2A4, where QAT with the learned steps of LSQ lies well above it.*
 #
-# Read it from the left. At eight bits there is nothing to win, and training costs time for nothing. At four bits QAT
-# wins back nearly all; at three it repairs what min-max ranges break, and comes out about where AdaRound does without
-# any labels (the ladder of section 1). At two bits the largest absolute weight is a bad ruler (three codes, −1, 0 and
-# 1, most weights become 0), and the learned step of section 4 (one for each layer, four codes from −2 to 1) earns its
-# place. At three bits it came out worse than the simple scale, but the comparison is not a fair one: one step for a
-# layer against one scale for each channel, and the paper trained longer, and reached its parity at three bits with a
-# teacher's help.
+# At eight bits training costs time for nothing. At four bits QAT wins back nearly all; at three it repairs what min-max
+# ranges break, and comes out about where AdaRound does without any labels. At two bits the largest absolute weight is a
+# bad ruler (three codes, −1, 0 and 1, most weights become 0), and the learned step of section 4 (one for each layer,
+# four codes from −2 to 1) earns its place. At three bits it came out worse than the simple scale, but the comparison is
+# not a fair one: one step for a layer against one scale for each channel, and the paper trained longer, and reached its
+# parity at three bits with a teacher's help.
 
 # %% [markdown]
 # ### Your own learned step, at two bits
@@ -1354,17 +1350,15 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 # %% [markdown]
 # ## 7. From fake to real: integers
 #
-# So far everything was float arithmetic that pretends. What is stored in the end? For each layer the codes of the
-# weight, one scale a channel, the bias, and scale and zero point of the input. And do integers compute the same? Write
-# both factors of a product in codes, $\hat x = s_x (q_x - z)$ and $\hat w_o = s_o\, q_o$, and pull what does not depend
-# on the sum out of it:
+# So far floats only pretended. What is stored in the end? For each layer the codes of the weight, one scale a channel,
+# the bias, and scale and zero point of the input. And do integers compute the same? Write both factors of a product in
+# codes, $\hat x = s_x (q_x - z)$ and $\hat w_o = s_o\, q_o$, and pull what does not depend on the sum out of it:
 #
 # $$\sum_i \hat x_i\, \hat w_{oi} + b_o \;=\; s_x s_o \sum_i (q_{x,i} - z)\, q_{oi} \;+\; b_o .$$
 #
-# The sum on the right holds integers only. There is no approximation in this line: it is the distributive law. It asks
-# for one thing, that $\hat w$ is *exactly* $s_o q_o$. Two details make it true for convolutions as well. The scale must
-# not vary along the sum: one for each *output* channel is fine. And the zeros of the padding are the code $z$, which is
-# exact since the range was widened to hold 0.
+# The sum on the right holds integers only, and nothing is approximated: it is the distributive law. It asks that $\hat
+# w$ is *exactly* $s_o q_o$, and that the scale does not vary along the sum: one for each *output* channel is fine. A
+# convolution's zeros of padding are the code $z$, which is exact since the range was widened to hold 0.
 
 # %% [markdown]
 # ### Exercise 6 · `convert`
@@ -1381,8 +1375,8 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 #
 # <details><summary>Hint 3, the key lines</summary><code>scale = module.weight_scale()</code>; codes are
 # <code>torch.round(weight / scale)</code> with the scale in the shape <code>[out, 1, …]</code>, as
-# <code>torch.int8</code>. Return the very same scale: dividing <code>fake_weight()</code> by it gives the same codes,
-# but a scale that is fitted to the codes afterwards is another one.</details>
+# <code>torch.int8</code>. Return the very same scale: one that is fitted to the codes afterwards is another
+# one.</details>
 
 # %% exercise="convert" minutes=12 difficulty=2
 def convert(qat_model: nn.Module) -> dict[str, dict]:
@@ -1628,9 +1622,9 @@ require(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now your own network of section 6, in integers. `lesson06.pack` writes the codes at 3 bits each, scales and biases as
-# float32; `lesson06.IntegerModel` rounds each layer's input to codes, multiplies and adds nothing but integers, and
-# scales the sum once. Is it the same network?
+# Now your own network of section 6. `lesson06.pack` writes the codes at 3 bits each, scales and biases as float32;
+# `lesson06.IntegerModel` rounds each layer's input to codes, multiplies and adds nothing but integers, and scales the
+# sum once.
 #
 # <details><summary><b>Predict first.</b> Fake quantization computes with floats, the engine with integers. On how many
 # of 5,000 images will they name another class?</summary>On none, or next to none: fake quantization was made to compute
@@ -1647,12 +1641,10 @@ print(f"won back of the PTQ loss: {100 * won_back:.0f} %")
 print(f"same class for {(fake.argmax(1) == real.argmax(1)).sum():,} of {len(val_x):,} images; largest difference of a logit {(fake - real).abs().max():.1e}, of logits up to {fake.abs().max():.0f}")
 
 # %% [markdown]
-# What difference remains comes from float32, which adds the rounded products in the fake network and rounds a little
-# each time; the integer sums are exact. (Where a value lies in the middle between two codes, such a last bit can tip
-# it, and then a logit differs visibly.) The equality is worth its proof: accuracy measured with fake quantization *is*
-# the accuracy of the integers.
-#
-# The ratio stays below 32 / 3 = 10.7, because scales and biases are still FP32.
+# What difference remains comes from float32, which rounds a little at each addition; the integer sums are exact. (Where
+# a value lies in the middle between two codes, such a last bit can tip it, and then a logit differs visibly.) So
+# accuracy measured with fake quantization *is* the accuracy of the integers. The ratio stays below 32 / 3 = 10.7,
+# because scales and biases are still FP32.
 #
 # ## 8. Real int8 kernels
 #
@@ -1680,8 +1672,7 @@ print(f"accuracy: fake {measure.accuracy(qat, val_x, val_y):.2f} %, integers {me
 
 # %% [markdown]
 # Parity is close and not perfect: the runtime rounds the bias to int32 units of $s_x s_o$, and the output of the last
-# convolution to 256 codes. With 16 codes for an activation, a value near the middle that tips over moves by a whole
-# step. The accuracy should agree within the noise.
+# convolution to 256 codes. With 16 codes for an activation, a value that tips over moves by a whole step.
 #
 # The table, with the test images, which are looked at for the first and only time.
 
@@ -1698,8 +1689,7 @@ print(f"PTQ loses {lost:.2f} points, QAT {left:.2f}: {100 * (1 - left / lost):.0
 
 # %% [markdown]
 # The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten.
-# Three bits pay on the wire and on the flash; in the int8 unit they are eight, so how much faster that unit is has been
-# measured already: lesson 02, section 10.
+# Three bits pay on the wire and in flash; how much faster the int8 unit is, lesson 02 measured in section 10.
 #
 # ### The same with the library
 #
@@ -1732,45 +1722,44 @@ with lesson06.silence():
 print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain layers again, trained to survive the rounding")
 
 # %% [markdown]
-# The two are the same idea with different choices. torchao's grid has a fourth code, −2, and a step of two thirds of
-# the largest weight; at two bits that matters much more than at four. (Section 6 said the same with LSQ.) For
-# convolutions torchao has the graph-based sister `prepare_qat_pt2e`, the QAT form of the PT2E flow of lesson 02. It
-# rounds weights that are scaled by the running statistics, and keeps the batch norm at work behind them.
+# The same idea with different choices: torchao's grid has a fourth code, −2, and a step of two thirds of the largest
+# weight, which matters much more at two bits than at four. For convolutions torchao has the graph-based sister
+# `prepare_qat_pt2e`, the QAT form of the PT2E flow of lesson 02. It rounds weights that are scaled by the running
+# statistics, and keeps the batch norm at work behind them.
 #
 # ## Pitfalls
 #
 # - **Observers that move in eval mode.** Then a validation batch changes the model, and its accuracy depends on the
-#   order of evaluation. Freeze the ranges with the mode.
+#   order of evaluation.
 # - **Training what is not deployed.** Folding, per-channel scales, the range of the first and the last layer: whatever
 #   the deployed network rounds must be rounded in training, in the same place.
-# - **The learning rate of the first training.** The network is trained already; the full rate throws it away. A tenth,
-#   and falling to 0, which also calms the oscillation.
+# - **The learning rate of the first training.** It throws the trained network away. A tenth, and falling to 0, which
+#   also calms the oscillation.
 # - **Weight decay and clipping.** A clipped weight gets no gradient. Weight decay still moves it; without any, it stays
 #   outside for good.
 # - **A scale computed twice.** Codes made with one scale and stored with another are a quiet disaster: shapes fit,
 #   accuracy is a little worse. Compare `codes * scale` with the fake weight, bit by bit.
-# - **Comparing QAT with nothing.** Fine-tuning alone can raise accuracy. The fair baseline for "QAT wins" at high
-#   bit-widths is the float network trained for the same two epochs.
+# - **Comparing QAT with nothing.** Fine-tuning alone can raise accuracy. The fair baseline at high bit-widths is the
+#   float network trained for the same two epochs.
 #
 # ## Questions
 #
 # <details><summary>The straight-through gradient is not the gradient of the loss. Why does training with it work at
-# all?</summary>It is the gradient of a smoothed loss, as if noise had been added before the rounding. A gradient step
-# need not be the best direction; it must lead downhill on average. Where the weights spread over the steps, roundings
-# up and down balance, and the average is right. Where the steps are huge (two bits), it becomes a poor guide, and
-# training is slower and noisier.</details>
+# all?</summary>It is the gradient of a smoothed loss, as if noise had been added before the rounding, and need only
+# lead downhill on average. Where the weights spread over the steps, roundings up and down balance. Where the steps are
+# huge (two bits), it becomes a poor guide, and training is slower and noisier.</details>
 #
 # <details><summary>Why does the weight need a float copy during training, if only codes are used?</summary>One update
 # of the optimizer is far smaller than a step. Added to a code and rounded, it would vanish, each time anew. The float
 # copy adds up many small updates until they cross an edge.</details>
 #
 # <details><summary>At W8A8 QAT gained nothing. Would you still use it?</summary>Not for this network: calibration takes
-# seconds and needs no labels. Some networks lose points at eight bits after training (small depthwise networks, wide
-# outliers), and there a short QAT is the next thing to try after better ranges and per-channel scales.</details>
+# seconds and needs no labels. Some networks lose points at eight bits (small depthwise networks, wide outliers); there
+# a short QAT is the next thing to try after better ranges and per-channel scales.</details>
 #
 # <details><summary>LSQ learns the step. Could it also learn that a channel needs no bits at all?</summary>The step can
 # grow until all values of a channel round to 0, which is pruning; but then no inside value is left to bring it back.
-# Methods that learn bit-widths add a cost per bit to the loss (lesson 10 searches over such choices).</details>
+# Methods that learn bit-widths add a cost per bit to the loss.</details>
 
 # %% [markdown] question="question_qat_or_not" points=4
 # ### For your teacher
