@@ -7,11 +7,10 @@
 #
 # After this lesson you can
 #
-# - write a fake quantizer with a straight-through gradient, and say where that gradient comes from and where it is
-#   wrong,
+# - write a fake quantizer with a straight-through gradient, and say where that gradient is wrong,
 # - learn the step of a quantizer by gradient descent,
 # - train a convolutional network with folded batch norms at 3-bit weights and 4-bit activations,
-# - turn the result into integers, prove that they compute the same, and run them in a real int8 runtime.
+# - turn the result into integers, prove that they compute the same, and run them in an int8 runtime.
 #
 # **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy
 # equals that of their full-precision baselines; they learned their steps, and learned from a full-precision teacher as
@@ -79,12 +78,11 @@ for rung, found in made["ladder"].items():
 # *Picture: validation accuracy over the bit-widths W8A8, W4A8, W4A4, W3A4 and W2A4; it stays at the dotted FP32 line
 # for W8A8, bends down at four bits and falls off a cliff at three and two.*
 #
-# (Made once, with three seeds, by `data/make_lesson06.py`.) Eight bits cost nothing. At three bits ranges by minimum
-# and maximum lose 33 to 48 points, depending on the draw. That is a straw man, so look at the ladder below the picture:
-# clipping for the least squared error, then the correction of the bias, then **AdaRound** (Nagel et al. 2020), which
-# decides for each weight whether rounding up or down keeps the layer's output closest. All of these need a few images
-# and no labels, and the top rung leaves hardly anything for training to win on this network. At fewer bits, training
-# with the rounding earns its place; the end of this lesson shows it for two.
+# (Made once, with three seeds, by `data/make_lesson06.py`.) At three bits ranges by minimum and maximum lose 33 to 48
+# points, depending on the draw. That is a straw man, so look at the ladder below the picture: clipping for the least
+# squared error, then the correction of the bias, then **AdaRound** (Nagel et al. 2020), which decides for each weight
+# whether rounding up or down keeps the layer's output closest. None of these needs labels, and the top rung leaves
+# training hardly anything to win on this network. At two bits it will be different.
 
 # %% [markdown]
 # ## 2. A gradient for a staircase
@@ -117,7 +115,7 @@ pictures06.draw_dither()
 # The average is the diagonal, with derivative 1. The **straight-through estimator** (Bengio et al. 2013) uses this
 # derivative for the rounding without noise: *forward, round; backward, pass the gradient through as if nothing had
 # happened.* It is wrong for each single value and right on average over values that are spread over the steps. Beyond
-# the last code, though, $\hat x$ does not depend on $x$ even on average, and the derivative is 0. So
+# the last code, though, $\hat x$ does not depend on $x$ even on average. So
 #
 # $$\frac{\partial \hat x}{\partial x} := \begin{cases} 1 & q_{min} \le \mathrm{round}(x/s) + z \le q_{max} \\ 0 & \text{otherwise.}\end{cases}$$
 
@@ -128,12 +126,12 @@ pictures06.draw_dither()
 # `ctx.save_for_backward`; `backward(ctx, grad)` returns one gradient for each argument of forward, `None` where there
 # is none.
 #
-# <details><summary>Hint 1, a nudge</summary>Everything is decided by the rounded code before the clamp. Which values of
-# it are inside? That bool tensor is all that backward has to know.</details>
+# <details><summary>Hint 1, a nudge</summary>Which rounded codes, before the clamp, are inside? That bool tensor is all
+# that backward has to know.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>Forward: divide, round, add the zero point; note which codes
 # lie inside; clamp, subtract the zero point, multiply by the scale. Backward: the gradient passes where the code was
-# inside and is 0 elsewhere; the four settings get none.</details>
+# inside; the four settings get none.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>codes = torch.round(x / scale) + zero_point</code>; save
 # <code>(codes &gt;= qmin) &amp; (codes &lt;= qmax)</code>. Backward: the arriving gradient times that mask, and four
@@ -333,15 +331,15 @@ widgets.explore(pictures06.draw_one_weight, gradient=["straight-through", "true 
 # the steps.*
 #
 # With the true gradient the weight never moves. With the straight-through gradient it walks down, and then
-# **oscillates** between the two codes on either side of the target, since each points to the other (Nagel et al. 2022
-# study the cures; a falling learning rate, as we use it, is one). And a weight that starts in the clipped part, more
-# than half a step beyond ±1, gets no gradient and stays there.
+# **oscillates** between the two codes beside the target, since each points to the other (Nagel et al. 2022 study the
+# cures; a falling learning rate, as we use it, is one). And a weight that starts in the clipped part, more than half a
+# step beyond ±1, gets no gradient and stays there.
 #
 # ## 3. Ranges that follow the training
 #
-# A weight is at hand, so its scale can be taken anew in every step. An activation's range is known only batch by batch,
-# and one batch may hold an unusual value. Min and max over *all* batches, as in calibration, would never forget the
-# first, untrained steps. A moving average does:
+# A weight is at hand, so its scale can be taken anew in every step. An activation's range is known only batch by batch.
+# Min and max over *all* batches, as in calibration, would never forget the first, untrained steps. A moving average
+# does:
 #
 # $$r \leftarrow m\, r + (1 - m)\, r_{batch}, \qquad m = 0.9.$$
 
@@ -351,9 +349,9 @@ widgets.explore(pictures06.draw_one_weight, gradient=["straight-through", "true 
 # <details><summary>Hint 1, a nudge</summary>Min and max are averaged separately. What should the average be after the
 # first batch?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Take the smallest and the largest number of the batch. With
-# nothing before, they are the range. Else each end moves on its own: a large part of the old one and a small part of
-# the new one.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The smallest and the largest number of the batch are the range
+# if there was none before. Else each end moves on its own: a large part of the old one and a small part of the new
+# one.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>x.min().item()</code> and <code>x.max().item()</code>; if
 # <code>previous</code> is not None, <code>momentum</code> times the old number plus <code>1 - momentum</code> times the
@@ -466,16 +464,15 @@ pictures06.draw_ranges(batches, averages)
 # $$\hat x = s \cdot \mathrm{clamp}(\mathrm{round}(v), q_{min}, q_{max}).$$
 #
 # Inside the range use the product rule, with the straight-through derivative for the rounding,
-# $\partial\,\mathrm{round}(v)/\partial s := \partial v / \partial s = -x/s^2 = -v/s$:
+# $\partial\,\mathrm{round}(v)/\partial s := \partial v / \partial s = -v/s$:
 #
 # $$\frac{\partial \hat x}{\partial s} = \mathrm{round}(v) + s \cdot \Bigl(-\frac{v}{s}\Bigr) = \mathrm{round}(v) - v .$$
 #
-# Where the value is clipped, $\hat x = s\, q_{max}$ or $s\, q_{min}$, and the derivative is $q_{max}$ or $q_{min}$. A
-# clipped value pulls the step up, an inside value pulls it towards its nearest code.
+# Where the value is clipped, the derivative is $q_{max}$ or $q_{min}$. So a clipped value pulls the step up, an inside
+# value pulls it towards its nearest code.
 #
-# One step collects the gradients of *all* values of a tensor, far more than a weight does. So its gradient is
-# multiplied by $g = 1/\sqrt{N\, q_{max}}$, with $N$ the number of values; the step starts at
-# $2\,\overline{|x|}/\sqrt{q_{max}}$.
+# One step collects the gradients of *all* values of a tensor. So its gradient is multiplied by $g = 1/\sqrt{N\,
+# q_{max}}$, with $N$ the number of values; the step starts at $2\,\overline{|x|}/\sqrt{q_{max}}$.
 
 # %% [markdown]
 # ### Exercise 3 · `LSQ`
@@ -484,15 +481,14 @@ pictures06.draw_ranges(batches, averages)
 # (torch.round(r) - r).detach()</code> has the value of round(r) and the derivative of r. What does the derivative of
 # <code>clamp(x / step) … * step</code> give in the clipped part?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>The codes' range from bits and sign. At the first forward set
-# the step from the mean magnitude of the data and remember that it is done, in the state. Then divide by the step,
-# clamp, round so that the gradient passes, multiply by the step; the step that is used has the same value but a
-# gradient scaled by 1 over the root of (numbers · largest code).</details>
+# <details><summary>Hint 2, the recipe in words</summary>At the first forward set the step from the mean magnitude of
+# the data and remember in the state that it is done. Then divide by the step, clamp, round so that the gradient passes,
+# multiply by the step; the step that is used has the same value but a gradient scaled by 1 over the root of (numbers ·
+# largest code).</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Scaling only the gradient is the same trick: <code>s = step * g +
-# (step - step * g).detach()</code>. Then <code>v = (x / s).clamp(qmin, qmax)</code>, round v with hint 1, return it
-# times s. The flag is a buffer, <code>torch.tensor(False)</code>; at the first forward set <code>self.step.data</code>
-# and the flag.</details>
+# <details><summary>Hint 3, the key lines</summary><code>s = step * g + (step - step * g).detach()</code> scales only
+# the gradient. Then <code>v = (x / s).clamp(qmin, qmax)</code>, round v with hint 1, return it times s. The flag is a
+# buffer, <code>torch.tensor(False)</code>; the first forward sets <code>self.step.data</code> and the flag.</details>
 
 # %% exercise="LSQ" minutes=25 difficulty=4
 class LSQ(nn.Module):
@@ -709,8 +705,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Watch a step learn. The tensor is the last convolution of our network, at 2 bits; the loss is the squared error
-# between the weights and their rounded form, and gradient descent moves nothing but the step.
+# Watch a step learn: the last convolution of our network, at 2 bits. The loss is the squared error between the weights
+# and their rounded form, and gradient descent moves nothing but the step.
 
 # %%
 w = model[9].weight.detach()
@@ -735,8 +731,8 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 # range and +1 above it; right, the squared error over the step as a valley, and gradient descent running into its
 # bottom from the start value.*
 #
-# The learned step lies far below the largest absolute weight. The saw is the whole method: values near a code are
-# content, values between two codes disagree about the direction, clipped values all pull towards a larger step.
+# The saw is the whole method: values near a code are content, values between two codes disagree about the direction,
+# clipped values all pull towards a larger step.
 
 # %% [markdown]
 # ## 5. Layers that train with rounding
@@ -754,23 +750,22 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 #
 # - **Step 1, the weight**: a copy of the layer, `weight_scale` and `fake_weight`.
 # - **Step 2, the range of the input**: `act_qparams` and `fake_input`.
-# - **Step 3, `forward`**: the rounded input times the rounded weight.
+# - **Step 3, `forward`**: the rounded input times the rounded weight. The bias is not rounded.
 #
 # The frame is a proposal; only the names that the docstring lists count.
 #
 # <details><summary>Hint 1, a nudge</summary>Step 1: the layer already has every setting; what must not be the old
 # layer's own tensors? Step 2: a buffer of two numbers that starts as <code>nan</code> says by itself whether a batch
-# has been seen. Step 3: the bias is not rounded.</details>
+# has been seen.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>At each forward: one scale a channel from the weights as they
-# are now, codes in ±Q, back to floats. The input's range is averaged over batches in train mode and left alone in eval
-# mode; before the first batch the input passes unchanged. Everything else is the old layer's.</details>
+# are now, codes in ±Q, back to floats. Average the input's range in train mode only; before the first batch the input
+# passes unchanged.</details>
 #
 # <details><summary>Hint 3, the key lines</summary>In <code>fake_input</code>: if <code>self.training</code>, put
 # <code>ema_range(old or None, x.detach())</code> into the buffer; if there is no range yet, return x; else
-# <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. The scales of a weight need the shape
-# <code>[out, 1, …]</code>. A convolution calls <code>self._conv_forward(x, weight, bias)</code>, which knows stride,
-# padding, dilation, groups and padding mode.</details>
+# <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. A weight's scales need the shape <code>[out,
+# 1, …]</code>. <code>self._conv_forward(x, weight, bias)</code> of a convolution knows all its settings.</details>
 
 # %% exercise="QATLinear" minutes=35 difficulty=4
 class QATLayer:
@@ -1026,16 +1021,15 @@ pictures06.draw_live(factors, made)
 # batches of 8 than of 64; right, validation accuracies at W3A4 for three seeds each: with batches of 8 "folded" lies
 # highest on average, with batches of 64 "kept" does, and one seed of "live" lies far below.*
 #
-# (Right: from `data/make_lesson06.py`. *Folded*: running statistics, before training. *Live*: folded with the
-# statistics of each batch in training, with the running ones in eval mode. *Kept*: the batch norm stays behind the
-# rounded convolution and is folded at the end.)
+# (Right: from `data/make_lesson06.py`. *Folded*: running statistics, before training. *Live*: folded with each batch's
+# statistics in training, with the running ones in eval mode. *Kept*: the batch norm stays behind the rounded
+# convolution and is folded at the end.)
 #
-# With one scale per tensor, live statistics push weights over the edge into other codes. With one scale per channel the
-# codes stay, since factor and scale move together; but training and inference still compute different things. With
-# small batches this costs accuracy. With batches of 64, and few steps, batch statistics even helped (the activations
-# stay normalised while the weights find their codes), though one seed of the live fold fell far behind. The literature
-# takes live statistics for a while, then frozen ones (Krishnamoorthi 2018). We take the simple way, **fold first, then
-# train**: what you train is what you deploy, whatever the batch.
+# With one scale per tensor, live statistics push weights into other codes. With one scale per channel the codes stay,
+# since factor and scale move together; but training and inference still compute different things, which costs accuracy
+# with small batches. With batches of 64, and few steps, batch statistics even helped, though one seed of the live fold
+# fell far behind. The literature takes live statistics for a while, then frozen ones (Krishnamoorthi 2018). We **fold
+# first, then train**: what you train is what you deploy, whatever the batch.
 
 # %% [markdown]
 # ### Exercise 5 · `prepare_qat`
@@ -1043,18 +1037,17 @@ pictures06.draw_live(factors, made)
 # For the folding, `torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)` wants both in eval mode and returns a new
 # convolution.
 #
-# <details><summary>Hint 1, a nudge</summary>Work on a <code>copy.deepcopy</code>. First fold, then replace. For
-# folding, a function that goes through the children of a Sequential, and calls itself for each child that is a
-# Sequential, is enough. What may stand where the batch norm was?</details>
+# <details><summary>Hint 1, a nudge</summary>On a <code>copy.deepcopy</code>, first fold, then replace. A function that
+# goes through the children of a Sequential, and calls itself for those that are Sequentials, is enough for folding.
+# What may stand where the batch norm was?</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>Fold every batch norm into the convolution before it and leave
 # something that does nothing in its place, so that names stay. Then replace each plain Linear and Conv2d by its QAT
 # twin, and return the copy in train mode.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> in the place of the batch norm. Then
-# <code>for name, module in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>,
-# <code>result.set_submodule(name, QATLinear.from_float(module, bits_w, bits_a))</code>; the same for convolutions. At
-# last <code>.train()</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> does nothing. Then <code>for name, module
+# in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>, <code>result.set_submodule(name,
+# QATLinear.from_float(module, bits_w, bits_a))</code>; the same for convolutions.</details>
 
 # %% exercise="prepare_qat" minutes=20 difficulty=3
 def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
@@ -1236,9 +1229,9 @@ _check_prepared(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now train: 3-bit weights, 4-bit activations, two short epochs on 10,000 images, a one-cycle learning rate with a low
-# peak, since the network is already trained. First the range observers alone see some batches: that is PTQ with your
-# layers, the value to compare with. (About 10 s on one core.)
+# Now train: two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is already
+# trained. First the range observers alone see some batches: that is PTQ with your layers, the value to compare with.
+# (About 10 s on one core.)
 #
 # <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before:
 # most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest
@@ -1276,12 +1269,12 @@ pictures06.draw_weights(layer(old), layer(qat), losses)
 
 # %% [markdown]
 # *Picture, the last convolution: left, how far each weight lay from its code before training, and in red those that got
-# another code, nearly all of them close to half a step, where the rounding turns; in the middle, how far training moved
-# the weights, mostly by a small part of a step; right, the loss over the training steps, falling quickly at first.*
+# another code, nearly all close to half a step, where the rounding turns; in the middle, how far training moved the
+# weights, mostly by a small part of a step; right, the loss over the training steps, falling quickly at first.*
 #
-# These few codes do nearly all of the work: put the new weights into the old network and it works; new biases or new
-# ranges alone help little or not at all. Training chose a few codes differently, so that the errors of a sum cancel
-# instead of adding up. (That is also the idea of AdaRound.)
+# These few codes do nearly all of the work: put the new weights into the old network and it works; new biases or ranges
+# alone help little or not at all. Training chose them so that the errors of a sum cancel instead of adding up, the idea
+# of AdaRound, too.
 #
 # **The whole table**, made once with three seeds and 15,000 images by `data/make_lesson06.py`, and your run of today as
 # a star:
@@ -1302,12 +1295,12 @@ pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 # *Picture: validation accuracy over the bit-widths; PTQ falls off the cliff as before, QAT stays close to the FP32 line
 # down to W3A4 and falls at W2A4, where QAT with the learned steps of LSQ lies well above it.*
 #
-# At eight bits training costs time for nothing. At four bits QAT wins back nearly all; at three it repairs what min-max
-# ranges break, and comes out about where AdaRound does without any labels. At two bits the largest absolute weight is a
-# bad ruler (three codes, −1, 0 and 1, most weights become 0), and the learned step of section 4 (one for each layer,
-# four codes from −2 to 1) earns its place. At three bits it came out worse than the simple scale, but the comparison is
-# not a fair one: one step for a layer against one scale for each channel, and the paper trained longer, and reached its
-# parity at three bits with a teacher's help.
+# At eight bits training gains nothing. At four QAT wins back nearly all; at three it repairs what min-max ranges break,
+# and comes out about where AdaRound does without any labels. At two bits the largest absolute weight is a bad ruler
+# (three codes, −1, 0 and 1, most weights become 0), and the learned step (one for each layer, four codes from −2 to 1)
+# earns its place. At three bits it came out worse than the simple scale, but the comparison is not a fair one: one step
+# for a layer against one scale for each channel, and the paper trained longer, and reached its parity at three bits
+# with a teacher's help.
 
 # %% [markdown]
 # ### Your own learned step, at two bits
@@ -1317,8 +1310,7 @@ pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 #
 # <details><summary><b>Predict first.</b> The steps start at 2·mean|w|, untrained. After two short epochs, which way
 # will most of them have moved, and by a factor of two or by a few percent?</summary>By a few percent; the last line
-# prints it. The start is good already, and the weights do the moving, on a grid whose ruler is the mean weight and not
-# the largest.</details>
+# prints it. The start is good already, and the weights do the moving.</details>
 
 # %% tags=["nbval-ignore-output"]
 def with_learned_steps(net, bits):
@@ -1350,15 +1342,15 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 # %% [markdown]
 # ## 7. From fake to real: integers
 #
-# So far floats only pretended. What is stored in the end? For each layer the codes of the weight, one scale a channel,
-# the bias, and scale and zero point of the input. And do integers compute the same? Write both factors of a product in
-# codes, $\hat x = s_x (q_x - z)$ and $\hat w_o = s_o\, q_o$, and pull what does not depend on the sum out of it:
+# So far floats only pretended. What is stored in the end are each layer's codes, one scale a channel, the bias, and
+# scale and zero point of the input. Do integers compute the same? Write both factors of a product in codes, $\hat x =
+# s_x (q_x - z)$ and $\hat w_o = s_o\, q_o$, and pull what does not depend on the sum out of it:
 #
 # $$\sum_i \hat x_i\, \hat w_{oi} + b_o \;=\; s_x s_o \sum_i (q_{x,i} - z)\, q_{oi} \;+\; b_o .$$
 #
 # The sum on the right holds integers only, and nothing is approximated: it is the distributive law. It asks that $\hat
 # w$ is *exactly* $s_o q_o$, and that the scale does not vary along the sum: one for each *output* channel is fine. A
-# convolution's zeros of padding are the code $z$, which is exact since the range was widened to hold 0.
+# convolution's padding is the code $z$, which is exact since the range holds 0.
 
 # %% [markdown]
 # ### Exercise 6 · `convert`
@@ -1367,16 +1359,14 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 # reads them back, and runs them with integers.
 #
 # <details><summary>Hint 1, a nudge</summary><code>named_modules()</code> gives names and modules;
-# <code>isinstance(module, (QATLinear, QATConv2d))</code>. Everything else the layers say themselves.</details>
+# <code>isinstance(module, (QATLinear, QATConv2d))</code>. The layers say everything else themselves.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>For each QAT layer by name: its scale, the codes that this
-# scale gives, as int8 and without a gradient, its bias, and step and zero point of its input. What is stored is what
-# the layer computed with.</details>
+# scale gives, as int8 and without a gradient, its bias, and step and zero point of its input.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>scale = module.weight_scale()</code>; codes are
 # <code>torch.round(weight / scale)</code> with the scale in the shape <code>[out, 1, …]</code>, as
-# <code>torch.int8</code>. Return the very same scale: one that is fitted to the codes afterwards is another
-# one.</details>
+# <code>torch.int8</code>. Return this very scale: one that is fitted to the codes afterwards is another one.</details>
 
 # %% exercise="convert" minutes=12 difficulty=2
 def convert(qat_model: nn.Module) -> dict[str, dict]:
@@ -1641,17 +1631,16 @@ print(f"won back of the PTQ loss: {100 * won_back:.0f} %")
 print(f"same class for {(fake.argmax(1) == real.argmax(1)).sum():,} of {len(val_x):,} images; largest difference of a logit {(fake - real).abs().max():.1e}, of logits up to {fake.abs().max():.0f}")
 
 # %% [markdown]
-# What difference remains comes from float32, which rounds a little at each addition; the integer sums are exact. (Where
-# a value lies in the middle between two codes, such a last bit can tip it, and then a logit differs visibly.) So
-# accuracy measured with fake quantization *is* the accuracy of the integers. The ratio stays below 32 / 3 = 10.7,
-# because scales and biases are still FP32.
+# The difference comes from float32, which rounds at each addition; the integer sums are exact. (Where a value lies in
+# the middle between two codes, such a last bit can tip it, and then a logit differs visibly.) So accuracy measured with
+# fake quantization *is* the accuracy of the integers. The ratio stays below 32 / 3 = 10.7, because scales and biases
+# are still FP32.
 #
 # ## 8. Real int8 kernels
 #
-# No processor multiplies 3-bit numbers; but int8 units exist everywhere, and 3-bit codes fit into them.
-# `onnx06.write_onnx` writes your layers as ONNX operators: `QLinearConv` takes uint8 activations and int8 weights, adds
-# in int32, and rounds to the codes of the next layer. Its output saturates at code 0, which does the ReLU for free, and
-# a `Clip` of bytes holds it below 16.
+# No processor multiplies 3-bit numbers, but int8 units exist everywhere. `onnx06.write_onnx` writes your layers as ONNX
+# operators: `QLinearConv` takes uint8 activations and int8 weights, adds in int32, and rounds to the codes of the next
+# layer. Its output saturates at code 0, which does the ReLU for free, and a `Clip` of bytes holds it below 16.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -1688,16 +1677,16 @@ lost, left = (accuracies["FP32"] - accuracies[name] for name in ("W3A4, PTQ", "W
 print(f"PTQ loses {lost:.2f} points, QAT {left:.2f}: {100 * (1 - left / lost):.0f} % won back; file {len(fp32_blob) / len(blob):.2f} times smaller")
 
 # %% [markdown]
-# The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten.
-# Three bits pay on the wire and in flash; how much faster the int8 unit is, lesson 02 measured in section 10.
+# The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten. How
+# much faster the int8 unit is, lesson 02 measured in section 10.
 #
 # ### The same with the library
 #
-# PyTorch's own QAT lives in **torchao** now. `quantize_` with a `QATConfig` replaces the linear layers of a model by
-# layers with fake quantization, in place; you train as always; `step="convert"` turns them back into plain layers,
-# ready for `quantize_` with real integers. It handles linear layers only, so the patient is LeNet-300-100, with 2-bit
-# weights and 8-bit activations (torchao: one range for each image, found on the fly; codes −2 … 1). Both sides see the
-# same images in the same order.
+# PyTorch's own QAT lives in **torchao** now. `quantize_` with a `QATConfig` replaces a model's linear layers by layers
+# with fake quantization, in place; you train as always; `step="convert"` turns them back into plain layers, ready for
+# `quantize_` with real integers. It handles linear layers only, so the patient is LeNet-300-100, with 2-bit weights and
+# 8-bit activations (torchao: one range for each image, found on the fly). Both sides see the same images in the same
+# order.
 
 # %% tags=["nbval-ignore-output"]
 with lesson06.silence():
@@ -1724,21 +1713,19 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 # %% [markdown]
 # The same idea with different choices: torchao's grid has a fourth code, −2, and a step of two thirds of the largest
 # weight, which matters much more at two bits than at four. For convolutions torchao has the graph-based sister
-# `prepare_qat_pt2e`, the QAT form of the PT2E flow of lesson 02. It rounds weights that are scaled by the running
-# statistics, and keeps the batch norm at work behind them.
+# `prepare_qat_pt2e` (PT2E: lesson 02). It rounds weights that are scaled by the running statistics, and keeps the batch
+# norm at work behind them.
 #
 # ## Pitfalls
 #
-# - **Observers that move in eval mode.** Then a validation batch changes the model, and its accuracy depends on the
-#   order of evaluation.
+# - **Observers that move in eval mode.** Then a validation batch changes the model.
 # - **Training what is not deployed.** Folding, per-channel scales, the range of the first and the last layer: whatever
 #   the deployed network rounds must be rounded in training, in the same place.
-# - **The learning rate of the first training.** It throws the trained network away. A tenth, and falling to 0, which
-#   also calms the oscillation.
+# - **The learning rate of the first training.** It throws the trained network away. Take a tenth, falling to 0.
 # - **Weight decay and clipping.** A clipped weight gets no gradient. Weight decay still moves it; without any, it stays
 #   outside for good.
-# - **A scale computed twice.** Codes made with one scale and stored with another are a quiet disaster: shapes fit,
-#   accuracy is a little worse. Compare `codes * scale` with the fake weight, bit by bit.
+# - **A scale computed twice.** Codes made with one scale and stored with another: shapes fit, accuracy is a little
+#   worse. Compare `codes * scale` with the fake weight, bit by bit.
 # - **Comparing QAT with nothing.** Fine-tuning alone can raise accuracy. The fair baseline at high bit-widths is the
 #   float network trained for the same two epochs.
 #
@@ -1746,8 +1733,8 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 #
 # <details><summary>The straight-through gradient is not the gradient of the loss. Why does training with it work at
 # all?</summary>It is the gradient of a smoothed loss, as if noise had been added before the rounding, and need only
-# lead downhill on average. Where the weights spread over the steps, roundings up and down balance. Where the steps are
-# huge (two bits), it becomes a poor guide, and training is slower and noisier.</details>
+# lead downhill on average. Where the steps are huge (two bits), it becomes a poor guide, and training is slower and
+# noisier.</details>
 #
 # <details><summary>Why does the weight need a float copy during training, if only codes are used?</summary>One update
 # of the optimizer is far smaller than a step. Added to a code and rounded, it would vanish, each time anew. The float
@@ -1755,7 +1742,7 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 #
 # <details><summary>At W8A8 QAT gained nothing. Would you still use it?</summary>Not for this network: calibration takes
 # seconds and needs no labels. Some networks lose points at eight bits (small depthwise networks, wide outliers); there
-# a short QAT is the next thing to try after better ranges and per-channel scales.</details>
+# try better ranges and per-channel scales, then a short QAT.</details>
 #
 # <details><summary>LSQ learns the step. Could it also learn that a channel needs no bits at all?</summary>The step can
 # grow until all values of a channel round to 0, which is pruning; but then no inside value is left to bring it back.
@@ -1800,13 +1787,11 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 #
 # - Y. Bengio, N. Léonard, A. Courville (2013). *Estimating or Propagating Gradients Through Stochastic Neurons for
 #   Conditional Computation.* arXiv:1308.3432
-# - B. Jacob, S. Kligys, B. Chen, M. Zhu, M. Tang, A. Howard, H. Adam, D. Kalenichenko (2018). *Quantization and
-#   Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference.* arXiv:1712.05877
+# - B. Jacob et al. (2018). *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+#   Inference.* arXiv:1712.05877
 # - R. Krishnamoorthi (2018). *Quantizing Deep Convolutional Networks for Efficient Inference: A Whitepaper.*
 #   arXiv:1806.08342
-# - S. K. Esser, J. L. McKinstry, D. Bablani, R. Appuswamy, D. S. Modha (2020). *Learned Step Size Quantization.*
-#   arXiv:1902.08153
-# - M. Nagel, M. Fournarakis, R. A. Amjad, Y. Bondarenko, M. van Baalen, T. Blankevoort (2021). *A White Paper on Neural
-#   Network Quantization.* arXiv:2106.08295
-# - M. Nagel, M. Fournarakis, Y. Bondarenko, T. Blankevoort (2022). *Overcoming Oscillations in Quantization-Aware
-#   Training.* arXiv:2203.11086
+# - S. K. Esser et al. (2020). *Learned Step Size Quantization.* arXiv:1902.08153
+# - M. Nagel et al. (2020). *Up or Down? Adaptive Rounding for Post-Training Quantization.* arXiv:2004.10568
+# - M. Nagel et al. (2021). *A White Paper on Neural Network Quantization.* arXiv:2106.08295
+# - M. Nagel et al. (2022). *Overcoming Oscillations in Quantization-Aware Training.* arXiv:2203.11086
