@@ -79,10 +79,10 @@ for rung, found in made["ladder"].items():
 # for W8A8, bends down at four bits and falls off a cliff at three and two.*
 #
 # (Made once, with three seeds, by `data/make_lesson06.py`.) At three bits ranges by minimum and maximum lose 33 to 48
-# points, depending on the draw. That is a straw man, so look at the ladder below the picture: clipping for the least
-# squared error, then the correction of the bias, then **AdaRound** (Nagel et al. 2020), which decides for each weight
-# whether rounding up or down keeps the layer's output closest. None of these needs labels, and the top rung leaves
-# training hardly anything to win on this network. At two bits it will be different.
+# points, depending on the draw. That is a straw man, so look at the ladder: clipping for the least squared error, then
+# the correction of the bias, then **AdaRound** (Nagel et al. 2020), which rounds each weight up or down, whichever
+# keeps the layer's output closest. None of these needs labels, and the top rung leaves training hardly anything to win
+# here. At two bits it will be different.
 
 # %% [markdown]
 # ## 2. A gradient for a staircase
@@ -316,19 +316,18 @@ y.sum().backward()
 pictures06.draw_gradient(x.detach(), y.detach(), x.grad)
 
 # %% [markdown]
-# *Picture: left, the staircase of 3-bit fake quantization along the diagonal, flat beyond ±1.5; right, its true
-# derivative 0 as a dotted line, and the straight-through derivative, 1 up to the last code and 0 beyond.*
+# *Picture: left, the staircase of 3-bit fake quantization, flat beyond ±1.5; right, its true derivative 0, dotted, and
+# the straight-through derivative, 1 up to the last code and 0 beyond.*
 #
-# What does gradient descent do with a gradient that is a fiction? Play with one weight. It should become 0.45 *after
-# rounding*, which no code of a few bits can express exactly.
+# What does gradient descent do with a gradient that is a fiction? Play with one weight that should become 0.45 *after
+# rounding*, which no code of a few bits can express.
 
 # %% tags=["nbval-ignore-output"]
 widgets.explore(pictures06.draw_one_weight, gradient=["straight-through", "true (zero)"], bits=(2, 6, 3), start=(-1.4, 1.4, -0.9), rate=(0.01, 0.5, 0.1))
 
 # %% [markdown]
-# *Picture: left, the loss over one weight as a staircase, the smooth parabola without rounding, the slope that the
-# chosen gradient reports at the start, and the path of gradient descent; right, the weight and the rounded weight over
-# the steps.*
+# *Picture: left, the loss over one weight as a staircase, the parabola without rounding, the slope that the chosen
+# gradient reports, and the path of gradient descent; right, the weight and the rounded weight over the steps.*
 #
 # With the true gradient the weight never moves. With the straight-through gradient it walks down, and then
 # **oscillates** between the two codes beside the target, since each points to the other (Nagel et al. 2022 study the
@@ -451,8 +450,7 @@ pictures06.draw_ranges(batches, averages)
 
 # %% [markdown]
 # *Picture: dots, the largest activation of each batch, jumping up at batch 40; with momentum 0 the range follows every
-# dot, with 0.9 it runs smoothly and catches up within some twenty batches, with 0.99 it is still on its way at the
-# end.*
+# dot, with 0.9 it catches up within some twenty batches, with 0.99 it is still on its way at the end.*
 
 # %% [markdown]
 # ## 4. Let the step be learned
@@ -468,8 +466,7 @@ pictures06.draw_ranges(batches, averages)
 #
 # $$\frac{\partial \hat x}{\partial s} = \mathrm{round}(v) + s \cdot \Bigl(-\frac{v}{s}\Bigr) = \mathrm{round}(v) - v .$$
 #
-# Where the value is clipped, the derivative is $q_{max}$ or $q_{min}$. So a clipped value pulls the step up, an inside
-# value pulls it towards its nearest code.
+# Where the value is clipped, the derivative is $q_{max}$ or $q_{min}$.
 #
 # One step collects the gradients of *all* values of a tensor. So its gradient is multiplied by $g = 1/\sqrt{N\,
 # q_{max}}$, with $N$ the number of values; the step starts at $2\,\overline{|x|}/\sqrt{q_{max}}$.
@@ -481,10 +478,9 @@ pictures06.draw_ranges(batches, averages)
 # (torch.round(r) - r).detach()</code> has the value of round(r) and the derivative of r. What does the derivative of
 # <code>clamp(x / step) … * step</code> give in the clipped part?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>At the first forward set the step from the mean magnitude of
-# the data and remember in the state that it is done. Then divide by the step, clamp, round so that the gradient passes,
-# multiply by the step; the step that is used has the same value but a gradient scaled by 1 over the root of (numbers ·
-# largest code).</details>
+# <details><summary>Hint 2, the recipe in words</summary>At the first forward set the step and remember in the state
+# that it is done. Then divide by the step, clamp, round so that the gradient passes, multiply by the step, which has
+# the same value as the parameter but a gradient scaled by g.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>s = step * g + (step - step * g).detach()</code> scales only
 # the gradient. Then <code>v = (x / s).clamp(qmin, qmax)</code>, round v with hint 1, return it times s. The flag is a
@@ -728,8 +724,7 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 
 # %% [markdown]
 # *Picture: left, what a value x contributes to the gradient of a 2-bit step: a saw between the codes, −2 below the
-# range and +1 above it; right, the squared error over the step as a valley, and gradient descent running into its
-# bottom from the start value.*
+# range and +1 above it; right, the squared error over the step, a valley into whose bottom gradient descent runs.*
 #
 # The saw is the whole method: values near a code are content, values between two codes disagree about the direction,
 # clipped values all pull towards a larger step.
@@ -739,14 +734,14 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 #
 # In every forward pass the layer fake-quantizes its input with the moving range of the batches seen, and its weight
 # with one symmetric scale for each output channel, taken anew from the weight: $s_o = \max|w_o| / Q$, $Q = 2^{b-1} -
-# 1$. Then it convolves, or multiplies, as ever. The float weight stays, often called the *shadow* weight: it is what
-# the optimizer moves, in strides far smaller than a step.
+# 1$. The float weight stays, often called the *shadow* weight: the optimizer moves it, in strides far smaller than a
+# step.
 
 # %% [markdown]
 # ### Exercise 4 · `QATLinear` and `QATConv2d`
 #
-# One class does the work, and two inherit it. Write it in three steps, and run the test after each: it checks them in
-# this order, says ✓ for a step that is right, and stops at the first that is not written yet.
+# One class does the work, and two inherit it. Write it in three steps, and run the test after each: it stops at the
+# first that is not written yet.
 #
 # - **Step 1, the weight**: a copy of the layer, `weight_scale` and `fake_weight`.
 # - **Step 2, the range of the input**: `act_qparams` and `fake_input`.
@@ -754,9 +749,8 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 #
 # The frame is a proposal; only the names that the docstring lists count.
 #
-# <details><summary>Hint 1, a nudge</summary>Step 1: the layer already has every setting; what must not be the old
-# layer's own tensors? Step 2: a buffer of two numbers that starts as <code>nan</code> says by itself whether a batch
-# has been seen.</details>
+# <details><summary>Hint 1, a nudge</summary>Step 1: what must not be the old layer's own tensors? Step 2: a buffer of
+# two numbers that starts as <code>nan</code> says by itself whether a batch has been seen.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>At each forward: one scale a channel from the weights as they
 # are now, codes in ±Q, back to floats. Average the input's range in train mode only; before the first batch the input
@@ -764,8 +758,8 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 #
 # <details><summary>Hint 3, the key lines</summary>In <code>fake_input</code>: if <code>self.training</code>, put
 # <code>ema_range(old or None, x.detach())</code> into the buffer; if there is no range yet, return x; else
-# <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. A weight's scales need the shape <code>[out,
-# 1, …]</code>. <code>self._conv_forward(x, weight, bias)</code> of a convolution knows all its settings.</details>
+# <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. A convolution's <code>self._conv_forward(x,
+# weight, bias)</code> knows all its settings.</details>
 
 # %% exercise="QATLinear" minutes=35 difficulty=4
 class QATLayer:
@@ -1017,9 +1011,9 @@ for size, results in rows.items():
 pictures06.draw_live(factors, made)
 
 # %% [markdown]
-# *Picture: left, the factor of one channel wandering around the running statistics from batch to batch, far more with
-# batches of 8 than of 64; right, validation accuracies at W3A4 for three seeds each: with batches of 8 "folded" lies
-# highest on average, with batches of 64 "kept" does, and one seed of "live" lies far below.*
+# *Picture: left, one channel's factor wandering around the running statistics, far more with batches of 8 than of 64;
+# right, validation accuracies at W3A4, three seeds each: with batches of 8 "folded" is best on average, with 64 "kept",
+# and one seed of "live" lies far below.*
 #
 # (Right: from `data/make_lesson06.py`. *Folded*: running statistics, before training. *Live*: folded with each batch's
 # statistics in training, with the running ones in eval mode. *Kept*: the batch norm stays behind the rounded
@@ -1027,9 +1021,9 @@ pictures06.draw_live(factors, made)
 #
 # With one scale per tensor, live statistics push weights into other codes. With one scale per channel the codes stay,
 # since factor and scale move together; but training and inference still compute different things, which costs accuracy
-# with small batches. With batches of 64, and few steps, batch statistics even helped, though one seed of the live fold
-# fell far behind. The literature takes live statistics for a while, then frozen ones (Krishnamoorthi 2018). We **fold
-# first, then train**: what you train is what you deploy, whatever the batch.
+# with small batches. With batches of 64, and few steps, batch statistics even helped, one seed aside. The literature
+# takes live statistics for a while, then frozen ones (Krishnamoorthi 2018). We **fold first, then train**: what you
+# train is what you deploy, whatever the batch.
 
 # %% [markdown]
 # ### Exercise 5 · `prepare_qat`
@@ -1037,13 +1031,13 @@ pictures06.draw_live(factors, made)
 # For the folding, `torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)` wants both in eval mode and returns a new
 # convolution.
 #
-# <details><summary>Hint 1, a nudge</summary>On a <code>copy.deepcopy</code>, first fold, then replace. A function that
-# goes through the children of a Sequential, and calls itself for those that are Sequentials, is enough for folding.
-# What may stand where the batch norm was?</details>
+# <details><summary>Hint 1, a nudge</summary>On a <code>copy.deepcopy</code>, first fold, then replace. For folding, a
+# function goes through a Sequential's children, and calls itself for Sequentials among them. What may stand where the
+# batch norm was?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Fold every batch norm into the convolution before it and leave
-# something that does nothing in its place, so that names stay. Then replace each plain Linear and Conv2d by its QAT
-# twin, and return the copy in train mode.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Leave something that does nothing in a folded batch norm's
+# place, so that names stay. Then replace each plain Linear and Conv2d by its QAT twin, and return the copy in train
+# mode.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> does nothing. Then <code>for name, module
 # in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>, <code>result.set_submodule(name,
@@ -1230,8 +1224,8 @@ _check_prepared(
 
 # %% [markdown]
 # Now train: two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is already
-# trained. First the range observers alone see some batches: that is PTQ with your layers, the value to compare with.
-# (About 10 s on one core.)
+# trained. First the range observers alone see some batches: PTQ with your layers, to compare with. (About 10 s on one
+# core.)
 #
 # <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before:
 # most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest
@@ -1269,12 +1263,11 @@ pictures06.draw_weights(layer(old), layer(qat), losses)
 
 # %% [markdown]
 # *Picture, the last convolution: left, how far each weight lay from its code before training, and in red those that got
-# another code, nearly all close to half a step, where the rounding turns; in the middle, how far training moved the
-# weights, mostly by a small part of a step; right, the loss over the training steps, falling quickly at first.*
+# another code, nearly all close to half a step; in the middle, how far training moved the weights; right, the loss,
+# falling quickly at first.*
 #
-# These few codes do nearly all of the work: put the new weights into the old network and it works; new biases or ranges
-# alone help little or not at all. Training chose them so that the errors of a sum cancel instead of adding up, the idea
-# of AdaRound, too.
+# These few codes do nearly all of the work: the new weights alone repair the old network. Training chose them so that
+# the errors of a sum cancel instead of adding up, the idea of AdaRound, too.
 #
 # **The whole table**, made once with three seeds and 15,000 images by `data/make_lesson06.py`, and your run of today as
 # a star:
@@ -1295,12 +1288,11 @@ pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 # *Picture: validation accuracy over the bit-widths; PTQ falls off the cliff as before, QAT stays close to the FP32 line
 # down to W3A4 and falls at W2A4, where QAT with the learned steps of LSQ lies well above it.*
 #
-# At eight bits training gains nothing. At four QAT wins back nearly all; at three it repairs what min-max ranges break,
-# and comes out about where AdaRound does without any labels. At two bits the largest absolute weight is a bad ruler
-# (three codes, −1, 0 and 1, most weights become 0), and the learned step (one for each layer, four codes from −2 to 1)
-# earns its place. At three bits it came out worse than the simple scale, but the comparison is not a fair one: one step
-# for a layer against one scale for each channel, and the paper trained longer, and reached its parity at three bits
-# with a teacher's help.
+# At three bits QAT repairs what min-max ranges break, and comes out about where AdaRound does without any labels. At
+# two bits the largest absolute weight is a bad ruler (three codes, −1, 0 and 1, most weights become 0), and the learned
+# step (one for each layer, four codes from −2 to 1) earns its place. At three bits it came out worse than the simple
+# scale, but the comparison is not fair: one step for a layer against one scale for each channel; and the paper trained
+# longer, with a teacher's help.
 
 # %% [markdown]
 # ### Your own learned step, at two bits
@@ -1310,7 +1302,7 @@ pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 #
 # <details><summary><b>Predict first.</b> The steps start at 2·mean|w|, untrained. After two short epochs, which way
 # will most of them have moved, and by a factor of two or by a few percent?</summary>By a few percent; the last line
-# prints it. The start is good already, and the weights do the moving.</details>
+# prints it. The weights do the moving.</details>
 
 # %% tags=["nbval-ignore-output"]
 def with_learned_steps(net, bits):
@@ -1342,9 +1334,9 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 # %% [markdown]
 # ## 7. From fake to real: integers
 #
-# So far floats only pretended. What is stored in the end are each layer's codes, one scale a channel, the bias, and
-# scale and zero point of the input. Do integers compute the same? Write both factors of a product in codes, $\hat x =
-# s_x (q_x - z)$ and $\hat w_o = s_o\, q_o$, and pull what does not depend on the sum out of it:
+# So far floats only pretended. What is stored are each layer's codes, one scale a channel, the bias, and scale and zero
+# point of the input. Do integers compute the same? Write both factors of a product in codes, $\hat x = s_x (q_x - z)$
+# and $\hat w_o = s_o\, q_o$, and pull what does not depend on the sum out of it:
 #
 # $$\sum_i \hat x_i\, \hat w_{oi} + b_o \;=\; s_x s_o \sum_i (q_{x,i} - z)\, q_{oi} \;+\; b_o .$$
 #
@@ -1362,11 +1354,11 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 # <code>isinstance(module, (QATLinear, QATConv2d))</code>. The layers say everything else themselves.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>For each QAT layer by name: its scale, the codes that this
-# scale gives, as int8 and without a gradient, its bias, and step and zero point of its input.</details>
+# scale gives, its bias, and step and zero point of its input.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>scale = module.weight_scale()</code>; codes are
 # <code>torch.round(weight / scale)</code> with the scale in the shape <code>[out, 1, …]</code>, as
-# <code>torch.int8</code>. Return this very scale: one that is fitted to the codes afterwards is another one.</details>
+# <code>torch.int8</code>. Return this very scale, not one fitted to the codes afterwards.</details>
 
 # %% exercise="convert" minutes=12 difficulty=2
 def convert(qat_model: nn.Module) -> dict[str, dict]:
@@ -1631,16 +1623,15 @@ print(f"won back of the PTQ loss: {100 * won_back:.0f} %")
 print(f"same class for {(fake.argmax(1) == real.argmax(1)).sum():,} of {len(val_x):,} images; largest difference of a logit {(fake - real).abs().max():.1e}, of logits up to {fake.abs().max():.0f}")
 
 # %% [markdown]
-# The difference comes from float32, which rounds at each addition; the integer sums are exact. (Where a value lies in
-# the middle between two codes, such a last bit can tip it, and then a logit differs visibly.) So accuracy measured with
-# fake quantization *is* the accuracy of the integers. The ratio stays below 32 / 3 = 10.7, because scales and biases
-# are still FP32.
+# The difference comes from float32, which rounds at each addition; the integer sums are exact. (Such a last bit can tip
+# a value between two codes, and then a logit differs visibly.) So accuracy measured with fake quantization *is* the
+# accuracy of the integers. The ratio stays below 32 / 3 = 10.7, because scales and biases are still FP32.
 #
 # ## 8. Real int8 kernels
 #
 # No processor multiplies 3-bit numbers, but int8 units exist everywhere. `onnx06.write_onnx` writes your layers as ONNX
 # operators: `QLinearConv` takes uint8 activations and int8 weights, adds in int32, and rounds to the codes of the next
-# layer. Its output saturates at code 0, which does the ReLU for free, and a `Clip` of bytes holds it below 16.
+# layer. Its output saturates at code 0, a ReLU for free, and a `Clip` holds it below 16.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -1660,10 +1651,10 @@ print(f"same class as the fake-quantized model for {100 * (logits.argmax(1) == f
 print(f"accuracy: fake {measure.accuracy(qat, val_x, val_y):.2f} %, integers {measure.accuracy(integers, val_x, val_y):.2f} %, ONNX Runtime int8 {measure.accuracy(runtime['W3A4'], val_x, val_y):.2f} %")
 
 # %% [markdown]
-# Parity is close and not perfect: the runtime rounds the bias to int32 units of $s_x s_o$, and the output of the last
-# convolution to 256 codes. With 16 codes for an activation, a value that tips over moves by a whole step.
+# Parity is not perfect: the runtime rounds the bias to int32 units of $s_x s_o$, and the output of the last convolution
+# to 256 codes.
 #
-# The table, with the test images, which are looked at for the first and only time.
+# The table, with the test images, looked at for the first and only time.
 
 # %% tags=["nbval-ignore-output"]
 test_x, test_y = data.load("test")
@@ -1677,16 +1668,15 @@ lost, left = (accuracies["FP32"] - accuracies[name] for name in ("W3A4, PTQ", "W
 print(f"PTQ loses {lost:.2f} points, QAT {left:.2f}: {100 * (1 - left / lost):.0f} % won back; file {len(fp32_blob) / len(blob):.2f} times smaller")
 
 # %% [markdown]
-# The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten. How
-# much faster the int8 unit is, lesson 02 measured in section 10.
+# ONNX Runtime's file holds a byte for each code, so it is about four times smaller than FP32, not ten. Lesson 02,
+# section 10, measured how much faster it is.
 #
 # ### The same with the library
 #
-# PyTorch's own QAT lives in **torchao** now. `quantize_` with a `QATConfig` replaces a model's linear layers by layers
-# with fake quantization, in place; you train as always; `step="convert"` turns them back into plain layers, ready for
-# `quantize_` with real integers. It handles linear layers only, so the patient is LeNet-300-100, with 2-bit weights and
-# 8-bit activations (torchao: one range for each image, found on the fly). Both sides see the same images in the same
-# order.
+# PyTorch's own QAT lives in **torchao** now. `quantize_` with a `QATConfig` gives linear layers fake quantization, in
+# place; you train as always; `step="convert"` turns them back into plain layers, ready for real integers. It handles
+# linear layers only, so the patient is LeNet-300-100, with 2-bit weights and 8-bit activations (torchao: one range for
+# each image, found on the fly). Both sides see the same images in the same order.
 
 # %% tags=["nbval-ignore-output"]
 with lesson06.silence():
@@ -1713,40 +1703,38 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 # %% [markdown]
 # The same idea with different choices: torchao's grid has a fourth code, −2, and a step of two thirds of the largest
 # weight, which matters much more at two bits than at four. For convolutions torchao has the graph-based sister
-# `prepare_qat_pt2e` (PT2E: lesson 02). It rounds weights that are scaled by the running statistics, and keeps the batch
-# norm at work behind them.
+# `prepare_qat_pt2e` (PT2E: lesson 02). It scales weights by the running statistics before it rounds them, and keeps the
+# batch norm behind them.
 #
 # ## Pitfalls
 #
-# - **Observers that move in eval mode.** Then a validation batch changes the model.
-# - **Training what is not deployed.** Folding, per-channel scales, the range of the first and the last layer: whatever
-#   the deployed network rounds must be rounded in training, in the same place.
+# - **Training what is not deployed.** Whatever the deployed network rounds, the first and the last layer too, must be
+#   rounded in training, in the same place.
 # - **The learning rate of the first training.** It throws the trained network away. Take a tenth, falling to 0.
 # - **Weight decay and clipping.** A clipped weight gets no gradient. Weight decay still moves it; without any, it stays
 #   outside for good.
 # - **A scale computed twice.** Codes made with one scale and stored with another: shapes fit, accuracy is a little
 #   worse. Compare `codes * scale` with the fake weight, bit by bit.
-# - **Comparing QAT with nothing.** Fine-tuning alone can raise accuracy. The fair baseline at high bit-widths is the
-#   float network trained for the same two epochs.
+# - **Comparing QAT with nothing.** Fine-tuning alone can raise accuracy. The fair baseline is the float network trained
+#   for the same two epochs.
 #
 # ## Questions
 #
 # <details><summary>The straight-through gradient is not the gradient of the loss. Why does training with it work at
 # all?</summary>It is the gradient of a smoothed loss, as if noise had been added before the rounding, and need only
-# lead downhill on average. Where the steps are huge (two bits), it becomes a poor guide, and training is slower and
-# noisier.</details>
+# lead downhill on average. Where the steps are huge (two bits), it is a poor guide.</details>
 #
 # <details><summary>Why does the weight need a float copy during training, if only codes are used?</summary>One update
-# of the optimizer is far smaller than a step. Added to a code and rounded, it would vanish, each time anew. The float
-# copy adds up many small updates until they cross an edge.</details>
+# is far smaller than a step: added to a code and rounded, it would vanish. The float copy adds up many until they cross
+# an edge.</details>
 #
 # <details><summary>At W8A8 QAT gained nothing. Would you still use it?</summary>Not for this network: calibration takes
-# seconds and needs no labels. Some networks lose points at eight bits (small depthwise networks, wide outliers); there
-# try better ranges and per-channel scales, then a short QAT.</details>
+# seconds and needs no labels. Where eight bits cost points (small depthwise networks, wide outliers), try better ranges
+# and per-channel scales, then a short QAT.</details>
 #
 # <details><summary>LSQ learns the step. Could it also learn that a channel needs no bits at all?</summary>The step can
-# grow until all values of a channel round to 0, which is pruning; but then no inside value is left to bring it back.
-# Methods that learn bit-widths add a cost per bit to the loss.</details>
+# grow until all values of a channel round to 0, which is pruning, but nothing brings it back. Methods that learn
+# bit-widths add a cost per bit to the loss.</details>
 
 # %% [markdown] question="question_qat_or_not" points=4
 # ### For your teacher
