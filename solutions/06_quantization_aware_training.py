@@ -17,10 +17,11 @@
 # well (lesson 05).
 #
 # **What you need:** from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and zero point
-# (section 2) and integer layers (section 7); from [lesson
-# 02](../02_post_training_quantization/02_post_training_quantization.ipynb) folding (section 2), calibration (sections
-# 3 and 4) and bias correction (section 5). Plan two to three hours; each exercise says what it costs. Run the cells
-# from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# (section 2) and integer layers (section 7); from
+# [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb) folding (section 2), calibration
+# (sections 3 and 4) and bias correction (section 5). Plan two to three hours; each exercise says what it costs. Run
+# the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it
+# expected.
 
 # %% setup
 import copy
@@ -100,8 +101,8 @@ w = torch.tensor([0.2, 0.7, -1.4], requires_grad=True)
 print("gradient through torch.round:", w.grad.tolist())
 
 # %% [markdown]
-# Nothing would ever learn. Now add some noise before rounding, $u$ uniform in $[-\tfrac12, \tfrac12]$. The value $x =
-# n + r$ with $0 \le r < 1$ is rounded up with probability $r$ and down with probability $1 - r$, so on average
+# Nothing would ever learn. Now add some noise before rounding, $u$ uniform in $[-\tfrac12, \tfrac12]$. The value
+# $x = n + r$ with $0 \le r < 1$ is rounded up with probability $r$ and down with probability $1 - r$, so on average
 #
 # $$\mathbb{E}_u[\mathrm{round}(x + u)] = n\,(1 - r) + (n + 1)\,r = x.$$
 
@@ -349,8 +350,7 @@ widgets.explore(pictures06.draw_one_weight, gradient=["straight-through", "true 
 # first batch?</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>The smallest and the largest number of the batch are the range
-# if there was none before. Else each end moves on its own: a large part of the old one and a small part of the new
-# one.</details>
+# if there was none before. Else each end moves on its own: mostly the old one, a little of the new one.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>x.min().item()</code> and <code>x.max().item()</code>; if
 # <code>previous</code> is not None, <code>momentum</code> times the old number plus <code>1 - momentum</code> times the
@@ -468,8 +468,8 @@ pictures06.draw_ranges(batches, averages)
 #
 # Where the value is clipped, the derivative is $q_{max}$ or $q_{min}$.
 #
-# One step collects the gradients of *all* values of a tensor. So its gradient is multiplied by $g = 1/\sqrt{N\,
-# q_{max}}$, with $N$ the number of values; the step starts at $2\,\overline{|x|}/\sqrt{q_{max}}$.
+# One step collects the gradients of *all* values of a tensor. So its gradient is multiplied by
+# $g = 1/\sqrt{N\, q_{max}}$, with $N$ the number of values; the step starts at $2\,\overline{|x|}/\sqrt{q_{max}}$.
 
 # %% [markdown]
 # ### Exercise 3 · `LSQ`
@@ -733,9 +733,9 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 # ## 5. Layers that train with rounding
 #
 # In every forward pass the layer fake-quantizes its input with the moving range of the batches seen, and its weight
-# with one symmetric scale for each output channel, taken anew from the weight: $s_o = \max|w_o| / Q$, $Q = 2^{b-1} -
-# 1$. The float weight stays, often called the *shadow* weight: the optimizer moves it, in strides far smaller than a
-# step.
+# with one symmetric scale for each output channel, taken anew from the weight: $s_o = \max|w_o| / Q$,
+# $Q = 2^{b-1} - 1$. The float weight stays, often called the *shadow* weight: the optimizer moves it, in strides far
+# smaller than a step.
 
 # %% [markdown]
 # ### Exercise 4 · `QATLinear` and `QATConv2d`
@@ -1223,9 +1223,9 @@ _check_prepared(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now train: two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is already
-# trained. First the range observers alone see some batches: PTQ with your layers, to compare with. (About 10 s on one
-# core.)
+# Now train at W3A4: two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is
+# already trained. First the range observers alone see some batches: PTQ with your layers, to compare with. (About 10 s
+# on one core.)
 #
 # <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before:
 # most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest
@@ -1266,8 +1266,8 @@ pictures06.draw_weights(layer(old), layer(qat), losses)
 # another code, nearly all close to half a step; in the middle, how far training moved the weights; right, the loss,
 # falling quickly at first.*
 #
-# These few codes do nearly all of the work: the new weights alone repair the old network. Training chose them so that
-# the errors of a sum cancel instead of adding up, the idea of AdaRound, too.
+# The few codes that changed do nearly all of the work: the new weights alone repair the old network. Training chose
+# them so that the errors of a sum cancel instead of adding up, the idea of AdaRound, too.
 #
 # **The whole table**, made once with three seeds and 15,000 images by `data/make_lesson06.py`, and your run of today as
 # a star:
@@ -1340,9 +1340,9 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 #
 # $$\sum_i \hat x_i\, \hat w_{oi} + b_o \;=\; s_x s_o \sum_i (q_{x,i} - z)\, q_{oi} \;+\; b_o .$$
 #
-# The sum on the right holds integers only, and nothing is approximated: it is the distributive law. It asks that $\hat
-# w$ is *exactly* $s_o q_o$, and that the scale does not vary along the sum: one for each *output* channel is fine. A
-# convolution's padding is the code $z$, which is exact since the range holds 0.
+# The sum on the right holds integers only, and nothing is approximated: it is the distributive law. It asks that
+# $\hat w$ is *exactly* $s_o q_o$, and that the scale does not vary along the sum: one for each *output* channel is
+# fine. A convolution's padding is the code $z$, which is exact since the range holds 0.
 
 # %% [markdown]
 # ### Exercise 6 · `convert`
@@ -1351,7 +1351,7 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 # reads them back, and runs them with integers.
 #
 # <details><summary>Hint 1, a nudge</summary><code>named_modules()</code> gives names and modules;
-# <code>isinstance(module, (QATLinear, QATConv2d))</code>. The layers say everything else themselves.</details>
+# <code>isinstance(module, (QATLinear, QATConv2d))</code>. </details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>For each QAT layer by name: its scale, the codes that this
 # scale gives, its bias, and step and zero point of its input.</details>
@@ -1669,14 +1669,14 @@ print(f"PTQ loses {lost:.2f} points, QAT {left:.2f}: {100 * (1 - left / lost):.0
 
 # %% [markdown]
 # ONNX Runtime's file holds a byte for each code, so it is about four times smaller than FP32, not ten. Lesson 02,
-# section 10, measured how much faster it is.
+# section 10, measured how much faster it runs.
 #
 # ### The same with the library
 #
 # PyTorch's own QAT lives in **torchao** now. `quantize_` with a `QATConfig` gives linear layers fake quantization, in
-# place; you train as always; `step="convert"` turns them back into plain layers, ready for real integers. It handles
-# linear layers only, so the patient is LeNet-300-100, with 2-bit weights and 8-bit activations (torchao: one range for
-# each image, found on the fly). Both sides see the same images in the same order.
+# place; `step="convert"` turns them back into plain layers, ready for real integers. It handles linear layers only, so
+# the patient is LeNet-300-100, with 2-bit weights and 8-bit activations (torchao: one range for each image, found on
+# the fly).
 
 # %% tags=["nbval-ignore-output"]
 with lesson06.silence():

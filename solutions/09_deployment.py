@@ -77,7 +77,7 @@ print(f"a weight a word: {words.size_bytes:,} bytes, {words_accuracy:.1f} % of t
 # %% [markdown]
 # The large model is MiniLM, a distilled BERT of six layers (Wang et al. 2020), which comes inside a Python package.
 # `data/make_lesson09.py` has taught it our task: each linear layer of the encoder got a difference of rank 16 (LoRA, Hu
-# et al. 2021). The course ships only these differences and a head, for weights whose checksum is right.
+# et al. 2021). The course ships only these differences and a head, and checks the published weights by their checksum.
 
 # %% tags=["nbval-ignore-output"]
 text_missing = text09.why_no_text()  # "" if the text model can run here, else the reason in one sentence
@@ -220,7 +220,7 @@ check_exported(
 
 # %% [markdown]
 # Does the file compute the same as the model? Not bit for bit: another runtime adds in another order, and fuses
-# operators. The honest number is the *largest* difference of any logit. A mean hides the one that went wrong.
+# operators. The honest number is the *largest* difference of any logit. A mean hides the one input that went wrong.
 
 # %% [markdown]
 # ### Exercise 2 · `parity`
@@ -498,7 +498,7 @@ for (name, run), file in zip(runs.items(), ("cnn.onnx", "cnn_int8.onnx")):
 # (`text09.text_onnx`); from there on it is the quantizer of your exercise, dynamic and static.
 #
 # Static int8 has a choice to make: which operators? Everything includes the additions inside layer norm and attention,
-# where single values are far outliers (lessons 02 and 08). We try three settings and choose **on the validation
+# where single values are outliers (lessons 02 and 08). We try three settings and choose **on the validation
 # sentences**: the smallest file that loses at most one point there.
 
 # %% tags=["nbval-ignore-output"]
@@ -1152,7 +1152,7 @@ else:
 # A service is a contract about failures as much as about answers. The caller's program, its retries and its alarms read
 # the status code: 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake
 # (413), so is a missing one (422); a model that fails is ours (503: try again later). The text of an exception belongs
-# into our log: it may name files, versions, other users' data.
+# into our log, not into the answer: it may name files, versions, other users' data.
 #
 # Operations need to see inside: `/health` says that the process lives, `/metrics` gives counts as text for a Prometheus
 # server.
@@ -1360,7 +1360,7 @@ pictures09.draw_served(served) if served else no_server
 # Check Little's law on a row (with p50 for the mean, which is larger where p99 is far above it).
 #
 # Whether that is good enough, the agreement decides. Its limit on throughput counts from 8 clients on: one client that
-# waits for each answer sends no more than 1000 / p50 requests a second, whatever the service could do.
+# waits for each answer sends no more than 1000 / p50 requests a second.
 
 # %% tags=["nbval-ignore-output"]
 agreement = {"max_p95_ms": 150.0, "max_errors": 0}
@@ -1811,7 +1811,7 @@ for tool, outcome in platforms09.try_platforms(cnn, val_x[:200], here).items():
 # %% [markdown]
 # TensorRT's importer refuses a zero point that is not 0, and your unsigned activations have some: so they become signed
 # and symmetric. The Snapdragon's compiler wants to know every shape beforehand: no dynamic batch. Both files can be
-# made, and run on the CPU.
+# made here.
 
 # %% tags=["nbval-ignore-output"]
 import onnx
