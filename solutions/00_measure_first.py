@@ -12,7 +12,9 @@
 #
 # **Why it matters.** Tan et al. (2019) timed two networks on the same phone. Their multiply-accumulates were nearly equal, 575 million for MobileNet and 564 million for NASNet. Their latencies were not: 113 ms and 183 ms. Whoever had counted and not measured would have chosen the slower one.
 #
-# You need Python and a little PyTorch. Plan two hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** Python and a little PyTorch; no earlier lesson. Plan two hours; each exercise says what it costs.
+# Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what
+# it expected.
 
 # %% setup
 import math

@@ -12,7 +12,10 @@
 #
 # **Why it matters.** Horowitz (2014) gives the energy of single operations in a 45 nm chip: a 32-bit floating-point multiplication takes 3.7 pJ, an 8-bit integer one 0.2 pJ, and fetching 32 bits from DRAM 640 pJ. Most of the cost of a large model is moving its weights, so a weight of 4 bits is worth about eight of 32.
 #
-# You need PyTorch and linear algebra. Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** PyTorch and linear algebra; from [lesson 00](../00_measure_first/00_measure_first.ipynb) bytes on
+# disk (section 2) and ratios taken in turns (section 5). Plan two to three hours; each exercise says what it costs. Run
+# the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it
+# expected.
 
 # %% setup
 import math

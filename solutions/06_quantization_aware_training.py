@@ -1,19 +1,27 @@
 # %% [markdown]
 # # 06 · Quantization-aware training
 #
-# **The idea in two sentences.** Rounding a trained network to very few bits breaks it, since no weight was ever told that it would be rounded. Let the network train with the rounding switched on, pretend in the backward pass that the rounding was not there, and it learns weights that survive it.
+# **The idea in two sentences.** Rounding a trained network to very few bits breaks it, since no weight was ever told
+# that it would be rounded. Let the network train with the rounding switched on, pretend in the backward pass that the
+# rounding was not there, and it learns weights that survive it.
 #
 # After this lesson you can
 #
-# - write a fake quantizer with a straight-through gradient, and say where that gradient comes from and where it is wrong,
+# - write a fake quantizer with a straight-through gradient, and say where that gradient is wrong,
 # - learn the step of a quantizer by gradient descent,
 # - train a convolutional network with folded batch norms at 3-bit weights and 4-bit activations,
-# - turn the result into integers, prove that they compute the same, and run them in a real int8 runtime.
+# - turn the result into integers, prove that they compute the same, and run them in an int8 runtime.
 #
-# **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy equals that of their full-precision baselines; they learned their steps, and learned from a full-precision teacher as well (lesson 05). After training alone, 3 bits
-# cost a lot; the next cells show how much, and how far the tools of lesson 02 get.
+# **Why it matters.** Esser et al. (2020) trained ResNets with 3-bit weights and activations whose ImageNet accuracy
+# equals that of their full-precision baselines; they learned their steps, and learned from a full-precision teacher as
+# well (lesson 05).
 #
-# **What you need:** from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and zero point (section 2) and integer layers (section 7); from [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb) folding (section 2), calibration (sections 3 and 4) and bias correction (section 5). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and zero point
+# (section 2) and integer layers (section 7); from
+# [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb) folding (section 2), calibration
+# (sections 3 and 4) and bias correction (section 5). Plan two to three hours; each exercise says what it costs. Run
+# the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it
+# expected.
 
 # %% setup
 import copy
@@ -48,7 +56,9 @@ def inputs_after(exercise, *args):
 # %% [markdown]
 # ## 1. Where rounding after training ends
 #
-# Our patient is the small CNN of lesson 02. `W3A4` means: weights of 3 bits, activations of 4. Post-training quantization (PTQ) is done here by `lesson06.ptq`, with PyTorch's own functions: fold the batch norms, give each output channel of a weight a scale, take the range of each layer's input from 1,024 training images.
+# Our patient is the small CNN of lesson 02. `W3A4` means: weights of 3 bits, activations of 4. Post-training
+# quantization (PTQ) is done by `lesson06.ptq`: fold the batch norms, give each output channel of a weight a scale, take
+# the range of each layer's input from 1,024 training images.
 
 # %%
 model = models.load("small_cnn")
@@ -66,14 +76,14 @@ for rung, found in made["ladder"].items():
     print(f"  {rung:20}" + "   ".join(f"{a:.2f} %" for a in found))
 
 # %% [markdown]
-# *Picture: validation accuracy over the bit-widths W8A8, W4A8, W4A4, W3A4 and W2A4; it stays at the dotted FP32 line for W8A8, bends down at four bits and falls off a cliff at three and two.*
+# *Picture: validation accuracy over the bit-widths W8A8, W4A8, W4A4, W3A4 and W2A4; it stays at the dotted FP32 line
+# for W8A8, bends down at four bits and falls off a cliff at three and two.*
 #
-# (The numbers were made once, with three seeds, by `data/make_lesson06.py`.) Eight bits cost nothing. At three bits ranges by
-# minimum and maximum lose 33 to 48 points, depending on the draw. That is a straw man, so look at the ladder below the picture:
-# clipping for the least squared error, then the correction of the bias from lesson 02, then **AdaRound** (Nagel et al. 2020),
-# which decides for each weight whether rounding up or down keeps the layer's output closest. All of these need a few images
-# and no labels. At three bits the top rung leaves hardly anything for training to win on this network. Fewer bits, or activations
-# whose ranges must adapt, are where training with the rounding earns its place, as the end of this lesson shows for two bits.
+# (Made once, with three seeds, by `data/make_lesson06.py`.) At three bits ranges by minimum and maximum lose 33 to 48
+# points, depending on the draw. That is a straw man, so look at the ladder: clipping for the least squared error, then
+# the correction of the bias, then **AdaRound** (Nagel et al. 2020), which rounds each weight up or down, whichever
+# keeps the layer's output closest. None of these needs labels, and the top rung leaves training hardly anything to win
+# here. At two bits it will be different.
 
 # %% [markdown]
 # ## 2. A gradient for a staircase
@@ -82,7 +92,8 @@ for rung, found in made["ladder"].items():
 #
 # $$\hat x = s\,\bigl(\mathrm{clamp}(\mathrm{round}(x/s) + z,\; q_{min},\; q_{max}) - z\bigr).$$
 #
-# The loss then sees what the integers will compute. But the backward pass needs $\partial \hat x / \partial x$, and a staircase is flat: its derivative is 0 nearly everywhere. Autograd is honest about that.
+# The loss then sees what the integers will compute. But the backward pass needs $\partial \hat x / \partial x$, and a
+# staircase is flat: its derivative is 0 nearly everywhere.
 
 # %%
 w = torch.tensor([0.2, 0.7, -1.4], requires_grad=True)
@@ -90,7 +101,8 @@ w = torch.tensor([0.2, 0.7, -1.4], requires_grad=True)
 print("gradient through torch.round:", w.grad.tolist())
 
 # %% [markdown]
-# Nothing would ever learn. Now add some noise before rounding, $u$ uniform in $[-\tfrac12, \tfrac12]$. The value $x = n + r$ with $0 \le r < 1$ is rounded up with probability $r$ and down with probability $1 - r$, so on average
+# Nothing would ever learn. Now add some noise before rounding, $u$ uniform in $[-\tfrac12, \tfrac12]$. The value
+# $x = n + r$ with $0 \le r < 1$ is rounded up with probability $r$ and down with probability $1 - r$, so on average
 #
 # $$\mathbb{E}_u[\mathrm{round}(x + u)] = n\,(1 - r) + (n + 1)\,r = x.$$
 
@@ -98,24 +110,33 @@ print("gradient through torch.round:", w.grad.tolist())
 pictures06.draw_dither()
 
 # %% [markdown]
-# *Picture: three panels over x; the staircase of round(x), the mean of 5 noisy roundings with small uneven steps, and the mean of 200, which lies on the diagonal.*
+# *Picture: three panels over x; the staircase of round(x), the mean of 5 noisy roundings with small uneven steps, and
+# the mean of 200, which lies on the diagonal.*
 #
-# The average is the diagonal, with derivative 1. The **straight-through estimator** (Bengio et al. 2013) uses this derivative for the rounding without noise: *forward, round; backward, pass the gradient through as if nothing had happened.* It is wrong for each single value and right on average over values that are spread over the steps.
-#
-# The clamp is another matter. Beyond the last code, $\hat x$ does not depend on $x$ even on average, and the derivative is 0. So
+# The average is the diagonal, with derivative 1. The **straight-through estimator** (Bengio et al. 2013) uses this
+# derivative for the rounding without noise: *forward, round; backward, pass the gradient through as if nothing had
+# happened.* It is wrong for each single value and right on average over values that are spread over the steps. Beyond
+# the last code, though, $\hat x$ does not depend on $x$ even on average. So
 #
 # $$\frac{\partial \hat x}{\partial x} := \begin{cases} 1 & q_{min} \le \mathrm{round}(x/s) + z \le q_{max} \\ 0 & \text{otherwise.}\end{cases}$$
 
 # %% [markdown]
 # ### Exercise 1 · `FakeQuantize`
 #
-# A `torch.autograd.Function` has a forward and a backward of its own. `forward(ctx, …)` keeps what backward needs with `ctx.save_for_backward`; `backward(ctx, grad)` returns one gradient for each argument of forward, `None` where there is none.
+# A `torch.autograd.Function` has a forward and a backward of its own. `forward(ctx, …)` keeps what backward needs with
+# `ctx.save_for_backward`; `backward(ctx, grad)` returns one gradient for each argument of forward, `None` where there
+# is none.
 #
-# <details><summary>Hint 1, a nudge</summary>Everything is decided by the rounded code before the clamp. Which values of it are inside? That is a bool tensor, and all that backward has to know.</details>
+# <details><summary>Hint 1, a nudge</summary>Which rounded codes, before the clamp, are inside? That bool tensor is all
+# that backward has to know.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Forward: divide, round, add the zero point; note which codes lie inside; clamp, subtract the zero point, multiply by the scale. Backward: the gradient passes where the code was inside and is 0 elsewhere; the four settings get none.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Forward: divide, round, add the zero point; note which codes
+# lie inside; clamp, subtract the zero point, multiply by the scale. Backward: the gradient passes where the code was
+# inside; the four settings get none.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>In forward: <code>codes = torch.round(x / scale) + zero_point</code>, save <code>(codes &gt;= qmin) &amp; (codes &lt;= qmax)</code>, return the clamped codes, minus the zero point, times the scale. In backward: the arriving gradient times that mask, and four times <code>None</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>codes = torch.round(x / scale) + zero_point</code>; save
+# <code>(codes &gt;= qmin) &amp; (codes &lt;= qmax)</code>. Backward: the arriving gradient times that mask, and four
+# times <code>None</code>.</details>
 
 # %% exercise="FakeQuantize" minutes=15 difficulty=2
 class FakeQuantize(torch.autograd.Function):
@@ -296,32 +317,44 @@ y.sum().backward()
 pictures06.draw_gradient(x.detach(), y.detach(), x.grad)
 
 # %% [markdown]
-# *Picture: left, the staircase of 3-bit fake quantization along the diagonal, flat beyond ±1.5; right, its true derivative 0 as a dotted line, and the straight-through derivative, 1 up to the last code and 0 beyond.*
+# *Picture: left, the staircase of 3-bit fake quantization, flat beyond ±1.5; right, its true derivative 0, dotted, and
+# the straight-through derivative, 1 up to the last code and 0 beyond.*
 #
-# What does gradient descent do with a gradient that is a fiction? Play with one weight. It should become 0.45 *after rounding*, which no code of a few bits can express exactly.
+# What does gradient descent do with a gradient that is a fiction? Play with one weight that should become 0.45 *after
+# rounding*, which no code of a few bits can express.
 
 # %% tags=["nbval-ignore-output"]
 widgets.explore(pictures06.draw_one_weight, gradient=["straight-through", "true (zero)"], bits=(2, 6, 3), start=(-1.4, 1.4, -0.9), rate=(0.01, 0.5, 0.1))
 
 # %% [markdown]
-# *Picture: left, the loss over one weight as a staircase, the smooth parabola without rounding, the slope that the chosen gradient reports at the start, and the path of gradient descent; right, the weight and the rounded weight over the steps.*
+# *Picture: left, the loss over one weight as a staircase, the parabola without rounding, the slope that the chosen
+# gradient reports, and the path of gradient descent; right, the weight and the rounded weight over the steps.*
 #
-# Three things to see. With the true gradient the weight never moves. With the straight-through gradient it walks down, and then **oscillates** between the two codes on either side of the target: on each of them the gradient points to the other (Nagel et al. 2022 study this and its cures; a falling learning rate, as we use it, is one). And a weight that starts in the clipped part, more than half a step beyond ±1, gets no gradient and stays there.
+# With the true gradient the weight never moves. With the straight-through gradient it walks down, and then
+# **oscillates** between the two codes beside the target, since each points to the other (Nagel et al. 2022 study the
+# cures; a falling learning rate, as we use it, is one). And a weight that starts in the clipped part, more than half a
+# step beyond ±1, gets no gradient and stays there.
 #
 # ## 3. Ranges that follow the training
 #
-# A weight is at hand, so its scale can be taken anew in every step. The range of an activation is known only batch by batch, and one batch may hold an unusual value. Min and max over *all* batches, as in calibration, would never forget the ranges of the first, untrained steps. A moving average does:
+# A weight is at hand, so its scale can be taken anew in every step. An activation's range is known only batch by batch.
+# Min and max over *all* batches, as in calibration, would never forget the first, untrained steps. A moving average
+# does:
 #
 # $$r \leftarrow m\, r + (1 - m)\, r_{batch}, \qquad m = 0.9.$$
 
 # %% [markdown]
 # ### Exercise 2 · `ema_range`
 #
-# <details><summary>Hint 1, a nudge</summary>Min and max are averaged separately. What should the average be after the first batch?</details>
+# <details><summary>Hint 1, a nudge</summary>Min and max are averaged separately. What should the average be after the
+# first batch?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Take the smallest and the largest number of the batch. With nothing before, they are the range. Else each end moves on its own: a large part of the old one and a small part of the new one.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The smallest and the largest number of the batch are the range
+# if there was none before. Else each end moves on its own: mostly the old one, a little of the new one.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>x.min().item()</code> and <code>x.max().item()</code>. If <code>previous is None</code> they are the answer; else <code>momentum</code> times the old number plus <code>1 - momentum</code> times the new one.</details>
+# <details><summary>Hint 3, the key lines</summary><code>x.min().item()</code> and <code>x.max().item()</code>; if
+# <code>previous</code> is not None, <code>momentum</code> times the old number plus <code>1 - momentum</code> times the
+# new one.</details>
 
 # %% exercise="ema_range" minutes=5 difficulty=1
 def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
@@ -403,7 +436,7 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The inputs of the last linear layer, batches of 16 images. In the middle of the run the contrast of the images is doubled for good.
+# The inputs of the last linear layer, in batches of 16 images. Halfway, the contrast of the images is doubled for good.
 
 # %%
 body, batches, averages = model[:-1], [], {f"momentum {m}": [] for m in (0.0, 0.9, 0.99)}
@@ -416,31 +449,42 @@ with torch.no_grad():
 pictures06.draw_ranges(batches, averages)
 
 # %% [markdown]
-# *Picture: dots, the largest activation of each batch, jumping up at batch 40; with momentum 0 the range follows every dot, with 0.9 it runs smoothly and catches up within some twenty batches, with 0.99 it is still on its way at the end.*
+# *Picture: dots, the largest activation of each batch, jumping up at batch 40; with momentum 0 the range follows every
+# dot, with 0.9 it catches up within some twenty batches, with 0.99 it is still on its way at the end.*
 
 # %% [markdown]
 # ## 4. Let the step be learned
 #
-# Why must the largest weight decide the step? At two or three bits that is a poor choice: it spends the few codes on a few extreme weights. **LSQ**, learned step size quantization (Esser et al. 2020), makes the step $s$ a parameter and gives it a gradient. For symmetric codes and $v = x/s$,
+# Why must the largest weight decide the step? At two or three bits that spends the few codes on a few extreme weights.
+# **LSQ**, learned step size quantization (Esser et al. 2020), makes the step $s$ a parameter and gives it a gradient.
+# For symmetric codes and $v = x/s$,
 #
 # $$\hat x = s \cdot \mathrm{clamp}(\mathrm{round}(v), q_{min}, q_{max}).$$
 #
-# Inside the range use the product rule, with the straight-through derivative for the rounding, $\partial\,\mathrm{round}(v)/\partial s := \partial v / \partial s = -x/s^2 = -v/s$:
+# Inside the range use the product rule, with the straight-through derivative for the rounding,
+# $\partial\,\mathrm{round}(v)/\partial s := \partial v / \partial s = -v/s$:
 #
 # $$\frac{\partial \hat x}{\partial s} = \mathrm{round}(v) + s \cdot \Bigl(-\frac{v}{s}\Bigr) = \mathrm{round}(v) - v .$$
 #
-# Where the value is clipped, $\hat x = s\, q_{max}$ or $s\, q_{min}$, and the derivative is $q_{max}$ or $q_{min}$. A clipped value pulls the step up, an inside value pulls it towards its nearest code.
+# Where the value is clipped, the derivative is $q_{max}$ or $q_{min}$.
 #
-# One step collects the gradients of *all* values of a tensor, and would take far larger strides than a weight does. So its gradient is multiplied by $g = 1/\sqrt{N\, q_{max}}$, with $N$ the number of values; the step starts at $2\,\overline{|x|}/\sqrt{q_{max}}$.
+# One step collects the gradients of *all* values of a tensor. So its gradient is multiplied by
+# $g = 1/\sqrt{N\, q_{max}}$, with $N$ the number of values; the step starts at $2\,\overline{|x|}/\sqrt{q_{max}}$.
 
 # %% [markdown]
 # ### Exercise 3 · `LSQ`
 #
-# <details><summary>Hint 1, a nudge</summary>Autograd can do all of it if you write the forward pass so that only the rounding needs a trick: <code>r + (torch.round(r) - r).detach()</code> has the value of round(r) and the derivative of r. What does the derivative of <code>clamp(x / step) … * step</code> give in the clipped part?</details>
+# <details><summary>Hint 1, a nudge</summary>Autograd can do all of it if only the rounding gets a trick: <code>r +
+# (torch.round(r) - r).detach()</code> has the value of round(r) and the derivative of r. What does the derivative of
+# <code>clamp(x / step) … * step</code> give in the clipped part?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>The codes' range from bits and sign. At the first forward set the step from the mean magnitude of the data and remember that it is done, in the state. Then divide by the step, clamp, round so that the gradient passes, multiply by the step; the step that is used has the same value but a gradient scaled by 1 over the root of (numbers · largest code).</details>
+# <details><summary>Hint 2, the recipe in words</summary>At the first forward set the step and remember in the state
+# that it is done. Then divide by the step, clamp, round so that the gradient passes, multiply by the step, which has
+# the same value as the parameter but a gradient scaled by g.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Scaling only the gradient is the same kind of trick: <code>s = step * g + (step - step * g).detach()</code>. Then <code>v = (x / s).clamp(qmin, qmax)</code>, round v with hint 1, return it times s. The flag is a buffer, <code>torch.tensor(False)</code>; at the first forward set <code>self.step.data</code> and the flag.</details>
+# <details><summary>Hint 3, the key lines</summary><code>s = step * g + (step - step * g).detach()</code> scales only
+# the gradient. Then <code>v = (x / s).clamp(qmin, qmax)</code>, round v with hint 1, return it times s. The flag is a
+# buffer, <code>torch.tensor(False)</code>; the first forward sets <code>self.step.data</code> and the flag.</details>
 
 # %% exercise="LSQ" minutes=25 difficulty=4
 class LSQ(nn.Module):
@@ -657,7 +701,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Watch a step learn. The tensor is the last convolution of our network, at 2 bits; the loss is the squared error between the weights and their rounded form, and gradient descent moves nothing but the step.
+# Watch a step learn: the last convolution of our network, at 2 bits. The loss is the squared error between the weights
+# and their rounded form, and gradient descent moves nothing but the step.
 
 # %%
 w = model[9].weight.detach()
@@ -678,31 +723,43 @@ inside = (ramp > -2) & (ramp < 1)
 pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp, ramp.clamp(-2, 1)), (steps, errors), path)
 
 # %% [markdown]
-# *Picture: left, what a value x contributes to the gradient of a 2-bit step: a saw between the codes, −2 below the range and +1 above it; right, the squared error over the step as a valley, and gradient descent running into its bottom from the start value.*
+# *Picture: left, what a value x contributes to the gradient of a 2-bit step: a saw between the codes, −2 below the
+# range and +1 above it; right, the squared error over the step, a valley into whose bottom gradient descent runs.*
 #
-# The learned step lies far below the largest absolute weight. The saw on the left is the whole method: values near a code are content, values between two codes disagree about the direction, clipped values all pull towards a larger step.
+# The saw is the whole method: values near a code are content, values between two codes disagree about the direction,
+# clipped values all pull towards a larger step.
 
 # %% [markdown]
 # ## 5. Layers that train with rounding
 #
-# Now the layer. In every forward pass it fake-quantizes its input with the moving range of the batches seen, and its weight with one symmetric scale for each output channel, taken anew from the weight: $s_o = \max|w_o| / Q$, $Q = 2^{b-1} - 1$. Then it convolves, or multiplies, as ever. The float weight stays: it is what the optimizer moves, in strides far smaller than a step. It is often called the *shadow* weight.
+# In every forward pass the layer fake-quantizes its input with the moving range of the batches seen, and its weight
+# with one symmetric scale for each output channel, taken anew from the weight: $s_o = \max|w_o| / Q$,
+# $Q = 2^{b-1} - 1$. The float weight stays, often called the *shadow* weight: the optimizer moves it, in strides far
+# smaller than a step.
 
 # %% [markdown]
 # ### Exercise 4 · `QATLinear` and `QATConv2d`
 #
-# One class does the work, and two inherit it. Write it in three steps, and run the test after each: it checks them in this order, says ✓ for a step that is right, and stops at the first that is not written yet.
+# One class does the work, and two inherit it. Write it in three steps, and run the test after each: it stops at the
+# first that is not written yet.
 #
 # - **Step 1, the weight**: a copy of the layer, `weight_scale` and `fake_weight`.
 # - **Step 2, the range of the input**: `act_qparams` and `fake_input`.
-# - **Step 3, `forward`**: the rounded input times the rounded weight.
+# - **Step 3, `forward`**: the rounded input times the rounded weight. The bias is not rounded.
 #
 # The frame is a proposal; only the names that the docstring lists count.
 #
-# <details><summary>Hint 1, a nudge</summary>Step 1: the layer already has every setting; what must not be the old layer's own tensors? Step 2: a buffer of two numbers that starts as <code>nan</code> says by itself whether a batch has been seen. Step 3: the bias is not rounded.</details>
+# <details><summary>Hint 1, a nudge</summary>Step 1: what must not be the old layer's own tensors? Step 2: a buffer of
+# two numbers that starts as <code>nan</code> says by itself whether a batch has been seen.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>The layer keeps float weights and makes them worse at each forward: one scale a channel from the weights as they are now, codes in ±Q, back to floats. The input's range is a buffer, averaged over batches in train mode and left alone in eval mode; before the first batch the input passes unchanged. Everything else is the old layer's.</details>
+# <details><summary>Hint 2, the recipe in words</summary>At each forward: one scale a channel from the weights as they
+# are now, codes in ±Q, back to floats. Average the input's range in train mode only; before the first batch the input
+# passes unchanged.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>In <code>fake_input</code>: if <code>self.training</code>, put <code>ema_range(old or None, x.detach())</code> into the buffer; if there is no range yet, return x; else <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. The scales of a weight need the shape <code>[out, 1, …]</code> to broadcast. A convolution calls <code>self._conv_forward(x, weight, bias)</code>, which knows stride, padding, dilation, groups and padding mode.</details>
+# <details><summary>Hint 3, the key lines</summary>In <code>fake_input</code>: if <code>self.training</code>, put
+# <code>ema_range(old or None, x.detach())</code> into the buffer; if there is no range yet, return x; else
+# <code>FakeQuantize.apply(x, scale, zero_point, 0, 2**bits_a - 1)</code>. A convolution's <code>self._conv_forward(x,
+# weight, bias)</code> knows all its settings.</details>
 
 # %% exercise="QATLinear" minutes=35 difficulty=4
 class QATLayer:
@@ -922,7 +979,10 @@ clauses.award()
 #
 # $$\hat w_o = w_o \frac{\gamma_o}{\sqrt{\sigma_o^2 + \epsilon}}, \qquad \hat b_o = \beta_o + (b_o - \mu_o)\frac{\gamma_o}{\sqrt{\sigma_o^2 + \epsilon}},$$
 #
-# and it is $\hat w$ that will be rounded. So training must round $\hat w$, too. Which $\mu$ and $\sigma$? During training a batch norm uses those of the *current batch*. Fold with them, and the weight that is rounded is another one in every step. Here is how much: the factor of a channel of the first convolution, for batches of 8 and of 64 images, relative to the running statistics; and the 3-bit codes that change, compared with those of the running statistics.
+# and it is $\hat w$ that will be rounded, so training must round $\hat w$, too. Which $\mu$ and $\sigma$? In training a
+# batch norm uses those of the *current batch*. Fold with them, and the rounded weight is another one in every step.
+# Here is how much: the factor of a channel of the first convolution, and the 3-bit codes that change, relative to the
+# running statistics.
 
 # %%
 conv, bn = model[0], model[1]
@@ -951,22 +1011,37 @@ for size, results in rows.items():
 pictures06.draw_live(factors, made)
 
 # %% [markdown]
-# *Picture: left, the factor of one channel wandering around the running statistics from batch to batch, far more with batches of 8 than of 64; right, validation accuracies at W3A4 for three seeds each: with batches of 8 "folded" lies highest on average, with batches of 64 "kept" does, and one seed of "live" lies far below.*
+# *Picture: left, one channel's factor wandering around the running statistics, far more with batches of 8 than of 64;
+# right, validation accuracies at W3A4, three seeds each: with batches of 8 "folded" is best on average, with 64 "kept",
+# and one seed of "live" lies far below.*
 #
-# (Right: from `data/make_lesson06.py`. *Folded*: running statistics, before training. *Live*: folded with the statistics of each batch in training, with the running ones in eval mode. *Kept*: the batch norm stays behind the rounded convolution and is folded at the end.)
+# (Right: from `data/make_lesson06.py`. *Folded*: running statistics, before training. *Live*: folded with each batch's
+# statistics in training, with the running ones in eval mode. *Kept*: the batch norm stays behind the rounded
+# convolution and is folded at the end.)
 #
-# With one scale for the whole tensor, live statistics push weights over the edge into other codes: the network trains on roundings that will never be used. With one scale per channel the codes stay, since factor and scale move together; what remains is that the rounded weights and the next layer's range are scaled differently in each step, and that training and inference compute different things. With small batches this costs accuracy. With batches of 64, and few steps, batch statistics even helped (the activations stay normalised while the weights find their codes), though one seed of the live fold fell far behind. The literature goes between the two: live statistics for a while, then frozen ones (Krishnamoorthi 2018). We take the simple way, **fold first, then train**: what you train is exactly what you deploy, whatever the batch, and the table at the end of this section shows how far it gets with more steps.
+# With one scale per tensor, live statistics push weights into other codes. With one scale per channel the codes stay,
+# since factor and scale move together; but training and inference still compute different things, which costs accuracy
+# with small batches. With batches of 64, and few steps, batch statistics even helped, one seed aside. The literature
+# takes live statistics for a while, then frozen ones (Krishnamoorthi 2018). We **fold first, then train**: what you
+# train is what you deploy, whatever the batch.
 
 # %% [markdown]
 # ### Exercise 5 · `prepare_qat`
 #
-# Folding by hand was lesson 02; here `torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)` does it. It wants both in eval mode and returns a new convolution.
+# For the folding, `torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)` wants both in eval mode and returns a new
+# convolution.
 #
-# <details><summary>Hint 1, a nudge</summary>Work on a <code>copy.deepcopy</code>. First fold, then replace. A function that goes through the children of a Sequential, and calls itself for each child that is a Sequential, is enough for folding. What may stand where the batch norm was?</details>
+# <details><summary>Hint 1, a nudge</summary>On a <code>copy.deepcopy</code>, first fold, then replace. For folding, a
+# function goes through a Sequential's children, and calls itself for Sequentials among them. What may stand where the
+# batch norm was?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Copy the model. Fold every batch norm into the convolution before it and leave something that does nothing in its place, so that names stay. Then replace each plain Linear and Conv2d by its QAT twin, and return the copy in train mode.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Leave something that does nothing in a folded batch norm's
+# place, so that names stay. Then replace each plain Linear and Conv2d by its QAT twin, and return the copy in train
+# mode.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> in the place of the batch norm keeps all names. Then <code>for name, module in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>, <code>result.set_submodule(name, QATLinear.from_float(module, bits_w, bits_a))</code>; the same for convolutions. At last <code>.train()</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>nn.Identity()</code> does nothing. Then <code>for name, module
+# in list(result.named_modules())</code>: where <code>type(module) is nn.Linear</code>, <code>result.set_submodule(name,
+# QATLinear.from_float(module, bits_w, bits_a))</code>; the same for convolutions.</details>
 
 # %% exercise="prepare_qat" minutes=20 difficulty=3
 def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
@@ -1148,9 +1223,13 @@ _check_prepared(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now train. 3-bit weights, 4-bit activations, two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is already trained. First the range observers alone see some batches: that is PTQ with your layers, and the value to compare with. (About 10 s on one core.)
+# Now train at W3A4: two short epochs on 10,000 images, a one-cycle learning rate with a low peak, since the network is
+# already trained. First the range observers alone see some batches: PTQ with your layers, to compare with. (About 10 s
+# on one core.)
 #
-# <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before: most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest code is best for each weight alone, and not for their sum.</details>
+# <details><summary><b>Predict first.</b> When the accuracy is back, how many of the codes will be others than before:
+# most, a quarter, a few in a hundred?</summary>A few in a hundred; the cell after the next counts them. The nearest
+# code is best for each weight alone, and not for their sum.</details>
 
 # %% tags=["nbval-ignore-output"]
 qat = prepare_qat(model, 3, 4)
@@ -1183,11 +1262,15 @@ def layer(net):
 pictures06.draw_weights(layer(old), layer(qat), losses)
 
 # %% [markdown]
-# *Picture, the last convolution: left, how far each weight lay from its code before training, and in red those that got another code, nearly all of them close to half a step, where the rounding turns; in the middle, how far training moved the weights, mostly by a small part of a step; right, the loss over the training steps, falling quickly at first.*
+# *Picture, the last convolution: left, how far each weight lay from its code before training, and in red those that got
+# another code, nearly all close to half a step; in the middle, how far training moved the weights; right, the loss,
+# falling quickly at first.*
 #
-# Only a few codes in a hundred have changed, and they do nearly all of the work: put the new weights into the old network and it works; new biases or new ranges alone help little or not at all. Rounding to the nearest code is the best choice for each weight by itself. Training chose a few of them differently, so that the errors of a sum cancel instead of adding up. (That is also the idea behind methods that choose the roundings without training the weights.)
+# The few codes that changed do nearly all of the work: the new weights alone repair the old network. Training chose
+# them so that the errors of a sum cancel instead of adding up, the idea of AdaRound, too.
 #
-# **The whole table**, made once with three seeds and 15,000 images by `data/make_lesson06.py`, and your run of today as a star:
+# **The whole table**, made once with three seeds and 15,000 images by `data/make_lesson06.py`, and your run of today as
+# a star:
 
 # %%
 def row_of(values):
@@ -1202,18 +1285,24 @@ for name, row in made["table"].items():
 pictures06.draw_cliff(made, {"your run": qat_accuracy}, trained=True)
 
 # %% [markdown]
-# *Picture: validation accuracy over the bit-widths; PTQ falls off the cliff as before, QAT stays close to the FP32 line down to W3A4 and falls at W2A4, where QAT with the learned steps of LSQ lies well above it.*
+# *Picture: validation accuracy over the bit-widths; PTQ falls off the cliff as before, QAT stays close to the FP32 line
+# down to W3A4 and falls at W2A4, where QAT with the learned steps of LSQ lies well above it.*
 #
-# Read it from the left. At eight bits there is nothing to win, and training costs time for nothing. At four bits QAT wins back nearly all; at three it repairs what min-max ranges break, and comes out about where AdaRound does without any labels (the ladder of section 1). At two bits the largest absolute weight is a bad ruler (three codes, −1, 0 and 1, most weights become 0), and the learned step of section 4 (one for each layer, four codes from −2 to 1) earns its place. At three bits it came out
-# worse than the simple scale, but the comparison is not a fair one: one step for a layer against one scale for each channel,
-# and the paper trained longer, and reached its parity at three bits with a teacher's help.
+# At three bits QAT repairs what min-max ranges break, and comes out about where AdaRound does without any labels. At
+# two bits the largest absolute weight is a bad ruler (three codes, −1, 0 and 1, most weights become 0), and the learned
+# step (one for each layer, four codes from −2 to 1) earns its place. At three bits it came out worse than the simple
+# scale, but the comparison is not fair: one step for a layer against one scale for each channel; and the paper trained
+# longer, with a teacher's help.
 
 # %% [markdown]
 # ### Your own learned step, at two bits
 #
-# The same network is trained twice at W2A4, on the same 7,500 images in the same order: with your layers as they are, and with an `LSQ(2)` of yours in each of them in the place of `fake_weight`. (About 15 s on one core.)
+# The same network is trained twice at W2A4, on the same 7,500 images in the same order: with your layers as they are,
+# and with an `LSQ(2)` of yours in each of them in the place of `fake_weight`. (About 15 s on one core.)
 #
-# <details><summary><b>Predict first.</b> The steps start at 2·mean|w|, untrained. After two short epochs, which way will most of them have moved, and by a factor of two or by a few percent?</summary>By a few percent; the last line prints it. The start is good already, and the weights do the moving, on a grid whose ruler is the mean weight and not the largest.</details>
+# <details><summary><b>Predict first.</b> The steps start at 2·mean|w|, untrained. After two short epochs, which way
+# will most of them have moved, and by a factor of two or by a few percent?</summary>By a few percent; the last line
+# prints it. The weights do the moving.</details>
 
 # %% tags=["nbval-ignore-output"]
 def with_learned_steps(net, bits):
@@ -1245,22 +1334,31 @@ print("step after / before, layer by layer:", *(f"{m.step.item() / first:.2f}" f
 # %% [markdown]
 # ## 7. From fake to real: integers
 #
-# So far everything was float arithmetic that pretends. What is stored in the end? For each layer the codes of the weight, one scale a channel, the bias, and scale and zero point of the input. And do integers compute the same? Write both factors of a product in codes, $\hat x = s_x (q_x - z)$ and $\hat w_o = s_o\, q_o$, and pull what does not depend on the sum out of it:
+# So far floats only pretended. What is stored are each layer's codes, one scale a channel, the bias, and scale and zero
+# point of the input. Do integers compute the same? Write both factors of a product in codes, $\hat x = s_x (q_x - z)$
+# and $\hat w_o = s_o\, q_o$, and pull what does not depend on the sum out of it:
 #
 # $$\sum_i \hat x_i\, \hat w_{oi} + b_o \;=\; s_x s_o \sum_i (q_{x,i} - z)\, q_{oi} \;+\; b_o .$$
 #
-# The sum on the right holds integers only. There is no approximation in this line: it is the distributive law. It asks for one thing, that $\hat w$ is *exactly* $s_o q_o$. Two details make it true for convolutions as well. The scale must not vary along the sum: one for each *output* channel is fine. And the zeros of the padding are the code $z$, which is exact since the range was widened to hold 0.
+# The sum on the right holds integers only, and nothing is approximated: it is the distributive law. It asks that
+# $\hat w$ is *exactly* $s_o q_o$, and that the scale does not vary along the sum: one for each *output* channel is
+# fine. A convolution's padding is the code $z$, which is exact since the range holds 0.
 
 # %% [markdown]
 # ### Exercise 6 · `convert`
 #
-# The measured exercise: the test trains the small CNN at W3A4 with your layers, packs your codes at three bits each, reads them back, and runs them with integers.
+# The measured exercise: the test trains the small CNN at W3A4 with your layers, packs your codes at three bits each,
+# reads them back, and runs them with integers.
 #
-# <details><summary>Hint 1, a nudge</summary><code>named_modules()</code> gives names and modules; <code>isinstance(module, (QATLinear, QATConv2d))</code>. Everything else the layers say themselves.</details>
+# <details><summary>Hint 1, a nudge</summary><code>named_modules()</code> gives names and modules;
+# <code>isinstance(module, (QATLinear, QATConv2d))</code>. </details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>For each QAT layer by name: its scale, the codes that this scale gives, as int8 and without a gradient, its bias, and step and zero point of its input. What is stored is what the layer computed with.</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each QAT layer by name: its scale, the codes that this
+# scale gives, its bias, and step and zero point of its input.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>scale = module.weight_scale()</code>; codes are <code>torch.round(weight / scale)</code> with the scale in the shape <code>[out, 1, …]</code>, as <code>torch.int8</code>. Return the very same scale: dividing <code>fake_weight()</code> by it gives the same codes, but a scale that is fitted to the codes afterwards is another one.</details>
+# <details><summary>Hint 3, the key lines</summary><code>scale = module.weight_scale()</code>; codes are
+# <code>torch.round(weight / scale)</code> with the scale in the shape <code>[out, 1, …]</code>, as
+# <code>torch.int8</code>. Return this very scale, not one fitted to the codes afterwards.</details>
 
 # %% exercise="convert" minutes=12 difficulty=2
 def convert(qat_model: nn.Module) -> dict[str, dict]:
@@ -1506,9 +1604,13 @@ require(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now your own network of section 6, in integers. `lesson06.pack` writes the codes at 3 bits each, scales and biases as float32; `lesson06.IntegerModel` rounds each layer's input to codes, multiplies and adds nothing but integers, and scales the sum once. Is it the same network?
+# Now your own network of section 6. `lesson06.pack` writes the codes at 3 bits each, scales and biases as float32;
+# `lesson06.IntegerModel` rounds each layer's input to codes, multiplies and adds nothing but integers, and scales the
+# sum once.
 #
-# <details><summary><b>Predict first.</b> Fake quantization computes with floats, the engine with integers. On how many of 5,000 images will they name another class?</summary>On none, or next to none: fake quantization was made to compute what the integers will.</details>
+# <details><summary><b>Predict first.</b> Fake quantization computes with floats, the engine with integers. On how many
+# of 5,000 images will they name another class?</summary>On none, or next to none: fake quantization was made to compute
+# what the integers will.</details>
 
 # %% tags=["nbval-ignore-output"]
 layers = list(convert(qat).items())
@@ -1521,13 +1623,15 @@ print(f"won back of the PTQ loss: {100 * won_back:.0f} %")
 print(f"same class for {(fake.argmax(1) == real.argmax(1)).sum():,} of {len(val_x):,} images; largest difference of a logit {(fake - real).abs().max():.1e}, of logits up to {fake.abs().max():.0f}")
 
 # %% [markdown]
-# What difference remains comes from float32, which adds the rounded products in the fake network and rounds a little each time; the integer sums are exact. (Where a value lies in the middle between two codes, such a last bit can tip it, and then a logit differs visibly.) The equality is worth its proof: accuracy measured with fake quantization *is* the accuracy of the integers.
-#
-# The ratio stays below 32 / 3 = 10.7, because scales and biases are still FP32.
+# The difference comes from float32, which rounds at each addition; the integer sums are exact. (Such a last bit can tip
+# a value between two codes, and then a logit differs visibly.) So accuracy measured with fake quantization *is* the
+# accuracy of the integers. The ratio stays below 32 / 3 = 10.7, because scales and biases are still FP32.
 #
 # ## 8. Real int8 kernels
 #
-# No processor multiplies 3-bit numbers; but int8 units exist everywhere, and 3-bit codes fit into them. `onnx06.write_onnx` writes your layers as ONNX operators: `QLinearConv` takes uint8 activations and int8 weights, adds in int32, and rounds to the codes of the next layer. Its output saturates at code 0, which does the ReLU for free, and a `Clip` of bytes holds it below 16.
+# No processor multiplies 3-bit numbers, but int8 units exist everywhere. `onnx06.write_onnx` writes your layers as ONNX
+# operators: `QLinearConv` takes uint8 activations and int8 weights, adds in int32, and rounds to the codes of the next
+# layer. Its output saturates at code 0, a ReLU for free, and a `Clip` holds it below 16.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -1547,9 +1651,10 @@ print(f"same class as the fake-quantized model for {100 * (logits.argmax(1) == f
 print(f"accuracy: fake {measure.accuracy(qat, val_x, val_y):.2f} %, integers {measure.accuracy(integers, val_x, val_y):.2f} %, ONNX Runtime int8 {measure.accuracy(runtime['W3A4'], val_x, val_y):.2f} %")
 
 # %% [markdown]
-# Parity is close and not perfect: the runtime rounds the bias to int32 units of $s_x s_o$, and the output of the last convolution to 256 codes. With 16 codes for an activation, a value near the middle that tips over moves by a whole step. The accuracy should agree within the noise.
+# Parity is not perfect: the runtime rounds the bias to int32 units of $s_x s_o$, and the output of the last convolution
+# to 256 codes.
 #
-# The table, with the test images, which are looked at for the first and only time.
+# The table, with the test images, looked at for the first and only time.
 
 # %% tags=["nbval-ignore-output"]
 test_x, test_y = data.load("test")
@@ -1563,11 +1668,15 @@ lost, left = (accuracies["FP32"] - accuracies[name] for name in ("W3A4, PTQ", "W
 print(f"PTQ loses {lost:.2f} points, QAT {left:.2f}: {100 * (1 - left / lost):.0f} % won back; file {len(fp32_blob) / len(blob):.2f} times smaller")
 
 # %% [markdown]
-# The file that ONNX Runtime reads holds a byte for each code, so it is about four times smaller than FP32, not ten. Three bits pay on the wire and on the flash; in the int8 unit they are eight, so how much faster that unit is has been measured already: lesson 02, section 10.
+# ONNX Runtime's file holds a byte for each code, so it is about four times smaller than FP32, not ten. Lesson 02,
+# section 10, measured how much faster it runs.
 #
 # ### The same with the library
 #
-# PyTorch's own QAT lives in **torchao** now. `quantize_` with a `QATConfig` replaces the linear layers of a model by layers with fake quantization, in place; you train as always; `step="convert"` turns them back into plain layers, ready for `quantize_` with real integers. It handles linear layers only, so the patient is LeNet-300-100, with 2-bit weights and 8-bit activations (torchao: one range for each image, found on the fly; codes −2 … 1). Both sides see the same images in the same order.
+# PyTorch's own QAT lives in **torchao** now. `quantize_` with a `QATConfig` gives linear layers fake quantization, in
+# place; `step="convert"` turns them back into plain layers, ready for real integers. It handles linear layers only, so
+# the patient is LeNet-300-100, with 2-bit weights and 8-bit activations (torchao: one range for each image, found on
+# the fly).
 
 # %% tags=["nbval-ignore-output"]
 with lesson06.silence():
@@ -1592,38 +1701,63 @@ with lesson06.silence():
 print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain layers again, trained to survive the rounding")
 
 # %% [markdown]
-# The two are the same idea with different choices. torchao's grid has a fourth code, −2, and a step of two thirds of the largest weight; at two bits that matters much more than at four. (Section 6 said the same with LSQ.) For convolutions torchao has the graph-based sister `prepare_qat_pt2e`, the QAT form of the PT2E flow of lesson 02. It rounds weights that are scaled by the running statistics, and keeps the batch norm at work behind them.
+# The same idea with different choices: torchao's grid has a fourth code, −2, and a step of two thirds of the largest
+# weight, which matters much more at two bits than at four. For convolutions torchao has the graph-based sister
+# `prepare_qat_pt2e` (PT2E: lesson 02). It scales weights by the running statistics before it rounds them, and keeps the
+# batch norm behind them.
 #
 # ## Pitfalls
 #
-# - **Observers that move in eval mode.** Then a validation batch changes the model, and its accuracy depends on the order of evaluation. Freeze the ranges with the mode.
-# - **Training what is not deployed.** Folding, per-channel scales, the range of the first and the last layer: whatever the deployed network rounds must be rounded in training, in the same place.
-# - **The learning rate of the first training.** The network is trained already; the full rate throws it away. A tenth, and falling to 0, which also calms the oscillation.
-# - **Weight decay and clipping.** A clipped weight gets no gradient. Weight decay still moves it; without any, it stays outside for good.
-# - **A scale computed twice.** Codes made with one scale and stored with another are a quiet disaster: shapes fit, accuracy is a little worse. Compare `codes * scale` with the fake weight, bit by bit.
-# - **Comparing QAT with nothing.** Fine-tuning alone can raise accuracy. The fair baseline for "QAT wins" at high bit-widths is the float network trained for the same two epochs.
+# - **Training what is not deployed.** Whatever the deployed network rounds, the first and the last layer too, must be
+#   rounded in training, in the same place.
+# - **The learning rate of the first training.** It throws the trained network away. Take a tenth, falling to 0.
+# - **Weight decay and clipping.** A clipped weight gets no gradient. Weight decay still moves it; without any, it stays
+#   outside for good.
+# - **A scale computed twice.** Codes made with one scale and stored with another: shapes fit, accuracy is a little
+#   worse. Compare `codes * scale` with the fake weight, bit by bit.
+# - **Comparing QAT with nothing.** Fine-tuning alone can raise accuracy. The fair baseline is the float network trained
+#   for the same two epochs.
 #
 # ## Questions
 #
-# <details><summary>The straight-through gradient is not the gradient of the loss. Why does training with it work at all?</summary>It is the gradient of a smoothed loss, as if noise had been added before the rounding. A gradient step need not be the best direction; it must lead downhill on average. Where the weights spread over the steps, roundings up and down balance, and the average is right. Where the steps are huge (two bits), it becomes a poor guide, and training is slower and noisier.</details>
+# <details><summary>The straight-through gradient is not the gradient of the loss. Why does training with it work at
+# all?</summary>It is the gradient of a smoothed loss, as if noise had been added before the rounding, and need only
+# lead downhill on average. Where the steps are huge (two bits), it is a poor guide.</details>
 #
-# <details><summary>Why does the weight need a float copy during training, if only codes are used?</summary>One update of the optimizer is far smaller than a step. Added to a code and rounded, it would vanish, each time anew. The float copy adds up many small updates until they cross an edge.</details>
+# <details><summary>Why does the weight need a float copy during training, if only codes are used?</summary>One update
+# is far smaller than a step: added to a code and rounded, it would vanish. The float copy adds up many until they cross
+# an edge.</details>
 #
-# <details><summary>At W8A8 QAT gained nothing. Would you still use it?</summary>Not for this network: calibration takes seconds and needs no labels. Some networks lose points at eight bits after training (small depthwise networks, wide outliers), and there a short QAT is the next thing to try after better ranges and per-channel scales.</details>
+# <details><summary>At W8A8 QAT gained nothing. Would you still use it?</summary>Not for this network: calibration takes
+# seconds and needs no labels. Where eight bits cost points (small depthwise networks, wide outliers), try better ranges
+# and per-channel scales, then a short QAT.</details>
 #
-# <details><summary>LSQ learns the step. Could it also learn that a channel needs no bits at all?</summary>The step can grow until all values of a channel round to 0, which is pruning; but then no inside value is left to bring it back. Methods that learn bit-widths add a cost per bit to the loss (lesson 10 searches over such choices).</details>
+# <details><summary>LSQ learns the step. Could it also learn that a channel needs no bits at all?</summary>The step can
+# grow until all values of a channel round to 0, which is pruning, but nothing brings it back. Methods that learn
+# bit-widths add a cost per bit to the loss.</details>
 
 # %% [markdown] question="question_qat_or_not" points=4
 # ### For your teacher
 #
-# A team has an image classifier for a doorbell: FP32 92 %, PTQ at W8A8 91.8 %, PTQ at W4A4 80 %. The chip multiplies 4-bit integers twice as fast as 8-bit ones. They propose to train a new 4-bit network from random weights with batch norms in place, and to fold them at the end. In at most ten sentences: what would you do instead and in which order, what exactly must be rounded during training, how would you show that the exported integers are the network that was measured, and when would you stay at 8 bits? Write your answer in the cell below.
+# A team has an image classifier for a doorbell: FP32 92 %, PTQ at W8A8 91.8 %, PTQ at W4A4 80 %. The chip multiplies
+# 4-bit integers twice as fast as 8-bit ones. They propose to train a new 4-bit network from random weights with batch
+# norms in place, and to fold them at the end. In at most ten sentences: what would you do instead and in which order,
+# what exactly must be rounded during training, how would you show that the exported integers are the network that was
+# measured, and when would you stay at 8 bits? Write your answer in the cell below.
 #
 # === BEGIN MARK SCHEME ===
-# 4 points: starts from the trained FP32 network; tries cheap means first (per-channel scales, better ranges, first and last layer at 8 bits); then QAT with folded batch norms, rounding weights and inputs of every layer as deployed, ranges by moving average and frozen in eval, small falling learning rate; compares with the float network fine-tuned equally; checks codes * scale against the fake weights and the predictions of the exported model against the fake-quantized one on unseen images; stays at 8 bits if the remaining loss or the measured (not promised) speed-up does not pay.
+# 4 points: starts from the trained FP32 network; tries cheap means first (per-channel scales, better ranges, first and
+# last layer at 8 bits); then QAT with folded batch norms, rounding weights and inputs of every layer as deployed,
+# ranges by moving average and frozen in eval, small falling learning rate; compares with the float network fine-tuned
+# equally; checks codes * scale against the fake weights and the predictions of the exported model against the
+# fake-quantized one on unseen images; stays at 8 bits if the remaining loss or the measured (not promised) speed-up
+# does not pay.
 #
-# 2 points: proposes QAT from the trained network and checks accuracy afterwards, but says nothing on folding or on parity of the export.
+# 2 points: proposes QAT from the trained network and checks accuracy afterwards, but says nothing on folding or on
+# parity of the export.
 #
-# 0 or 1 point: trains longer or calibrates with more data and expects 4 bits to recover; or believes that fake quantization is faster.
+# 0 or 1 point: trains longer or calibrates with more data and expects 4 bits to recover; or believes that fake
+# quantization is faster.
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1633,15 +1767,19 @@ print("after convert:", ", ".join(type(m).__name__ for m in library), "- plain l
 # ## An open experiment
 #
 # Spend two bits where they hurt least. Train W2A4 with a learned step, but let one layer of your choice keep eight
-# bits, and find the layer that buys the most accuracy for a byte. Is it the one that lesson 02's sensitivity would have named?
-# There is no right answer: training moves the sensitivities that you measured before.
+# bits, and find the layer that buys the most accuracy for a byte. Is it the one that lesson 02's sensitivity would have
+# named? There is no right answer: training moves the sensitivities that you measured before.
 
 # %% [markdown]
 # ## References
 #
-# - Y. Bengio, N. Léonard, A. Courville (2013). *Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation.* arXiv:1308.3432
-# - B. Jacob, S. Kligys, B. Chen, M. Zhu, M. Tang, A. Howard, H. Adam, D. Kalenichenko (2018). *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference.* arXiv:1712.05877
-# - R. Krishnamoorthi (2018). *Quantizing Deep Convolutional Networks for Efficient Inference: A Whitepaper.* arXiv:1806.08342
-# - S. K. Esser, J. L. McKinstry, D. Bablani, R. Appuswamy, D. S. Modha (2020). *Learned Step Size Quantization.* arXiv:1902.08153
-# - M. Nagel, M. Fournarakis, R. A. Amjad, Y. Bondarenko, M. van Baalen, T. Blankevoort (2021). *A White Paper on Neural Network Quantization.* arXiv:2106.08295
-# - M. Nagel, M. Fournarakis, Y. Bondarenko, T. Blankevoort (2022). *Overcoming Oscillations in Quantization-Aware Training.* arXiv:2203.11086
+# - Y. Bengio, N. Léonard, A. Courville (2013). *Estimating or Propagating Gradients Through Stochastic Neurons for
+#   Conditional Computation.* arXiv:1308.3432
+# - B. Jacob et al. (2018). *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+#   Inference.* arXiv:1712.05877
+# - R. Krishnamoorthi (2018). *Quantizing Deep Convolutional Networks for Efficient Inference: A Whitepaper.*
+#   arXiv:1806.08342
+# - S. K. Esser et al. (2020). *Learned Step Size Quantization.* arXiv:1902.08153
+# - M. Nagel et al. (2020). *Up or Down? Adaptive Rounding for Post-Training Quantization.* arXiv:2004.10568
+# - M. Nagel et al. (2021). *A White Paper on Neural Network Quantization.* arXiv:2106.08295
+# - M. Nagel et al. (2022). *Overcoming Oscillations in Quantization-Aware Training.* arXiv:2203.11086

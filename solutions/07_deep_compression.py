@@ -19,9 +19,13 @@
 # smaller, and VGG-16 from 552 MB to 11.3 MB, 49 times smaller, without loss of accuracy on
 # ImageNet. Their sizes were computed; we write the file.
 #
-# You need PyTorch and lesson 03; lesson 01 helps. Plan four hours; each exercise says what it
-# costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test
-# below it: it tells you what it expected.
+# **What you need:** PyTorch; from [lesson 03](../03_magnitude_pruning/03_magnitude_pruning.ipynb)
+# pruning by magnitude (sections 1 and 2), pruning a little at a time (section 6) and what a sparse
+# file holds (section 10). It helps to know from [lesson
+# 01](../01_quantization_math/01_quantization_math.ipynb) how rounding differs between one ruler and
+# many (section 5) and how codes go into a file (section 8). Plan four hours; each exercise says
+# what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the
+# test below it: it tells you what it expected.
 
 # %% setup
 import math

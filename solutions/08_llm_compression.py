@@ -18,9 +18,10 @@
 # billion parameters to 3 and 4 bits in about four GPU hours, with little loss. You will write their
 # algorithm in some fifteen lines.
 #
-# You need lesson 01 (scales, codes, groups). Plan three to four hours; each exercise says what it
-# costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test
-# below it.
+# **What you need:** from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and
+# zero point (section 2), one scale per group (section 5), clipping against rounding (section 6) and
+# how codes go into a file (section 8). Plan three to four hours; each exercise says what it costs.
+# Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it.
 
 # %% setup
 import math

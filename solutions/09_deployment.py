@@ -1,18 +1,28 @@
 # %% [markdown]
 # # 09 · Deployment
 #
-# **The idea in two sentences.** A compressed model is worth something only where it runs: in a runtime, behind a service, on a chip. This lesson takes a real text model from PyTorch to ONNX, makes it int8, serves it over HTTP under load, and then squeezes a small CNN into a microcontroller's budget, with a measurement at every step.
+# **The idea in two sentences.** A compressed model is worth something only where it runs: in a runtime, behind a
+# service, on a chip. This lesson takes a text model to ONNX, makes it int8, serves it under load, and then squeezes a
+# small CNN into a microcontroller.
 #
 # After this lesson you can
 #
 # - export a model to ONNX, prove that the file computes the same, and quantize it for ONNX Runtime,
-# - say what p50, p95 and p99 are under load, and decide with a service-level agreement instead of a feeling,
-# - put a model behind HTTP so that requests share batches, errors stay errors, and nothing leaks,
-# - compute whether a network fits the flash and the memory of a microcontroller, and hand it over as a C array.
+# - measure p50, p95 and p99 under load, and let an agreement decide instead of a feeling,
+# - put a model behind HTTP so that requests share batches and errors stay errors,
+# - compute whether a network fits a microcontroller, and hand it over as a C array.
 #
-# **Why it matters.** Dean and Barroso (2013) count what a slow tail costs: when one server answers in more than a second once in 100 times, and a page needs 100 such servers, 63 % of all pages take more than a second. A mean would not have shown it.
+# **Why it matters.** Dean and Barroso (2013) count what a slow tail costs: when one server answers in more than a
+# second once in 100 times, and a page needs 100 such servers, 63 % of all pages take more than a second. A mean would
+# not have shown it.
 #
-# **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) percentiles and ratios taken in turns (sections 4 and 5); from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) the scale and the fixed-point multiplier (sections 2 and 7), which the C engine uses; from [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb) static and dynamic quantization (sections 6 and 7) and the measured ratios of ONNX Runtime (section 10). Plan three hours. The exercises need the extra `deploy`; the text model needs `text` as well. Both come with `.venv/bin/pip install -e '.[deploy,text]'`. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) percentiles and ratios taken in turns
+# (sections 4 and 5); from [lesson 01](../01_quantization_math/01_quantization_math.ipynb) scale and fixed-point
+# multiplier (sections 2 and 7); from [lesson 02](../02_post_training_quantization/02_post_training_quantization.ipynb)
+# static and dynamic quantization (sections 6 and 7) and the ratios of ONNX Runtime (section 10). Plan three hours. The
+# exercises need the extra `deploy`, the text model `text` as well: `.venv/bin/pip install -e '.[deploy,text]'`. Run the
+# cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it
+# expected.
 
 # %% setup
 import asyncio
@@ -45,7 +55,9 @@ lesson09.be_quiet()  # the exporters and quantizers talk a lot
 # %% [markdown]
 # ## 1. The patient: a text model
 #
-# The task is the classic one: is a sentence from a film review positive or negative? The sentences come from rottentomatoes.com; about 20 people rated each (Hutto and Gilbert 2014). We leave out those that the raters could not agree on (a mean within ±0.5), and split the rest by a checksum of the text.
+# Is a sentence from a film review positive or negative? The sentences come from rottentomatoes.com; about 20 people
+# rated each (Hutto and Gilbert 2014). Those that the raters could not agree on (a mean within ±0.5) are left out; a
+# checksum of the text splits the rest.
 
 # %%
 train_texts, train_labels = data.load_snippets("train")
@@ -55,7 +67,7 @@ for text, label in list(zip(val_texts, val_labels.tolist()))[:4]:
     print(f"{text09.LABELS[label]:9} {text[:100]}")
 
 # %% [markdown]
-# Before a large model, a small one: a weight for each word and each pair of neighbours, averaged. It is the price that everything below has to justify.
+# First a small model, which everything below has to beat: a weight for each word and each pair of neighbours, averaged.
 
 # %% tags=["nbval-ignore-output"]
 words = text09.WordModel(train_texts, train_labels)
@@ -63,7 +75,9 @@ words_accuracy = words.accuracy(val_texts, val_labels)
 print(f"a weight a word: {words.size_bytes:,} bytes, {words_accuracy:.1f} % of the validation sentences right")
 
 # %% [markdown]
-# The large model is MiniLM, a distilled BERT of six layers (Wang et al. 2020), which comes inside a Python package. `data/make_lesson09.py` has taught it our task: the published weights stay as they are, and each linear layer of the encoder got a difference of rank 16 (LoRA, Hu et al. 2021). So this course ships only the differences and a head; the helper checks the checksum of the published weights and adds the differences to them.
+# The large model is MiniLM, a distilled BERT of six layers (Wang et al. 2020), which comes inside a Python package.
+# `data/make_lesson09.py` has taught it our task: each linear layer of the encoder got a difference of rank 16 (LoRA, Hu
+# et al. 2021). The course ships only these differences and a head, and checks the published weights by their checksum.
 
 # %% tags=["nbval-ignore-output"]
 text_missing = text09.why_no_text()  # "" if the text model can run here, else the reason in one sentence
@@ -77,26 +91,34 @@ else:
 picture
 
 # %% [markdown]
-# *Picture: one horizontal bar of the model's bytes by part: the table of word vectors takes about half of them, the linear layers the other half, everything else is hardly visible.*
+# *Picture: one horizontal bar of the model's bytes by part: the table of word vectors takes about half of them, the
+# linear layers the other half, everything else is hardly visible.*
 #
-# Remember the left half of that bar. A tool that quantizes "the linear layers" to a quarter leaves the table of words as it is, and the file cannot come near a quarter.
+# Whoever quantizes "the linear layers" leaves the left half of that bar as it is.
 #
 # ## 2. Out of Python: ONNX
 #
-# A server or a phone has no use for Python classes. **ONNX** is a file format for the computation itself: a graph of operators with the weights inside. `torch.onnx.export` runs the model once on an example, notes what it computes, and writes that down. Three things go wrong there in practice.
+# **ONNX** is a file format for the computation itself, without Python: a graph of operators with the weights inside.
+# `torch.onnx.export` runs the model once on an example and writes down what it computes. Three things go wrong:
 #
-# - What was *constant* in the example becomes constant in the file: export with a batch of 2, and the file may take batches of 2 only. The batch axis must be declared **dynamic**.
-# - What the model did *in that mode* is written down: a model in training mode puts its dropout and batch statistics into the file.
-# - The export must leave the model as it was. Setting it to eval mode and forgetting to set it back ends somebody's training.
+# - What was *constant* in the example becomes constant in the file: export with a batch of 2, and the file may take
+#   batches of 2 only. The batch axis must be declared **dynamic**.
+# - The model's *mode* is written down: training mode puts dropout and batch statistics into the file.
+# - The export must leave the model as it was. An eval mode that is not set back ends somebody's training.
 
 # %% [markdown]
 # ### Exercise 1 · `export_onnx`
 #
-# <details><summary>Hint 1, a nudge</summary>Note the mode of every submodule, call <code>model.eval()</code>, export, and set the modes back in a <code>finally</code>. The names go in through <code>input_names</code> and <code>output_names</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Note the mode of every submodule, call <code>model.eval()</code>, export,
+# and set the modes back in a <code>finally</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Eval mode for the export, and everybody's own mode back afterwards, also after an error. Name the input and the output, declare the first axis free, and keep the weights inside the file. An example of one image is doubled first: a length of 1 may be taken for a constant.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Between the change of modes and the way back, which must also
+# be taken after an error: name the input and the output, declare the first axis free, and keep the weights inside the
+# file. Double an example of one image first: a length of 1 may be taken for a constant.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>torch.onnx.export(model, (example,), path, input_names=[...], output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False, verbose=False)</code>. An axis of length 1 may be taken for a constant: repeat a single example.</details>
+# <details><summary>Hint 3, the key line</summary><code>torch.onnx.export(model, (example,), path, input_names=[...],
+# output_names=[...], dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
+# verbose=False)</code></details>
 
 # %% exercise="export_onnx" minutes=15 difficulty=2
 def export_onnx(model: nn.Module, example: torch.Tensor, path: str) -> None:
@@ -197,16 +219,20 @@ check_exported(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does the file compute the same as the model? Not bit for bit: another runtime adds in another order, and fuses operators. The honest number is the *largest* difference of any logit. A mean hides the one input that went wrong, and equal classes hide that the logits moved.
+# Does the file compute the same as the model? Not bit for bit: another runtime adds in another order, and fuses
+# operators. The honest number is the *largest* difference of any logit. A mean hides the one input that went wrong.
 
 # %% [markdown]
 # ### Exercise 2 · `parity`
 #
-# <details><summary>Hint 1, a nudge</summary>A session takes and gives NumPy arrays: <code>session.run(["logits"], {"input": x.numpy()})</code> returns a list of one array.</details>
+# <details><summary>Hint 1, a nudge</summary>A session takes and gives NumPy arrays: <code>session.run(["logits"],
+# {"input": x.numpy()})</code> returns a list of one array.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Compute the model's logits without gradient, subtract, and take <code>.abs().max().item()</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Compute the model's logits without gradient, subtract the
+# session's, and take the largest absolute value.</details>
 #
-# <details><summary>Hint 3, the key line</summary><code>(theirs,) = session.run(["logits"], {"input": x.numpy()})</code>, then <code>(ours - torch.from_numpy(theirs)).abs().max().item()</code>.</details>
+# <details><summary>Hint 3, the key line</summary><code>(theirs,) = session.run(["logits"], {"input":
+# x.numpy()})</code>, then <code>(ours - torch.from_numpy(theirs)).abs().max().item()</code>.</details>
 
 # %% exercise="parity" minutes=6 difficulty=1
 def parity(model: nn.Module, session, x: torch.Tensor) -> float:
@@ -296,7 +322,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The shipped CNN through your exporter and your check. The tolerance that people use for FP32 is 1e-4 or so: rounding, not behaviour.
+# The shipped CNN through your exporter and your check. The usual tolerance for FP32 is 1e-4 or so: rounding, not
+# behaviour.
 
 # %%
 import tempfile
@@ -316,27 +343,38 @@ print(f"largest difference of a logit on 500 images: {'below 0.0001' if gap < 1e
 #
 # ONNX Runtime knows two ways to int8.
 #
-# - **Dynamic**: weights are int8 in the file, the range of the activations is looked up anew in every call, one for the whole tensor. No calibration data, but each call pays for the looking up. (What "one for the whole tensor" costs, section 6 measures.)
-# - **Static**: the ranges are measured once on a few batches, and stored. The file holds pairs of `QuantizeLinear` and `DequantizeLinear` nodes (**QDQ**) around each operator; at load time the runtime fuses them into integer kernels.
+# - **Dynamic**: the weights are int8 in the file; the range of the activations is looked up anew in every call, one for
+#   the whole tensor (section 6 measures what that costs). It needs no calibration data.
+# - **Static**: the ranges are measured once on a few batches, and stored. The file holds a `QuantizeLinear` and a
+#   `DequantizeLinear` (**QDQ**) around each operator; at load time the runtime fuses them into integer kernels.
 #
-# For the CNN we want static, with one scale for each output channel of a weight (lesson 01). A `CalibrationDataReader` hands over one dictionary after the other, input name to NumPy array, and then None.
+# The CNN gets static int8, with one scale for each output channel of a weight. A `CalibrationDataReader` hands over one
+# dictionary after the other, input name to NumPy array, and then None.
 
 # %%
 pictures09.draw_qdq()
 
 # %% [markdown]
-# *Picture: three rows of boxes. Dynamic: each call finds the range of the input, quantizes, multiplies with int8 weights, and goes back to float. Static, as stored: QuantizeLinear and DequantizeLinear around the operator. Static, as it runs: quantize with the stored scale, int8 times int8, rescale, int8 output.*
+# *Picture: three rows of boxes. Dynamic: find the input's range, quantize, multiply with int8 weights, back to float.
+# Static, as stored: QuantizeLinear and DequantizeLinear around the operator. Static, as it runs: quantize with the
+# stored scale, int8 times int8, rescale, int8 output.*
 
 # %% [markdown]
 # ### Exercise 3 · `quantize_onnx`
 #
 # The tests quantize the shipped CNN: the file must shrink to at most 0.35 of its size and lose at most 1 point.
 #
-# <details><summary>Hint 1, a nudge</summary>Write a small class that inherits from <code>onnxruntime.quantization.CalibrationDataReader</code>, with an iterator over the batches and a method <code>get_next</code>. A batch is a pair: the model takes the images only.</details>
+# <details><summary>Hint 1, a nudge</summary>Inherit from <code>onnxruntime.quantization.CalibrationDataReader</code>:
+# an iterator over the batches, and a method <code>get_next</code>. A batch is a pair: the model takes the images
+# only.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Hand the calibration images over one batch after another, under the name of the input, and None at the end. Ask for the QDQ form, a scale for each output channel, unsigned 8-bit activations and signed 8-bit weights that use seven bits.</details>
+# <details><summary>Hint 2, the recipe in words</summary>With that reader, ask for the QDQ form, a scale for each output
+# channel, unsigned 8-bit activations and signed 8-bit weights that use seven bits: processors without VNNI add two
+# products in 16 bits, where eight-bit weights saturate.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>quantize_static(path_in, path_out, reader, quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True)</code>. Unsigned activations with signed weights are the pair that x86 processors have fast instructions for. The weights keep to seven bits, since processors without VNNI add two such products in 16 bits, where eight-bit weights saturate.</details>
+# <details><summary>Hint 3, the key line</summary><code>quantize_static(path_in, path_out, reader,
+# quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+# reduce_range=True)</code></details>
 
 # %% exercise="quantize_onnx" minutes=20 difficulty=3
 def quantize_onnx(path_in: str, path_out: str, batches: list) -> None:
@@ -451,13 +489,17 @@ for (name, run), file in zip(runs.items(), ("cnn.onnx", "cnn_int8.onnx")):
     print(f"{name}: {(here / file).stat().st_size:9,} bytes, {measure.accuracy(run, val_x, val_y):.2f} % of the validation images")
 
 # %% [markdown]
-# How much faster such a file runs was measured in lesson 02, section 10, against FP32 *in the same runtime*: the change of the runtime alone speeds FP32 up as well. Here the clock goes to the text model.
+# Lesson 02, section 10, measured how much faster such a file runs, against FP32 *in the same runtime*, since the
+# runtime alone speeds up FP32 as well.
 #
 # ## 4. The text model: "4 times smaller, 2 times faster"?
 #
-# That is what people promise for int8 on CPUs. We check it with the real model. Its two inputs, token ids and mask, need an export of their own (`text09.text_onnx`: it calls the same exporter with two dynamic axes), and from there on it is ONNX Runtime's quantizer as in your exercise, dynamic and static.
+# That is what people promise for int8 on CPUs. Two inputs, token ids and mask, need an export of their own
+# (`text09.text_onnx`); from there on it is the quantizer of your exercise, dynamic and static.
 #
-# Static int8 has a choice to make: which operators? Quantizing everything includes the additions inside layer norm and attention, where single values are far larger than the rest (outliers, as in lesson 02 and 08). We try three settings and choose **on the validation sentences**: the smallest file that loses at most one point there.
+# Static int8 has a choice to make: which operators? Everything includes the additions inside layer norm and attention,
+# where single values are outliers (lessons 02 and 08). We try three settings and choose **on the validation
+# sentences**: the smallest file that loses at most one point there.
 
 # %% tags=["nbval-ignore-output"]
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
@@ -488,9 +530,6 @@ else:
         quantize_static(fp32_file, path, Sentences(), **common, **more)
     print(", ".join(sorted(p.name for p in here.iterdir())))
 
-# %% [markdown]
-# Bytes, and the share of the validation sentences that is right:
-
 # %% tags=["nbval-ignore-output"]
 if text_files:
     text_sessions, text_bytes = {n: lesson09.session(path) for n, path in text_files.items()}, {n: Path(path).stat().st_size for n, path in text_files.items()}
@@ -506,7 +545,10 @@ if text_files:
     print(f"{'dynamic int8, linear layers alone':52} {Path(words_only).stat().st_size:11,} {text_bytes['FP32'] / Path(words_only).stat().st_size:7.2f}")
 
 # %% [markdown]
-# Three things to see. "Four times smaller" holds only for what is quantized: with the linear layers alone the table of words stays, and the ratio falls to less than half of that. Dynamic int8 looks at each input anew, so outliers of one sentence do not spoil another. And "static int8" is not one thing: quantizing everything can ruin the model, with a file of the same size, and the last points are bought back by leaving one kind of product in float, with bytes.
+# "Four times smaller" holds only for what is quantized: with the linear layers alone, the ratio falls to less than half
+# of that. Dynamic int8 looks at each input anew, so one sentence's outliers do not spoil another's. And "static int8"
+# is not one thing: quantizing everything can ruin the model, and the last points are bought with bytes, by leaving one
+# kind of product in float.
 #
 # Now the held-out sentences, which no choice above has seen.
 
@@ -525,7 +567,8 @@ else:
     print(text_missing)
 
 # %% [markdown]
-# And the clock: 16 and 128 tokens, one sentence at a time, one and two threads, all in turns. Above 1 means faster than FP32 in ONNX Runtime with the same number of threads.
+# And the clock: 16 and 128 tokens, one sentence at a time, one and two threads, all in turns. Above 1 means faster than
+# FP32 in ONNX Runtime with the same number of threads.
 
 # %% tags=["nbval-ignore-output"]
 if text_files:
@@ -552,24 +595,22 @@ else:
     print(text_missing)
 
 # %% [markdown]
-# How far your numbers are from "4 and 2" has reasons. The first and the last can be read from the tables; the others are
-# guesses until you profile (`SessionOptions.enable_profiling` writes the time of every operator).
+# Why not "4 and 2"? Bytes and accuracy can be read from the tables; the rest are guesses until you profile
+# (`SessionOptions.enable_profiling` times every operator).
 #
-# - **Bytes.** Nearly 4 for the dynamic file, in which the table of words and all products are int8. The chosen static file is
-#   well below that: its second feed-forward products stay in float, which is what the accuracy cost.
-# - **Two threads.** FP32 has more arithmetic to share; int8 is sooner limited by what is not arithmetic.
-# - **Short and long sentences.** With 16 tokens a call consists of many small operators; with 128 tokens attention, which stays
-#   in float, takes a larger share.
-# - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes around operators that could not be fused, and
-#   here for the products that stayed in float.
-# - **The processor.** Integer dot products (VNNI or AMX on x86, SDOT on ARM) make int8 products faster; older chips lack them.
-# - **Accuracy.** A difference of less than about two standard errors is no difference. FP32 and int8 disagree about few
-#   sentences, in both directions.
+# - **Threads and lengths.** FP32 has more arithmetic to share between threads. With 16 tokens a call is many small
+#   operators; with 128, attention, which stays in float, takes a larger share.
+# - **Dynamic and static.** Dynamic pays for looking up ranges, static for nodes that were not fused and for products in
+#   float.
+# - **The processor.** Integer dot products (VNNI or AMX on x86, SDOT on ARM) make int8 faster; older chips lack them.
+# - **Accuracy.** A difference of less than about two standard errors is no difference.
 
 # %% [markdown]
 # ## 5. What "fast" means under load
 #
-# One call at a time tells how fast a model is. Users come at the same time. They wait for each other, and what they feel is the slow end of the distribution: the 95th or 99th **percentile** of the latency. Throughput is another number again: calls divided by the time *on the wall*. With $c$ clients that each wait for an answer before they send the next request, Little's law (1961) connects the two:
+# One call at a time tells how fast a model is. Users come at the same time, wait for each other, and feel the slow end:
+# the 95th or 99th **percentile** of the latency. Throughput is calls divided by the time *on the wall*. With $c$
+# clients that each wait for an answer before they send the next request, Little's law (1961) connects the two:
 #
 # $$\text{throughput} = \frac{c}{\text{mean latency}}.$$
 
@@ -577,16 +618,21 @@ else:
 pictures09.draw_load()
 
 # %% [markdown]
-# *Picture: three clients as rows over time. Their calls overlap; the wall-clock time is the length of the whole picture, the sum of the latencies is about three times as long. One call failed and is marked as an error: it counts, but not as a latency.*
+# *Picture: three clients as rows over time. Their calls overlap; the wall-clock time is the picture's length, the sum
+# of the latencies about three times that. One failed call is marked: it counts, but not as a latency.*
 
 # %% [markdown]
 # ### Exercise 4 · `percentiles_under_load`
 #
-# <details><summary>Hint 1, a nudge</summary><code>ThreadPoolExecutor(max_workers=clients)</code> runs the calls; the clock must stand around the call itself, inside the worker, so that waiting for a free worker does not count.</details>
+# <details><summary>Hint 1, a nudge</summary><code>ThreadPoolExecutor(max_workers=clients)</code> runs the calls; the
+# clock stands around the call itself, inside the worker, so that waiting for a free worker does not count.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>A worker function <code>one(i)</code> reads <code>time.perf_counter()</code>, calls inside <code>try</code>, and returns the milliseconds, or None after <code>except Exception</code>. The wall clock is read before the first and after the last call. <code>np.percentile</code> does the rest.</details>
+# <details><summary>Hint 2, the recipe in words</summary>A worker function <code>one(i)</code> times its call inside
+# <code>try</code> and returns the milliseconds, or None after <code>except Exception</code>. The wall clock is read
+# before the first and after the last call.</details>
 #
-# <details><summary>Hint 3, the key line</summary><code>with ThreadPoolExecutor(max_workers=clients) as pool: taken = list(pool.map(one, range(requests)))</code>, where <code>one</code> returns <code>1000 * (time.perf_counter() - start)</code>, or None from its <code>except Exception</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>with ThreadPoolExecutor(max_workers=clients) as pool: taken =
+# list(pool.map(one, range(requests)))</code>; <code>np.percentile</code> of those that are not None.</details>
 
 # %% exercise="percentiles_under_load" minutes=20 difficulty=3
 def percentiles_under_load(call, clients: int, requests: int) -> dict:
@@ -706,16 +752,23 @@ checks09.check_sleeping(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Numbers alone decide nothing. A **service-level agreement** says beforehand what will be accepted: a p95 of at most so much, a throughput of at least so much. As code, it cannot be argued with. It must be strict about one thing: a limit for a number that was never measured is a mistake, not a pass. (Lab 3 of MIT's course 6.5940 passes a limit under the name `millonMACs`, which nothing there knows, and the search runs without it.)
+# Numbers alone decide nothing. A **service-level agreement** says beforehand what will be accepted: a p95 of at most so
+# much, a throughput of at least so much. Written as code it must be strict: a limit for a number that was never
+# measured is a mistake, not a pass; nor does nan keep any limit. (Lab 3 of MIT's course 6.5940 passes a limit under the
+# name `millonMACs`, which nothing there knows, and the search runs without it.)
 
 # %% [markdown]
 # ### Exercise 5 · `meets_sla`
 #
-# <details><summary>Hint 1, a nudge</summary>Each limit's name has two parts. Take the prefix off at the front only: a key may contain <code>max_</code> itself.</details>
+# <details><summary>Hint 1, a nudge</summary>Each limit's name has two parts. Take the prefix off at the front only: a
+# key may contain <code>max_</code> itself.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Split each limit's name into max or min and the key; refuse what is neither, or a key that was not measured. A value that is not within its limit, nan included, is reported with what was agreed. Return the reports, none if all is well.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Split each name into max or min and the key; refuse what is
+# neither, or a key that was not measured. Report each value that is not within its limit, nan included; a value that
+# equals it is fine.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>kind, _, key = name.partition("_")</code>. If the kind is not max or min, or the key is not in stats: ValueError. A value that equals its limit is fine.</details>
+# <details><summary>Hint 3, the key line</summary><code>kind, _, key = name.partition("_")</code>; then
+# <code>ValueError</code>, or <code>not value &lt;= limit</code>, which is true of nan as well.</details>
 
 # %% exercise="meets_sla" minutes=10 difficulty=1
 def meets_sla(stats: dict, limits: dict) -> list[str]:
@@ -794,20 +847,31 @@ checks09.check_unknown(
 # %% [markdown]
 # ## 6. Batches from single requests
 #
-# A model works better on eight sentences at once than on eight one after the other. But requests come one by one. **Micro-batching** makes them wait a little for company: the first request of a batch starts a clock, those that come in the meantime join it, and the batch leaves when it is full *or when the clock runs out*. Waiting for a full batch without a clock is the classic mistake: at night, when one user is awake, nobody gets an answer. (Crankshaw et al. 2017 describe this in the serving system Clipper.)
+# A model works better on eight sentences at once than on eight in a row, but requests come one by one.
+# **Micro-batching** makes them wait a little for company: the first request starts a clock, others join it, and the
+# batch leaves when it is full *or when the clock runs out* (Crankshaw et al. 2017, in the serving system Clipper).
+# Without a clock, a lonely user at night gets no answer.
 
 # %%
 pictures09.draw_microbatch()
 
 # %% [markdown]
-# *Picture: arrival times of requests as points on a line, grouped into batches by boxes: one box closes because four requests are in it, another one because the waiting time of its first request is over with two in it.*
+# *Picture: arrival times of requests as points on a line, grouped by boxes: one box closes because four requests are in
+# it, another with two, because the waiting time of its first request is over.*
 
 # %% [markdown]
 # ### Warm-up: waiting without standing in the way
 #
-# The web framework runs everything in one thread with an **event loop**. Calling an `async` function makes a **coroutine**, which runs when something awaits it; at each `await` it gives way, and the loop goes on with another one. `asyncio.gather` awaits several together, an `asyncio.Queue` hands things from one to the other, and a **future** is a result that somebody else will supply: whoever awaits it waits, and the loop does not.
+# The web framework runs everything in one thread with an **event loop**. Calling an `async` function makes a
+# **coroutine**, which runs when something awaits it; at each `await` it gives way to another one. `asyncio.gather`
+# awaits several together, an `asyncio.Queue` hands things from one to the other, and a **future** is a result that
+# somebody else will supply: whoever awaits it waits, and the loop does not.
 #
-# <details><summary><b>Predict first.</b> Two coroutines that wait 100 ms each: how long for both, awaited one after the other, and gathered? Then change one thing: in <code>guest</code>, put <code>time.sleep(seconds)</code> in the place of the line with <code>await asyncio.sleep</code>, and run again.</summary>About 200 ms, and about 100. With <code>time.sleep</code> both take about 200 and the slow guest puts its name down before the quick one: it never gives way. A model's call blocks in just this way, and a batcher puts it into a thread.</details>
+# <details><summary><b>Predict first.</b> Two coroutines that wait 100 ms each: how long for both, awaited one after the
+# other, and gathered? Then, in <code>guest</code>, put <code>time.sleep(seconds)</code> in the place of the line with
+# <code>await asyncio.sleep</code>, and run again.</summary>About 200 ms, and about 100. With <code>time.sleep</code>
+# both take about 200, and the slow guest puts its name down before the quick one: it never gives way. A model's call
+# blocks in just this way.</details>
 
 # %% tags=["nbval-ignore-output"]
 async def guest(name, seconds, table):
@@ -836,11 +900,17 @@ print(*served09.in_thread(evening), sep="\n")
 #
 # Each caller waits for a future of its own, and whoever runs the batch supplies them all.
 #
-# <details><summary>Hint 1, a nudge</summary>Keep a list of pairs (item, future). <code>submit</code> appends one and awaits its future. If the list is now full, the batch leaves; if this was the first item, <code>loop.call_later(seconds, ...)</code> starts the clock.</details>
+# <details><summary>Hint 1, a nudge</summary>Keep a list of pairs (item, future). <code>submit</code> appends one and
+# awaits its future. If the list is now full, the batch leaves; if this was the first item,
+# <code>loop.call_later(seconds, ...)</code> starts the clock.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Each caller puts its item and a future on the list and waits for the future. The first item starts a clock, the last one that fits sends the batch off; so does the clock. Sending off means: empty the list, stop the clock, run the function in a thread, and give every future its own result, or all of them the error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>When a batch leaves: empty the list, stop the clock, run the
+# function in a thread, so that the loop stays free, and give every future its own result, or all of them the
+# error.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>When a batch leaves, take its items out of the list, cancel the clock, and start a task that awaits <code>asyncio.to_thread(self.run, items)</code>: a thread, so that the loop stays free. Then give each future its own result with <code>set_result</code>, or, in <code>except Exception</code>, each one <code>set_exception</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>Start a task that awaits <code>asyncio.to_thread(self.run,
+# items)</code>. Then each future's <code>set_result</code>, or, in <code>except Exception</code>,
+# <code>set_exception</code>.</details>
 
 # %% exercise="MicroBatcher" minutes=35 difficulty=5
 class MicroBatcher:
@@ -985,9 +1055,9 @@ checks09.check_clock(batches_of, list(range(20, 32)), 100.0, 0.04)
 # %% [markdown]
 # ### Does your answer depend on your neighbours?
 #
-# A batch is a way to save time; it should not change an answer. With dynamic int8 it does: the range of an activation is
-# looked up over the *whole* tensor, all rows of the batch and the padding among them, so your codes depend on who sits next
-# to you. With $x_{ij}$ the value $j$ of request $i$,
+# A batch should save time, not change an answer. With dynamic int8 it does both: the range of an activation is looked
+# up over the *whole* tensor, all rows of the batch and the padding among them. With $x_{ij}$ the value $j$ of request
+# $i$,
 #
 # $$s = \frac{\max_{i,j} x_{ij} - \min_{i,j} x_{ij}}{255} \quad\text{one for all},\qquad s_i = \frac{\max_j x_{ij} - \min_j x_{ij}}{255} \quad\text{one for each row.}$$
 
@@ -999,9 +1069,10 @@ for who, rows_seen in (("alone", [mine]), ("beside a neighbour", [mine, neighbou
     print(f"{who:18}: scale {scale:.4f}, my codes {torch.round(x[0] / scale).int().tolist()}, which mean {[round(v, 3) for v in (torch.round(x[0] / scale) * scale).tolist()]}")
 
 # %% [markdown]
-# <details><summary>Predict first: the dynamic int8 CNN sees 400 validation images, once each in a call of its own and once in
-# batches of eight. How far apart are the logits, and is FP32 free of it?</summary>FP32 and static int8 are equal or nearly so.
-# The dynamic file moves the typical image's logits by a tenth, and single ones by much more.</details>
+# <details><summary>Predict first: the dynamic int8 CNN sees 400 validation images, once each in a call of its own and
+# once in batches of eight. How far apart are the logits, and is FP32 free of it?</summary>FP32 and static int8 are
+# equal or nearly so. The dynamic file moves the typical image's logits by a tenth, and single ones by much
+# more.</details>
 
 # %% tags=["nbval-ignore-output"]
 import neighbours09
@@ -1014,10 +1085,10 @@ for name, running in (("FP32", cnn_session), ("static int8", cnn_int8), ("dynami
     print(neighbours09.compare(f"CNN, {name}", *neighbours09.alone_and_together(run, list(val_x[:400]))))
 
 # %% [markdown]
-# The same with sentences, and with what avoids it. A static scale is stored in the file, so nobody's input changes it. A scale
-# for each row belongs to one request: ONNX Runtime's operator `MatMulNBits` with 8-bit weights and `accuracy_level=4` has one for
-# every 32 values of a row. With int8 *weights only* the activations stay in float, and there is nothing to share. (Both keep
-# the table of words in FP32 here, so their file is larger.) About 15 s on one core.
+# The same with sentences, and with what avoids it. A stored scale is changed by nobody's input. A scale for each row
+# belongs to one request: ONNX Runtime's `MatMulNBits` with 8-bit weights and `accuracy_level=4` has one for every 32
+# values of a row. With int8 *weights only* there is nothing to share. (Both files keep the table of words in FP32.)
+# About 15 s on one core.
 
 # %% tags=["nbval-ignore-output"]
 if text_files:
@@ -1036,9 +1107,8 @@ else:
     print(text_missing)
 
 # %% [markdown]
-# So behind your `MicroBatcher` the same sentence gets another answer when the house is full. Here is the sentence that moved
-# most, once alone and once with the neighbours that it had above; then alone, but with padding behind it. The padding is
-# masked in attention, yet its values pass through the same layers and widen the range.
+# So behind your `MicroBatcher` the same sentence gets another answer when the house is full. Here is the one that moved
+# most; then the same alone with padding behind it, which attention masks, but which widens the range.
 
 # %% tags=["nbval-ignore-output"]
 def ask_together(predict, texts):
@@ -1067,31 +1137,42 @@ else:
 # %% [markdown]
 # What this means for a service:
 #
-# - **Answers cannot be repeated.** A logged request, sent again at night, gets other logits. A regression test with one
-#   sentence a call tests a model that production never runs.
-# - **One user's input reaches another's answer.** Only through a scale, but a value far out in one sentence coarsens the codes
-#   of all.
-# - **Your accuracy depends on how you batched the test set.** Section 4 sorted the sentences by length; another order gives
-#   other labels.
+# - **Answers cannot be repeated.** A regression test with one sentence a call tests a model that production never runs.
+# - **One user's input reaches another's answer**, if only through a scale.
+# - **Your accuracy depends on how you batched the test set.** Section 4 sorted the sentences by length; another order
+#   gives other labels.
 #
-# Four ways out, with their prices: stored scales (calibration, and an outlier is clipped), a scale for each row (a kernel that
-# can do it), weights only (no integer arithmetic, so mostly memory is saved), or `max_batch=1` for this model (throughput).
+# Four ways out, with their prices: stored scales (calibration, and an outlier is clipped), a scale for each row (a
+# kernel that can do it), weights only (no integer arithmetic, so mostly memory is saved), or `max_batch=1`
+# (throughput).
 
 # %% [markdown]
 # ## 7. Behind HTTP
 #
-# A service is a contract about failures as much as about answers. The status code is what the caller's program reads: 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake (413), so is a missing one (422); a model that fails is ours (503: try again later). And the text of an exception belongs into our log, not into the answer: it names files, versions, sometimes data of other users.
+# A service is a contract about failures as much as about answers. The caller's program, its retries and its alarms read
+# the status code: 200 means "here is your answer" and nothing else. A sentence that is too long is the caller's mistake
+# (413), so is a missing one (422); a model that fails is ours (503: try again later). The text of an exception belongs
+# into our log, not into the answer: it may name files, versions, other users' data.
 #
-# Operations also need to see inside: `/health` says that the process lives, and `/metrics` gives the counts as text that a Prometheus server collects every few seconds.
+# Operations need to see inside: `/health` says that the process lives, `/metrics` gives counts as text for a Prometheus
+# server.
 
 # %% [markdown]
 # ### Exercise 7 · `create_app`
 #
-# <details><summary>Hint 1, a nudge</summary>A pydantic model <code>class Request(BaseModel): text: str = Field(min_length=1)</code> as the argument of the route gives 422 by itself. The other codes are <code>raise HTTPException(413, "...")</code>. For the metrics: <code>prometheus_client.Counter</code>, <code>Histogram</code>, <code>generate_latest</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>A pydantic model <code>class Request(BaseModel): text: str =
+# Field(min_length=1)</code> as the argument of the route gives 422 by itself. The other codes are <code>raise
+# HTTPException(413, "...")</code>. For the metrics: <code>prometheus_client.Counter</code>, <code>Histogram</code>,
+# <code>generate_latest</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Count a request. Too long: count an error, 413. Else time one call of the batcher; if it fails, count an error and answer 503 without the details; else note the seconds and return label and score. Health says ok; metrics returns the text of a registry that belongs to this app alone.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Count a request. Too long: count an error, 413. Else time one
+# call of the batcher; if it fails, count an error and answer 503 without the details; else note the seconds and return
+# label and score.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Give each app its own <code>CollectorRegistry()</code>, else a second app in the same process finds its names taken. Inside the route, <code>await batcher.submit(text)</code> with your MicroBatcher (or <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the event loop stops every other request) stands in a <code>try</code>; <code>except Exception</code> counts an error and raises <code>HTTPException(503, "the model is not available")</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>Give each app its own <code>CollectorRegistry()</code>, else a second
+# app finds its names taken. In the route's <code>try</code> stands <code>await batcher.submit(text)</code> (or
+# <code>await asyncio.to_thread(predict, [text])</code>: a call that blocks the loop stops every other); after
+# <code>except Exception</code>, <code>HTTPException(503, "the model is not available")</code>.</details>
 
 # %% exercise="create_app" minutes=30 difficulty=4
 def create_app(predict, max_chars: int = 2000):
@@ -1244,9 +1325,13 @@ checks09.check_meanwhile(health_meanwhile, "quite good")
 # %% [markdown]
 # ## 8. The service under load
 #
-# Now everything together: your `create_app` around the model under uvicorn, on a free port of this machine only; a **second process** runs your `percentiles_under_load` against it, so that clients and server do not share one Python interpreter. First one client, then 8, then 32. Server and clients are stopped when their `with` blocks end, also if you interrupt the cell. (Without the text model, the word model is served.)
+# Your `create_app` runs around the model under uvicorn, on a free port of this machine only; a **second process** runs
+# your `percentiles_under_load` against it, so that clients and server do not take turns in one Python interpreter. Both
+# stop when the cell ends or you interrupt it. (Without the text model, the word model is served.)
 #
-# <details><summary><b>Predict first.</b> From one client to 32: what happens to calls a second, and what to p95?</summary>Calls a second rise to a few times, as batches fill, and then no further; p95 rises on and on, because whoever comes beyond that only waits.</details>
+# <details><summary><b>Predict first.</b> From one client to 8 and to 32: what happens to calls a second, and what to
+# p95?</summary>Calls a second rise to a few times, as batches fill, and then no further; p95 rises on and on, because
+# whoever comes beyond that only waits.</details>
 
 # %% tags=["nbval-ignore-output"]
 services = {"word model": words.predict} if text_missing else {n: text09.text_predict(text_sessions[f], tokenizer) for n, f in (("FP32", "FP32"), ("int8", "dynamic int8"))}
@@ -1268,16 +1353,14 @@ else:
 pictures09.draw_served(served) if served else no_server
 
 # %% [markdown]
-# *Picture: left, for each service and number of clients a bar from p50 to p99 with a mark at p95, on a logarithmic axis; the bars rise with the load. Right, calls per second as columns: from 8 to 32 clients they rise by much less than the load does.*
+# *Picture: left, for each service and number of clients a bar from p50 to p99 with a mark at p95, on a logarithmic
+# axis, rising with the load. Right, calls per second as columns, rising by much less.*
 #
-# With one client, each request waits `max_wait_ms` for company that does not come: that is the price of batching at night. With
-# 32 clients there is company enough. From 8 to 32 clients the load grows four times; where the throughput does not follow, the
-# machine is busy, and more clients only wait longer. Check Little's law on a row: clients divided by the mean latency is the
-# throughput. (p50 stands in for the mean; where p99 is far above it, the mean is larger.)
+# With one client, each request waits `max_wait_ms` for company that does not come: the price of batching at night.
+# Check Little's law on a row (with p50 for the mean, which is larger where p99 is far above it).
 #
-# Who decides whether that is good enough? Not the picture. The agreement does. A throughput can only be asked for where the
-# load is there: one client that waits for each answer sends no more than 1000 / p50 requests a second, whatever the service
-# could do. So that limit counts from 8 clients on.
+# Whether that is good enough, the agreement decides. Its limit on throughput counts from 8 clients on: one client that
+# waits for each answer sends no more than 1000 / p50 requests a second.
 
 # %% tags=["nbval-ignore-output"]
 agreement = {"max_p95_ms": 150.0, "max_errors": 0}
@@ -1288,36 +1371,47 @@ for name, rows_of in served.items():
         print(f"{name}, {clients} client{'s' * (clients > 1)}: {'kept' if not broken else '; '.join(broken)}")
 
 # %% [markdown]
-# Micro-batching trades one wait against another. The figure simulates a single worker that needs 4 ms for a call and 1 ms for each item in it. Move the load, the batch and the wait: when is a batch of 1 better, and at which load does it break down?
+# Micro-batching trades one wait against another. The figure simulates a worker that needs 4 ms for a call and 1 ms for
+# each item in it. When is a batch of 1 better, and when does it break down?
 #
-# A worker that takes batches of $b$ finishes at most $1000\,b / (4 + b)$ requests a second. Above that the queue grows without
-# end, and there *is* no p99: whatever a simulation prints is how long it ran. So the curves end there.
+# A worker that takes batches of $b$ finishes at most $1000\,b / (4 + b)$ requests a second. Above that the queue grows
+# without end and there *is* no p99. So the curves end there.
 
 # %% tags=["nbval-ignore-output"]
 widgets.explore(pictures09.draw_queue, arrivals_per_second=(20, 600, 150), max_batch=(1, 32, 8), max_wait_ms=(0.0, 20.0, 5.0))
 
 # %% [markdown]
-# *Picture: left, two histograms of simulated latencies, one by one and in batches; right, p99 over the load on a logarithmic axis. One by one is quicker at light load, rises steeply and ends at 200 requests per second, where a dashed line stands; batches stay flat much longer.*
+# *Picture: left, two histograms of simulated latencies, one by one and in batches; right, p99 over the load on a
+# logarithmic axis. One by one is quicker at light load and ends at a dashed line at 200 requests per second; batches
+# stay flat much longer.*
 
 # %% [markdown]
 # ## 9. Small: a microcontroller
 #
-# Now the other end of the range. The reference board of MLPerf Tiny (Banbury et al. 2021) has an STM32L4R5 with 640 kB of memory and 2 MB of flash; we take a tighter budget, 256 kB of memory and 1 MB of flash. There is no file system and no `malloc` to speak of. The weights lie in **flash**, as a constant array in the program. The activations live in **RAM**, and the program needs to know beforehand how much of it.
+# The reference board of MLPerf Tiny (Banbury et al. 2021) has an STM32L4R5 with 640 kB of memory and 2 MB of flash; we
+# take a tighter budget, 256 kB and 1 MB. The weights lie in **flash**, as a constant array in the program. The
+# activations live in **RAM**, and without `malloc` the program must know beforehand how much of it.
 #
-# While a layer runs, its input and its output must both exist. Before and after that, neither need to. So for a chain of layers the peak is the largest *pair*, not the sum of everything:
+# While a layer runs, its input and its output must both exist; before and after that, neither need to. So for a chain
+# of layers the peak is the largest *pair*, rounded up to whole bytes:
 #
 # $$\text{peak} = \max_{\ell}\,\bigl(\text{elements in} + \text{elements out}\bigr)\cdot \tfrac{\text{bits}}{8}.$$
 #
-# Some layers write into their own input: an activation with `inplace=True`, and in inference also Flatten and Dropout, which change nothing. They need one buffer, not two.
+# An activation with `inplace=True`, and in inference also Flatten and Dropout, write into their own input. They need
+# one buffer, not two.
 
 # %% [markdown]
 # ### Exercise 8 · `peak_activation_bytes`
 #
-# <details><summary>Hint 1, a nudge</summary>Run the children of the model one after the other by hand on <code>torch.zeros(input_shape)</code>, in eval mode, and look at <code>numel()</code> before and after each.</details>
+# <details><summary>Hint 1, a nudge</summary>Run the children of the model by hand on
+# <code>torch.zeros(input_shape)</code>, one after the other in eval mode, and look at <code>numel()</code> before and
+# after each.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Run the children one after the other in eval mode. While one works, its input and its output are alive, or the input alone if it changes it in place or only reshapes it. The largest such count, times the bits, rounded up to bytes. Modes back at the end.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Count a child's input and output, or the input alone if it
+# changes it in place or only reshapes it. Take the largest. Modes back at the end.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For a child that reuses its input (<code>isinstance(child, (nn.Flatten, nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>) count the input only. Keep the largest count, times bits, divided by 8. Set the modes back at the end.</details>
+# <details><summary>Hint 3, the key line</summary>A child reuses its input if <code>isinstance(child, (nn.Flatten,
+# nn.Dropout))</code> or <code>getattr(child, "inplace", False)</code>.</details>
 
 # %% exercise="peak_activation_bytes" minutes=12 difficulty=2
 def peak_activation_bytes(model: nn.Sequential, input_shape: tuple, bits: int = 8) -> int:
@@ -1460,16 +1554,22 @@ expect(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Flash is the easy part: a constant array in the program's source. In C, `const` data of a global stays in flash. The type matters: a plain `char` may be signed, and then 200 does not fit. `uint8_t` comes from a header that must be included.
+# Flash is the easy part: `const` data of a global stays there. The type matters: a plain `char` may be signed, and then
+# 200 does not fit. `uint8_t` comes from a header that must be included.
 
 # %% [markdown]
 # ### Exercise 9 · `to_c_array`
 #
-# <details><summary>Hint 1, a nudge</summary>The text has three parts: the include, the array with the numbers between braces, the length. Check the name with a regular expression and a list of C's keywords (Python's keyword list is another one).</details>
+# <details><summary>Hint 1, a nudge</summary>The text has three parts: the include, the array with the numbers between
+# braces, the length.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse no bytes, what is no name in C, and C's keywords. Then lines of text: the include, the array with its numbers, the length as a constant of its own.</details>
+# <details><summary>Hint 2, the recipe in words</summary>First refuse no bytes, what is no name in C (a regular
+# expression), and C's keywords (a list of your own: Python's is another one). Then write the three parts, the length as
+# a constant of its own.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>", ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to <code>_Imaginary</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)</code>; <code>",
+# ".join(str(b) for b in blob)</code>, broken into lines of 16 or so. C99 has 37 keywords, from <code>auto</code> to
+# <code>_Imaginary</code>.</details>
 
 # %% exercise="to_c_array" minutes=12 difficulty=2
 def to_c_array(blob: bytes, name: str) -> str:
@@ -1534,7 +1634,7 @@ check_errors(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does the compiler agree? The array of a small blob, compiled into a program that writes its bytes out again:
+# A small blob, compiled into a program that writes its bytes out again:
 
 # %%
 blob = bytes(range(0, 256, 5))
@@ -1544,9 +1644,12 @@ print("no C compiler here: the array was read by its grammar only" if back is No
 # %% [markdown]
 # ### Does the CNN fit?
 #
-# We remove a quarter of the shipped CNN's channels with Torch-Pruning (lesson 04), fine-tune it briefly, fold batch norm into the convolutions, and let the activations work in place, as an engine for microcontrollers does. Then flash and RAM are computed for it and for its relatives, in FP32 and in int8.
+# We remove a quarter of the shipped CNN's channels with Torch-Pruning (lesson 04), fine-tune it briefly, fold batch
+# norm, and let the activations work in place, as such an engine does.
 #
-# <details><summary><b>Predict first.</b> Which saves more RAM for the small CNN: a quarter of its channels removed, or int8?</summary>int8: it divides every activation by four, wherever the peak is. Removing a quarter of the channels takes a quarter from the peak.</details>
+# <details><summary><b>Predict first.</b> Which saves more RAM for the small CNN: a quarter of its channels removed, or
+# int8?</summary>int8: it divides every activation by four, wherever the peak is. Removing a quarter of the channels
+# takes a quarter from the peak.</details>
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -1585,11 +1688,12 @@ for name, model in candidates.items():
 pictures09.draw_budget(points, {"1 MB and 256 kB": (budget["flash"], budget["ram"]), "64 kB and 20 kB": (64 << 10, 20 << 10)})
 
 # %% [markdown]
-# *Picture: flash over RAM on logarithmic axes. Each network is a hollow point in FP32 and a filled one in int8, joined by a line that goes four times down and to the left. LeNet-5 in FP32 lies above the large green box, the budget; all the others are inside. In a small orange box in the corner, a chip with 64 kB and 20 kB, only the two small CNNs in int8 are left.*
+# *Picture: flash over RAM on logarithmic axes. Each network is a hollow point in FP32 and a filled one in int8, joined
+# by a line that goes four times down and to the left. Only LeNet-5 in FP32 lies above the large green box, the budget;
+# only the two small CNNs in int8 are in the small orange one, a chip with 64 kB and 20 kB.*
 #
-# These are the numbers of the network alone: codes, biases and scales. Code, the stack and the interpreter come on top: leave
-# a third of the RAM free. Now the real bytes: the pruned network through your exporter and quantizer, its file as a C array,
-# compiled, and read back. On a board the blob would be a `.tflite` or `.pte` file; to the array it makes no difference.
+# Code, stack and interpreter come on top: leave a third of the RAM free. Now the real bytes: the pruned network through
+# your exporter and quantizer, its file as a C array, compiled, and read back.
 
 # %% tags=["nbval-ignore-output"]
 export_onnx(small, val_x[:1], str(here / "small.onnx"))
@@ -1609,14 +1713,14 @@ for name, percent in split.items():
 print(f"codes, biases and scales: {points['small CNN, pruned, int8'][0]:,} bytes; the ONNX file: {len(blob):,}")
 
 # %% [markdown]
-# The last two numbers differ by the graph: names of nodes and tensors, a QuantizeLinear and a DequantizeLinear around each
-# operator, scales and zero points one tensor each. A runtime needs this to be general. A board does not.
+# The last two numbers differ by the graph: names, QDQ nodes, scales and zero points one tensor each. A runtime needs
+# this to be general. A board does not.
 #
 # ### An int8 engine in C
 #
-# How little is enough? Convolutions, a pooling and a linear layer, int32 sums and the fixed-point multiplier of lesson 01 fit
-# on two pages of C. The engine reads your array, `network`, which holds integers only. Its RAM is one static array: a layer's
-# input lies at one end and its output at the other, so the array needs exactly your `peak_activation_bytes`.
+# Convolutions, a pooling and a linear layer, int32 sums and the fixed-point multiplier of lesson 01 fit on two pages of
+# C. The engine reads your array, `network`, which holds integers only. Its RAM is one static array of exactly your
+# `peak_activation_bytes`, with a layer's input at one end and its output at the other.
 
 # %% tags=["nbval-ignore-output"]
 import engine09
@@ -1625,8 +1729,8 @@ from IPython.display import Code
 Code(engine09.ENGINE, language="c")
 
 # %% [markdown]
-# First the same network with integers in Python, as the reference. A sum of integers below $2^{53}$ is exact in float64, so
-# PyTorch's convolution may compute it.
+# First the reference, in Python. A sum of integers below $2^{53}$ is exact in float64, so PyTorch's convolution may
+# compute it.
 
 # %% tags=["nbval-ignore-output"]
 def integer_path(layers, codes):
@@ -1652,9 +1756,9 @@ print(f"{sum(layer['weight'].numel() for layer in layers if 'weight' in layer):,
 print(f"1,000 test images: {measure.accuracy(small, test_x[:1000], test_y[:1000]):.1f} % for the pruned network in FP32, {100 * (expected.argmax(1) == test_y[:1000]).double().mean():.1f} % with integers")
 
 # %% [markdown]
-# Now the C compiler. The engine, your array and a small `main` that feeds it images become three object files; `size` reads
-# from the first two what goes to flash (code and constants) and to RAM. The code is this machine's and not a
-# microcontroller's, the data are the same on both.
+# Now the C compiler makes object files of the engine and your array, and `size` reads from them what goes to flash
+# (code and constants) and to RAM. The code is this machine's and not a microcontroller's; the data are the same on
+# both.
 
 # %% tags=["nbval-ignore-output"]
 peak = {bits: peak_activation_bytes(engine, (1, 1, 28, 28), bits) for bits in (8, 32)}
@@ -1677,38 +1781,37 @@ else:
             print(f"{name:48} {f:11,} {r:9,}   {'yes' if f <= 64 << 10 and r <= 20 << 10 else 'no'}")
 
 # %% [markdown]
-# An engine that equals its reference in every bit is one that you can change: unroll a loop, use the chip's dot product, and
-# the comparison says at once whether it still computes the same. With floats you would compare within a tolerance, and never
-# know. The stack is not in these numbers; `-fstack-usage` writes it for each function.
+# An engine that equals its reference in every bit is one that you can change: unroll a loop, use the chip's dot
+# product, and the comparison says at once whether it still computes the same. With floats you would never know. (The
+# stack is not in these numbers; `-fstack-usage` writes it.)
 #
-# <details><summary>Open experiment: what would you still save?</summary>There is no right answer. Fuse two layers so that the
-# large activation between them never exists as a whole (MCUNet's patches)? Keep one row of the input instead of all? Write the
-# output of a layer over the rows of its input that are no longer needed? Each of these can be tried in <code>ENGINE</code>, and
-# the comparison with the Python path tells whether it still holds.</details>
+# <details><summary>Open experiment: what would you still save?</summary>There is no right answer. Fuse two layers so
+# that the large activation between them never exists as a whole (MCUNet's patches)? Keep one row of the input instead
+# of all? Write the output over input rows that are no longer needed? Try it in <code>ENGINE</code>.</details>
 
 # %% [markdown]
 # ## 10. Which platform?
 #
-# | you deploy to | take | int8 there | status in this course |
-# |---|---|---|---|
-# | any CPU, any language | ONNX Runtime | static QDQ for CNNs, dynamic for text | run above |
-# | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` | run below where installed |
-# | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers | run below where installed |
-# | Apple devices | Core ML | `coremltools.optimize` | converted below where installed; predicts on macOS only |
-# | NVIDIA GPUs | TensorRT | from a QDQ file whose zero points are all 0 | the file is made below; **not run here**: needs an NVIDIA GPU |
-# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes | the file is made below; **not run here**: needs the vendor's SDK and a phone |
-# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C by hand | static int8 | the C engine above |
+# | you deploy to | take | int8 there |
+# |---|---|---|
+# | any CPU, any language | ONNX Runtime | static QDQ for CNNs, dynamic for text |
+# | Intel CPUs, integrated GPUs | OpenVINO with NNCF | `nncf.quantize` |
+# | Android and iOS apps, from PyTorch | ExecuTorch (XNNPACK) | PT2E quantizers |
+# | Apple devices | Core ML | `coremltools.optimize`; predicts on macOS only |
+# | NVIDIA GPUs | TensorRT | QDQ, all zero points 0 |
+# | Snapdragon phones | Qualcomm AI Engine (QNN), through ONNX Runtime or ExecuTorch | QDQ, per channel, fixed shapes |
+# | microcontrollers | TensorFlow Lite Micro, ExecuTorch, or C | static int8, as in the C engine above |
 #
-# The cell tries what is installed, on the CNN, and says of each tool what was done.
+# The cell tries what is installed, on the CNN, and says what was **not run** and why.
 
 # %% tags=["nbval-ignore-output"]
 for tool, outcome in platforms09.try_platforms(cnn, val_x[:200], here).items():
     print(f"{tool:14} {outcome}")
 
 # %% [markdown]
-# Two of these want another file than yours. TensorRT knows symmetric codes only: its importer refuses a zero point that is not
-# 0, and your unsigned activations have some. So activations become signed and symmetric. The Snapdragon's compiler wants to
-# know every shape beforehand: no dynamic batch. Both files can be made, and run on the CPU, here.
+# TensorRT's importer refuses a zero point that is not 0, and your unsigned activations have some: so they become signed
+# and symmetric. The Snapdragon's compiler wants to know every shape beforehand: no dynamic batch. Both files can be
+# made here.
 
 # %% tags=["nbval-ignore-output"]
 import onnx
@@ -1745,22 +1848,25 @@ for name, path in (("yours", str(here / "cnn_int8.onnx")), ("for TensorRT", tens
 
 # %% [markdown]
 # "As the file says" computes node by node, in float between the roundings. If the CPU's own kernels fall behind for the
-# TensorRT file, they saturate (lesson 02): its weights use all 8 bits, which a GPU takes without harm and an x86 chip without
-# VNNI does not. Test a file where it will run.
+# TensorRT file, they saturate (lesson 02): its weights use all 8 bits, which harms an x86 chip without VNNI and no GPU.
+# Test a file where it will run.
 #
-# The rest is not run here, as a practitioner would call it (check the current manual of your version):
+# Not run here (check the current manual of your version):
 #
 # ```
 # trtexec --onnx=cnn_tensorrt.onnx --saveEngine=cnn.plan --int8      # TensorRT, on a machine with an NVIDIA GPU
 # ```
 #
 # ```python
-# session = ort.InferenceSession("cnn_snapdragon.onnx", providers=[("QNNExecutionProvider", {"backend_path": "libQnnHtp.so"})])   # Snapdragon
+# qnn = [("QNNExecutionProvider", {"backend_path": "libQnnHtp.so"})]  # Snapdragon
+# session = ort.InferenceSession("cnn_snapdragon.onnx", providers=qnn)
 # ```
 #
 # ## 11. The success checklist
 #
-# Lesson 00 ended with a table of six questions. Here it is with all six answered for a served model: size and accuracy of the file, latency and throughput from the second process, memory of a fresh process, and the cost of a million requests at full load (assumed: a machine at 0.10 USD an hour). As in lesson 00, the goals stand there before the numbers. (Without the text model it is the CNN, timed in this process.)
+# The six questions of lesson 00 for a served model: size and accuracy of the file, latency and throughput from the
+# second process, memory of a fresh one, and the cost of a million requests at full load (assumed: a machine at 0.10 USD
+# an hour). (Without the text model it is the CNN, timed in this process.)
 
 # %% tags=["nbval-ignore-output"]
 reports = {}
@@ -1785,38 +1891,52 @@ for key, row in measure.checklist(reports["FP32"], reports["int8"], goals).items
 folder.cleanup()  # the files above, about 400 MB with the text model
 
 # %% [markdown]
-# A "no" in this table is a result. p50 with one client, for instance, contains the waiting time of the micro-batcher, which int8 cannot shorten.
+# A "no" in this table is a result. p50 with one client, for instance, contains the micro-batcher's wait, which int8
+# cannot shorten.
 #
 # ## Pitfalls
 #
-# - **One tensor for two inputs.** An exporter traces *objects*. Give it the same tensor as ids and as mask in the example, and the file may read both from one input, without any error. Only a parity check on real data shows it.
-# - **Exporting in train mode.** Dropout in the file makes answers random; batch statistics make them depend on the neighbours.
-# - **"int8" without saying which.** Dynamic, static with everything, static with matrix products alone: same size, very different accuracy.
-# - **A speed-up against another runtime.** Compare int8 with FP32 in the same runtime, with the same threads and the same lengths.
-# - **Client and server in one Python process.** They take turns, and the latency you measure is your own.
-# - **Closed-loop load.** Our clients wait for an answer before they ask again; real users do not. When the server stalls, such clients stop asking, and the worst moments are measured too rarely (Tene's "coordinated omission").
-# - **Status 200 with an error text.** Load balancers, retries and alarms read the status.
-# - **RAM is not flash.** A network can fit one and not the other.
+# - **One tensor for two inputs.** An exporter traces *objects*. Give it the same tensor as ids and as mask, and the
+#   file may read both from one input. Only a parity check on real data shows it.
+# - **"int8" without saying which**, or against another runtime. Say which operators, and keep runtime, threads and
+#   lengths the same.
+# - **Closed-loop load.** Our clients wait for an answer before they ask again; real users do not. When the server
+#   stalls, ours stop asking, and the worst moments are measured too rarely (Tene's "coordinated omission").
 #
 # ## Questions
 #
-# <details><summary>Dynamic int8 made the text model faster but would make the CNN slower. Why?</summary>In the text model nearly all time is spent in large matrix products, and finding the range of a small input is cheap beside them. A convolution's activations are large compared with its arithmetic, the range must be found over all of them, and ONNX Runtime's integer convolution without stored scales is not a fast kernel.</details>
+# <details><summary>Dynamic int8 made the text model faster but would make the CNN slower. Why?</summary>The text model
+# spends its time in large matrix products; finding a small input's range is cheap beside them. A convolution's
+# activations are large compared with its arithmetic, and ONNX Runtime's integer convolution without stored scales is
+# slow.</details>
 #
-# <details><summary>Your service keeps its agreement with 8 clients and breaks it with 32. Name three remedies and what each costs.</summary>A second process or machine (money); a larger batch (latency at light load, memory); refusing requests above a queue length with 429 or 503 (some users get no answer, but those who do get it in time). A smaller model is a fourth: accuracy.</details>
+# <details><summary>Your service keeps its agreement with 8 clients and breaks it with 32. Name three remedies and what
+# each costs.</summary>A second process or machine (money); a larger batch (latency at light load, memory); refusing
+# requests above a queue length with 429 or 503 (some get no answer, the others get it in time). Or a smaller model
+# (accuracy).</details>
 #
-# <details><summary>p99 of 60 requests was reported. What is wrong with it?</summary>It is decided by the slowest one or two calls. A p99 that deserves the name needs many hundreds of calls, and a repetition on another day.</details>
+# <details><summary>p99 of 60 requests was reported. What is wrong with it?</summary>It is decided by the slowest one or
+# two calls. A p99 that deserves the name needs many hundreds, on more than one day.</details>
 #
-# <details><summary>Why does the peak of a residual block exceed the formula of this lesson?</summary>The shortcut keeps the block's input alive while the inner layers run: three tensors exist at the same time. The formula is for chains. MCUNet and its relatives choose architectures with this peak in mind.</details>
+# <details><summary>Why does the peak of a residual block exceed the formula of this lesson?</summary>The shortcut keeps
+# the block's input alive while the inner layers run: three tensors at the same time.</details>
 
 # %% [markdown] question="question_ship_it" points=4
 # ### For your teacher
 #
-# A colleague reports: "The int8 model is 4 times smaller and 3 times faster, I measured 100 sentences in the notebook against PyTorch. Accuracy is the same, 86 % on the validation set that I used to pick the settings. Let us replace the service tonight." In at most ten sentences: what do these numbers not show, what would you measure before you agree, and how would you put the new model into service? Write your answer in the cell below.
+# A colleague reports: "The int8 model is 4 times smaller and 3 times faster, I measured 100 sentences in the notebook
+# against PyTorch. Accuracy is the same, 86 % on the validation set that I used to pick the settings. Let us replace the
+# service tonight." In at most ten sentences: what do these numbers not show, what would you measure before you agree,
+# and how would you put the new model into service? Write your answer in the cell below.
 #
 # === BEGIN MARK SCHEME ===
-# 4 points: the baseline is another runtime (int8 against FP32 in the same one is fair); a notebook loop is not load: p95 or p99 and throughput with several clients from another process, realistic lengths and threads; validation data were used for the choice, so held-out data are needed, with the uncertainty of the difference; an agreement written beforehand decides; a staged roll-out with metrics and a way back (canary, shadow traffic), errors watched.
+# 4 points: the baseline is another runtime (int8 against FP32 in the same one is fair); a notebook loop is not load:
+# p95 or p99 and throughput with several clients from another process, realistic lengths and threads; validation data
+# were used for the choice, so held-out data are needed, with the uncertainty of the difference; an agreement written
+# beforehand decides; a staged roll-out with metrics and a way back (canary, shadow traffic), errors watched.
 #
-# 2 points: sees two of these (for instance the runtime and the held-out data) and proposes a load test, but no agreement or no way back.
+# 2 points: sees two of these (for instance the runtime and the held-out data) and proposes a load test, but no
+# agreement or no way back.
 #
 # 0 or 1 point: asks only for more sentences, or accepts the numbers.
 # === END MARK SCHEME ===
@@ -1827,18 +1947,23 @@ folder.cleanup()  # the files above, about 400 MB with the text model
 # %% [markdown]
 # ## An open experiment
 #
-# No test, no right answer. Give the service a bad day: requests in bursts, sentences of very different length in one batch, a client that never reads its answers. Which would you change first, `max_batch`, `max_wait_ms` or the number of threads, and what does the agreed percentile say about it?
+# No test, no right answer. Give the service a bad day: requests in bursts, sentences of very different length in one
+# batch, a client that never reads its answers. Which would you change first, `max_batch`, `max_wait_ms` or the number
+# of threads, and what does the agreed percentile say about it?
 
 # %% [markdown]
 # ## References
 #
 # - J. Dean, L. A. Barroso (2013). *The Tail at Scale.* Communications of the ACM 56(2). doi:10.1145/2408776.2408794
-# - D. Crankshaw, X. Wang, G. Zhou, M. J. Franklin, J. E. Gonzalez, I. Stoica (2017). *Clipper: A Low-Latency Online Prediction Serving System.* arXiv:1612.03079
-# - W. Wang, F. Wei, L. Dong, H. Bao, N. Yang, M. Zhou (2020). *MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained Transformers.* arXiv:2002.10957
+# - D. Crankshaw et al. (2017). *Clipper: A Low-Latency Online Prediction Serving System.* arXiv:1612.03079
+# - W. Wang et al. (2020). *MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained
+#   Transformers.* arXiv:2002.10957
 # - N. Reimers, I. Gurevych (2019). *Sentence-BERT.* arXiv:1908.10084
-# - E. J. Hu, Y. Shen, P. Wallis, Z. Allen-Zhu, Y. Li, S. Wang, L. Wang, W. Chen (2021). *LoRA: Low-Rank Adaptation of Large Language Models.* arXiv:2106.09685
-# - C. J. Hutto, E. Gilbert (2014). *VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text.* ICWSM. doi:10.1609/icwsm.v8i1.14550
+# - E. J. Hu et al. (2021). *LoRA: Low-Rank Adaptation of Large Language Models.* arXiv:2106.09685
+# - C. J. Hutto, E. Gilbert (2014). *VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
+#   Text.* ICWSM. doi:10.1609/icwsm.v8i1.14550
 # - C. Banbury et al. (2021). *MLPerf Tiny Benchmark.* arXiv:2106.07597
-# - J. Lin, W.-M. Chen, Y. Lin, J. Cohn, C. Gan, S. Han (2020). *MCUNet: Tiny Deep Learning on IoT Devices.* arXiv:2007.10319
-# - J. D. C. Little (1961). *A Proof for the Queuing Formula: L = λW.* Operations Research 9(3). doi:10.1287/opre.9.3.383
+# - J. Lin et al. (2020). *MCUNet: Tiny Deep Learning on IoT Devices.* arXiv:2007.10319
+# - J. D. C. Little (1961). *A Proof for the Queuing Formula: L = λW.* Operations Research 9(3).
+#   doi:10.1287/opre.9.3.383
 # - B. Beyer, C. Jones, J. Petoff, N. R. Murphy (2016). *Site Reliability Engineering.* O'Reilly, chapter 4.

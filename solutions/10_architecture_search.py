@@ -18,9 +18,11 @@
 # counting MACs. Their MnasNet runs 1.8 times faster than MobileNetV2 on a Pixel phone, with 0.5
 # points higher accuracy on ImageNet.
 #
-# You need lesson 00 (MACs, latency, Pareto fronts) and the cross-entropy with soft targets of
-# lesson 05. Plan three hours; each exercise says what it costs. Run the cells from the top, replace
-# each `raise NotImplementedError()`, and run the test below it.
+# **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) MACs (section 3),
+# latency (sections 4 and 5) and Pareto fronts (section 7); from [lesson
+# 05](../05_knowledge_distillation/05_knowledge_distillation.ipynb) the cross-entropy with soft
+# targets (section 2). Plan three hours; each exercise says what it costs. Run the cells from the
+# top, replace each `raise NotImplementedError()`, and run the test below it.
 
 # %% setup
 import math

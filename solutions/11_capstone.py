@@ -18,8 +18,15 @@
 # from, and where honest accounting is hardest: the decoder, the class that nobody looked at, and the
 # choice among fifty attempts are all part of the price.
 #
-# You need lessons 01 to 07 and 09 for the tracks; 08 and 10 for two of the briefs. Plan a day: take
-# the size track, one other track and one brief. Everything of the course is allowed, libraries too.
+# **What you need:** lessons 01 to 07 and 09 for the tracks, 08 and 10 for two of the briefs. You
+# will come back most often to [lesson 01](../01_quantization_math/01_quantization_math.ipynb),
+# integer layers (section 7); [lesson
+# 02](../02_post_training_quantization/02_post_training_quantization.ipynb), folding and static
+# quantization (sections 2 and 7); [lesson 07](../07_deep_compression/07_deep_compression.ipynb),
+# how few bits symbols need (section 4) and one file (section 7); [lesson
+# 09](../09_deployment/09_deployment.ipynb), int8 in ONNX Runtime (section 3) and the
+# microcontroller (section 9). Plan a day: take the size track, one other track and one brief.
+# Everything of the course is allowed, libraries too.
 
 # %% setup
 import base64
