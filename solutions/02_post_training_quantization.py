@@ -279,7 +279,7 @@ lesson02.draw_folding(before, after)
 # %% [markdown]
 # *Picture: two bars for each of the 16 channels of the first layer, the largest weight before and after folding; after folding the channels differ more.*
 #
-# Folding multiplies each channel by its own factor. That is one more reason for one scale *per channel*.
+# Folding multiplies each channel by its own factor: one more reason for one scale *per channel*.
 #
 # ## 3. Watch the ranges
 #
@@ -445,7 +445,7 @@ expect(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# How many images does an observer need? We let the network run and watch what arrives at three of its layers. (A `Sequential` is easy to open: run its modules one after the other.)
+# How many images does an observer need? We watch what arrives at three layers.
 
 # %%
 def layer_inputs(images):
@@ -746,7 +746,7 @@ expect(kl_range(torch.zeros(2, 2), 4, 16), 0.0, "kl_range of zeros")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Look at the activations of each layer and at the range that each method would choose. What lies in the grey area is clipped.
+# The activations of each layer and the range that each method would choose; the grey area is clipped.
 
 # %%
 def kl_ends(x, bits):
@@ -945,7 +945,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Three bits for every weight of our network, layer after layer, each corrected on the calibration images as they arrive through the layers before it. No label is used and nothing is trained.
+# Three bits for every weight, layer after layer, each corrected on the calibration images as they arrive through the
+# layers before it.
 #
 # <details><summary><b>Predict first.</b> No label, no training, only a new bias for each channel: how much of what three bits lose will come back?</summary>More than half of it. A good part of the damage at few bits is a shift that is the same for all images, and a bias can take that back.</details>
 
@@ -1766,7 +1767,8 @@ for name, size in {"packed file": lambda m: len(lesson02.written(lesson02.pack(m
 print(f"{'accuracy':16} {fp32_accuracy:10.2f}  {int8_accuracy:10.2f} %       {fp32_accuracy - int8_accuracy:+.2f} points lost on {len(val_x):,} validation images")
 
 # %% [markdown]
-# Is the drop acceptable? First ask whether it is a drop. On $n$ images an accuracy of $p$ has a standard error of $\sqrt{p(1-p)/n}$; but both models see the *same* images, so what counts are the images on which they disagree.
+# Is it a drop at all? On $n$ images an accuracy of $p$ has a standard error of $\sqrt{p(1-p)/n}$; but both models see
+# the *same* images, so what counts are the images on which they disagree.
 
 # %%
 with torch.no_grad():
@@ -2238,7 +2240,7 @@ for share in (0.35, 0.4, 0.5, 0.6, 0.75):
 lesson02.draw_budget(mixed, uniform, ["2 bits", "3 bits", "4 bits", "6 bits", "8 bits"])
 
 # %% [markdown]
-# *Picture: accuracy over the bytes of the weights; the line of mixed widths lies above the line of uniform widths, far above it where there are few bytes and hardly where there are many.*
+# *Picture: accuracy over the bytes of the weights; the line of mixed widths lies above the line of uniform widths.*
 #
 # Two cautions: the last two columns agree only roughly (the drops were measured one at a time, and on other images),
 # and hardware must support the widths that you mix.
@@ -2266,7 +2268,9 @@ for text in sorted({str(w.message).replace("\n", " ")[:160] for w in caught if "
     print("-", text)
 
 # %% [markdown]
-# What replaces them is **torchao**: `quantize_` for linear layers (lesson 01), and *PT2E* for whole graphs: export the model, let a quantizer insert observers, calibrate, convert. The converted model is again a simulation with float kernels; `torch.compile` then turns it into integer kernels.
+# What replaces them is **torchao**: `quantize_` for linear layers (lesson 01), and *PT2E* for whole graphs: export,
+# insert observers, calibrate, convert. The result is again a simulation with float kernels, until `torch.compile`
+# turns it into integer kernels.
 
 # %%
 with lesson02.silence():
@@ -2446,8 +2450,6 @@ lesson02.draw_speed(ratios, "FP32 in the same runtime")
 # <details><summary>Why must the range of activations hold 0, although no activation may ever be 0?</summary>Convolutions pad with zeros. If 0 is not a code, the padding gets a wrong value everywhere along the border, with the same sign, and the error does not average out.</details>
 #
 # <details><summary>Would you use dynamic quantization for the language model of lesson 08?</summary>For its linear layers yes: tokens differ in scale, and at large batches the multiplication dominates the cost of finding a range. For generating one token at a time, memory traffic of the weights dominates, so weight-only formats may be better.</details>
-#
-# <details><summary>The sum of the drops predicted one loss and the mixed network showed another. Why?</summary>Each drop was measured with all other layers exact. Errors of several layers interact: they may add up, cancel, or push more images over a decision boundary. And each drop is itself measured on a finite set, so the smallest differences are noise.</details>
 
 # %% [markdown] question="question_ship_int8" points=4
 # ### For your teacher

@@ -418,7 +418,8 @@ _check_restored(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The three criteria, and a random mask as a control, on the shipped model **without any training after pruning**. For Taylor we use 10,000 training images. The scatter shows what the two criteria keep in the first layer at 90 %.
+# The three criteria, and a random mask as a control, **without any training after pruning**. For Taylor we use 10,000
+# training images. The scatter shows what magnitude and Taylor keep in the first layer at 90 %.
 
 # %%
 saliency = taylor_saliency(model, list(zip(train_x[:10_000].split(100), train_y[:10_000].split(100))))
@@ -466,7 +467,8 @@ def look(sparsity_percent=80, criterion="magnitude, all layers together"):
 widgets.explore(look, sparsity_percent=(0, 99, 80), criterion=["magnitude, all layers together", "magnitude, each layer alone", "Taylor, all layers together", "random"])
 
 # %% [markdown]
-# *Picture: left, the histogram of the weights before pruning in grey and the kept weights of each layer in colour, with a gap around zero; right, the accuracy curve of the chosen criterion with a marker at the slider's sparsity.*
+# *Picture: left, the histogram of the weights before pruning in grey and the kept ones in colour, with a gap around
+# zero; right, the accuracy curve with a marker at the slider's sparsity.*
 #
 # ## 4. Which layer can spare most?
 #
@@ -1402,7 +1404,7 @@ lesson03.draw_movement(weights["1.weight"], {f"{c}, 99.5 % removed": (tuned[c, 0
 #
 # ## 10. Into a file
 #
-# A zero in a float32 tensor costs four bytes like any other number. So does the pruned model in its `.pt` file:
+# A zero in a float32 tensor costs four bytes like any other number:
 
 # %%
 zeroed = models.load("lenet_300_100")
@@ -1655,7 +1657,7 @@ require(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your files on the same picture. Each point is a tensor of 100,000 weights that was encoded, and the bytes counted.
+# Your files on the same picture; each point is an encoded tensor of 100,000 weights.
 
 # %%
 rng = torch.Generator().manual_seed(4)
@@ -1780,7 +1782,8 @@ for name, (m, size) in rows.items():
 lesson03.draw_table({name: (size, accuracies[name]) for name, (_, size) in rows.items()})
 
 # %% [markdown]
-# *Picture: test accuracy over file size. The dense network and the pruned one in a plain file stand side by side at the right, the file that also holds masks further right, CSR well to the left of them, the encoder of this lesson leftmost.*
+# *Picture: test accuracy over file size. The dense network and the pruned one in a plain file stand side by side, the
+# file with masks further right, CSR well to the left, this lesson's encoder leftmost.*
 #
 # The plain file of the pruned network is no smaller and no faster than the dense one. CSR pays 8 bytes of index for 4 bytes of value. Your file is small, but it has to be decoded before it can compute.
 #
@@ -1818,7 +1821,8 @@ for size in (1, 64):
 lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
-# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input and for 64. Both curves rise as weights disappear and cross 1 somewhere between a half and a tenth; a dotted line marks the crossing of the second.*
+# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input
+# and for 64. Both curves rise as weights disappear and cross 1; a dotted line marks the second crossing.*
 #
 # Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most
 # weights are gone. Lesson 04 removes whole channels; then dense kernels have less to do, without any special format.
