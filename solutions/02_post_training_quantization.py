@@ -45,7 +45,8 @@ FORBIDDEN = [
 # %% [markdown]
 # ## 1. Before: what the FP32 model costs
 #
-# Our patient is a small convolutional network that was trained on Fashion-MNIST and is stored as FP32. Measure first: without the numbers of *before* there is no *after*. Choices are made on the validation images; the test images wait until the end.
+# A small convolutional network, trained on Fashion-MNIST and stored as FP32. Choices are made on the validation
+# images; the test images wait until the end.
 
 # %%
 model = models.load("small_cnn")
@@ -56,7 +57,7 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {measure.macs
 print(f"{measure.size_bytes(model):,} bytes as torch.save writes it, {fp32_accuracy:.2f} % of the validation images")
 
 # %% [markdown]
-# Time depends on the machine and on the moment, so this cell may print other numbers with you.
+# Times depend on the machine: yours will differ.
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -66,7 +67,7 @@ with torch.no_grad():
         print(f"batch {batch:2}: {p50:.2f} ms (half of the runs between {p25:.2f} and {p75:.2f}), {1000 * batch / p50:,.0f} images a second")
 
 # %% [markdown]
-# The plan has four steps. Only the second needs data, and no labels: 256 training images are our **calibration set**.
+# Only choosing ranges needs data, and no labels: 256 training images are our **calibration set**.
 
 # %%
 train_x, train_y = data.load("train")
@@ -255,7 +256,7 @@ check_errors(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The whole network, folded with your function. Its output must not change; its weights do.
+# The whole network, folded. Its output must not change; its weights do.
 
 # %%
 parts = []
@@ -278,7 +279,7 @@ lesson02.draw_folding(before, after)
 # %% [markdown]
 # *Picture: two bars for each of the 16 channels of the first layer, the largest weight before and after folding; after folding the channels differ more.*
 #
-# Folding multiplies each channel by its own factor. That is one more reason for one scale *per channel*.
+# Folding multiplies each channel by its own factor: one more reason for one scale *per channel*.
 #
 # ## 3. Watch the ranges
 #
@@ -444,7 +445,7 @@ expect(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# How many images does an observer need? We let the network run and watch what arrives at three of its layers. (A `Sequential` is easy to open: run its modules one after the other.)
+# How many images does an observer need? We watch what arrives at three layers.
 
 # %%
 def layer_inputs(images):
@@ -468,7 +469,8 @@ lesson02.draw_ranges(counts, watched)
 # %% [markdown]
 # *Picture: three bands, the observed range of three layers over the number of images; the input is settled after a few, the inner layers keep growing.*
 #
-# The pixels are bounded, so their range settles at once. Inside the network it keeps growing: the largest of many numbers depends on how many there are. The largest activation is many standard deviations away, and the ruler has to reach it.
+# The pixels are bounded. Inside the network the range keeps growing: the largest of many numbers depends on how many
+# there are, and the ruler has to reach it.
 #
 # ## 4. Outliers: clip on purpose
 #
@@ -744,7 +746,7 @@ expect(kl_range(torch.zeros(2, 2), 4, 16), 0.0, "kl_range of zeros")
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Look at the activations of each layer and at the range that each method would choose. What lies in the grey area is clipped.
+# The activations of each layer and the range that each method would choose; the grey area is clipped.
 
 # %%
 def kl_ends(x, bits):
@@ -787,7 +789,9 @@ widgets.explore(calibration_methods, layer=["input of layer 4", "input of layer 
 # %% [markdown]
 # *Picture: the histogram of the activations in front of a layer on a logarithmic axis, with vertical lines for the ranges of the four methods and a grey area beyond the chosen one; the title gives the clipped share and the signal-to-noise ratio in decibels.*
 #
-# Try to beat the methods with the clip slider, at 8 bits and at 3. Then compare with what counts, the accuracy, when all activations have few bits and the weights are still float. Entropy is meant for histograms that fall off like those behind a ReLU; the pixels of layer 0 come in 256 fixed values and leave most bins empty, so layer 0 and the 64 features of layer 10 keep min-max here.
+# Try to beat the methods with the clip slider, at 8 bits and at 3. Then compare accuracies, with few bits for the
+# activations and float weights. Entropy is meant for histograms like those behind a ReLU; layer 0 (256 fixed pixel
+# values, most bins empty) and the 64 features of layer 10 keep min-max here.
 
 # %%
 def with_ranges(ends, bits):
@@ -809,14 +813,12 @@ for method in [*METHODS, "entropy, few values"]:
     print(f"{method:22} " + "".join(f"{a:7.2f} % " for a in row))
 
 # %% [markdown]
-# At 8 bits there are codes enough for everyone, and little is to be won by clipping. With fewer bits the order turns round. A
-# method is not good or bad: it fits a number of bits and a shape of histogram.
+# At 8 bits little is to be won by clipping; with fewer bits the order turns round. A method fits a number of bits and
+# a shape of histogram.
 #
-# **The last line is a trap.** The same entropy calibration on 200,000 values instead of all of them loses points at 8 bits. With
-# few values in 2,048 bins the tail of the histogram is ragged: bins of one value or none. The divergence then has a *false
-# minimum* at a low threshold, where the candidate distribution happens to follow the noise. More calibration data smooths the
-# tail and the minimum goes where it belongs. When a calibration method looks bad, look at its histogram before you blame the
-# method.
+# **The last line is a trap.** The same entropy calibration on 200,000 values loses points at 8 bits. With few values
+# in 2,048 bins the tail is ragged, and the divergence has a *false minimum* at a low threshold, where the candidate
+# happens to follow the noise. More data smooths the tail. Look at the histogram before you blame the method.
 #
 # ## 5. Correct the bias
 #
@@ -943,7 +945,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Three bits for every weight of our network, layer after layer, each corrected on the calibration images as they arrive through the layers before it. No label is used and nothing is trained.
+# Three bits for every weight, layer after layer, each corrected on the calibration images as they arrive through the
+# layers before it.
 #
 # <details><summary><b>Predict first.</b> No label, no training, only a new bias for each channel: how much of what three bits lose will come back?</summary>More than half of it. A good part of the damage at few bits is a shift that is the same for all images, and a bias can take that back.</details>
 
@@ -979,7 +982,8 @@ lesson02.draw_shift(shift_before, shift_after)
 # %% [markdown]
 # *Picture: bars, the shift of the mean of each of the 64 channels of layer 6 before correction; dots, the shift that remains, mostly smaller.*
 #
-# The shift does not vanish altogether: each layer was corrected for its own rounding, while the error of the layers before it still arrives. It costs nothing at run time, as the bias is there anyway.
+# The shift does not vanish: each layer was corrected for its own rounding, while the error of the layers before it
+# still arrives. The correction costs nothing at run time.
 #
 # ## 6. Dynamic quantization: ranges while it runs
 #
@@ -1241,7 +1245,8 @@ _check_model(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# LeNet-300-100 is nothing but linear layers. Bytes, accuracy, and why every row has a scale of its own: rows of different size through its first layer, once with your layer, once with one scale for the whole batch.
+# LeNet-300-100 is nothing but linear layers. Below, its bytes and accuracy, and rows of different size through its
+# first layer, with one scale a row and with one for the whole batch.
 
 # %%
 mlp = models.load("lenet_300_100")
@@ -1266,9 +1271,12 @@ lesson02.draw_rows(rows.norm(dim=1).tolist(), {name: e.tolist() for name, e in o
 #
 # ## 7. Static quantization: ranges fixed beforehand
 #
-# For images from one camera the ranges *are* known beforehand, once somebody has looked. **Static** quantization looks at a calibration set, fixes every range, and needs no pass over the input at run time: this is what integer hardware wants.
+# For images from one camera the ranges *are* known beforehand, once somebody has looked. **Static** quantization
+# fixes every range on a calibration set and needs no pass over the input at run time: this is what integer hardware
+# wants.
 #
-# First the looking. A **forward hook** is a function that PyTorch calls whenever a module runs. Whoever puts one in must take it out again, also if something goes wrong in between: `try … finally`.
+# A **forward hook** is a function that PyTorch calls whenever a module runs. Whoever puts one in must take it out
+# again, also after an error: `try … finally`.
 
 # %% [markdown]
 # ### Exercise 8 · `calibrate`
@@ -1746,7 +1754,8 @@ require(
 # %% [markdown]
 # ## 8. After: what it costs now
 #
-# The same measurements as in section 1. `lesson02.pack` writes name, type and shape of each tensor as one line of text and then its numbers; nothing is compressed. `torch.save` adds a few hundred bytes to every tensor, which weighs in a model as small as this one.
+# The same measurements as in section 1. `lesson02.pack` writes name, type, shape and numbers of each tensor,
+# uncompressed; `torch.save` adds a few hundred bytes to every tensor, which weighs in a model this small.
 
 # %%
 static = quantize_static(model, calibration)
@@ -1758,7 +1767,8 @@ for name, size in {"packed file": lambda m: len(lesson02.written(lesson02.pack(m
 print(f"{'accuracy':16} {fp32_accuracy:10.2f}  {int8_accuracy:10.2f} %       {fp32_accuracy - int8_accuracy:+.2f} points lost on {len(val_x):,} validation images")
 
 # %% [markdown]
-# Is the drop acceptable? First ask whether it is a drop. On $n$ images an accuracy of $p$ has a standard error of $\sqrt{p(1-p)/n}$; but both models see the *same* images, so what counts are the images on which they disagree.
+# Is it a drop at all? On $n$ images an accuracy of $p$ has a standard error of $\sqrt{p(1-p)/n}$; but both models see
+# the *same* images, so what counts are the images on which they disagree.
 
 # %%
 with torch.no_grad():
@@ -1769,7 +1779,8 @@ print(f"standard error of one accuracy: {100 * math.sqrt(p * (1 - p) / len(val_y
 print(f"images lost {lost}, images won {won}: difference {lost - won}, standard error {math.sqrt(lost + won):.1f}")
 
 # %% [markdown]
-# A difference within about two standard errors is what chance alone would give. Whether it is acceptable is then a question for the application: which classes lose, what does an error cost, and is the drop below the limit that was agreed on *before* the measurement?
+# A difference within about two standard errors is what chance alone would give. Whether it is acceptable is for the
+# application to say: which classes lose, what does an error cost, what limit was agreed on *before* the measurement?
 #
 # **How small may the calibration set be?** Three draws for each size, at 8 bits and at 4.
 #
@@ -1791,10 +1802,10 @@ lesson02.draw_curves(sizes, {f"{bits} bits, mean of three draws": [sum(r) / 3 fo
 # %% [markdown]
 # *Picture: accuracy over the number of calibration images on a logarithmic axis; the line for 8 bits is flat, the line for 4 bits lies lower and does not rise.*
 #
-# At 8 bits a handful of images does. At 4 bits more images do not help, on the contrary: they bring more extreme values, min-max reaches for them, and the ruler becomes coarser for everyone. A better range would help (section 4), not more data.
+# At 8 bits a handful of images does. At 4 bits more images bring more extreme values, and the min-max ruler becomes
+# coarser for everyone. A better range would help (section 4), not more data.
 #
-# **Which images?** All rows above were drawn from all classes. Production is not always so kind: the first 256 images of a new
-# camera may show one product, or the night. The same number of images, chosen badly:
+# **Which images?** All rows above were drawn from all classes. The same number, chosen badly:
 #
 # <details><summary>Predict first: what costs more, one class or the dark?</summary>Ranges need values as large as those that will
 # come. Does a set lack them because its images are all trousers, or dark on average? Look at the table.</details>
@@ -1809,11 +1820,10 @@ for name, d in chosen_sets.items():
     print(f"{name:22}" + "".join(f"{a:8.2f} %" for a in row))
 
 # %% [markdown]
-# Here it hardly matters. At 8 bits the rows differ by less than the standard error of one accuracy; at 4 bits by a few points,
-# in both directions, and the darkest images are not the worst: a narrower range can *help*, for the reason that section 4
-# gave. Every garment has a black background and some bright pixels, so that each of these sets fills most of the range.
-# "Calibrate on diverse data" is good advice for what *moves the range*: other light, another sensor, another scale. The
-# last table of this section has such a case, images three times as bright.
+# Here it hardly matters. At 8 bits the rows differ by less than the standard error of one accuracy; at 4 bits by a
+# few points, in both directions: a narrower range can *help*. Every garment has a black background and some bright
+# pixels, so each set fills most of the range. "Calibrate on diverse data" is good advice for what *moves the range*:
+# other light, another sensor, another scale. The last table of this section has such a case.
 #
 # **Is it faster?** The same two models, in turns.
 #
@@ -1827,7 +1837,8 @@ with torch.no_grad():
         print(f"batch {batch:2}: simulated int8 is {ratio[1]:.2f} times as fast as FP32 (quartiles {ratio[0]:.2f} to {ratio[2]:.2f}): {verdict(ratio, 'faster', 'slower')}")
 
 # %% [markdown]
-# A number below 1 means slower. Of course: our layers round, go back to float, and then call the same FP32 convolution. **Simulated quantization tells you about accuracy and bytes, and nothing about speed.** Speed needs kernels that multiply the integers themselves; section 10 has them.
+# Below 1 means slower. **Simulated quantization tells you about accuracy and bytes, and nothing about speed.** Speed
+# needs kernels that multiply the integers themselves (section 10).
 #
 # **Dynamic against static**, both yours, on LeNet-300-100:
 
@@ -1840,7 +1851,9 @@ for name, m in (("FP32", mlp), ("dynamic", mlp_dynamic), ("static", mlp_static))
     print(f"images three times as bright: {name:8} {measure.accuracy(m, bright, few_y):.2f} %")
 
 # %% [markdown]
-# On the data that it was calibrated for, static is as good and does less work. When the input leaves the calibrated range, static saturates and dynamic adapts. Hence the usual advice: convolutions and fixed sensors static, transformers and recurrent networks dynamic.
+# On the data that it was calibrated for, static is as good and does less work; when the input leaves that range,
+# static saturates and dynamic adapts. Hence the usual advice: convolutions and fixed sensors static, transformers and
+# recurrent networks dynamic.
 #
 # ## 9. Bits where they matter
 #
@@ -2009,7 +2022,7 @@ lesson02.draw_sensitivity(sensitivity)
 # %% [markdown]
 # *Picture: for each of five layers five bars, the points lost at 8, 6, 4, 3 and 2 bits; layer 0 loses most, layer 6 least.*
 #
-# Now compare the columns. The smallest convolution is the most sensitive one, and the largest hardly minds 3 bits. One bit-width for all would ignore that.
+# The smallest convolution is the most sensitive one, and the largest hardly minds 3 bits.
 #
 # **A budget.** Given so many bytes for the weights, which layer gets how many bits? If the drops added up, this would be a knapsack problem; how nearly they do, the table after the exercise shows:
 #
@@ -2227,16 +2240,15 @@ for share in (0.35, 0.4, 0.5, 0.6, 0.75):
 lesson02.draw_budget(mixed, uniform, ["2 bits", "3 bits", "4 bits", "6 bits", "8 bits"])
 
 # %% [markdown]
-# *Picture: accuracy over the bytes of the weights; the line of mixed widths lies above the line of uniform widths, far above it where there are few bytes and hardly where there are many.*
+# *Picture: accuracy over the bytes of the weights; the line of mixed widths lies above the line of uniform widths.*
 #
-# At four bits a weight on average the mixed network is well ahead of the uniform one, with no training. Two cautions: the last
-# two columns agree only roughly (the drops were measured one at a time, and on other images), and hardware must support the
-# widths that you mix.
+# Two cautions: the last two columns agree only roughly (the drops were measured one at a time, and on other images),
+# and hardware must support the widths that you mix.
 
 # %% [markdown]
 # ## 10. The same with the library, and real integers
 #
-# Where do PyTorch's own tools stand? Ask them: the calls below still work in the version pinned here, and say themselves that they are on their way out.
+# The calls below still work in the version pinned here, and say themselves that they are on their way out.
 
 # %%
 import warnings
@@ -2256,7 +2268,9 @@ for text in sorted({str(w.message).replace("\n", " ")[:160] for w in caught if "
     print("-", text)
 
 # %% [markdown]
-# What replaces them is **torchao**: `quantize_` for linear layers (lesson 01), and *PT2E* for whole graphs: export the model, let a quantizer insert observers, calibrate, convert. The converted model is again a simulation with float kernels; `torch.compile` then turns it into integer kernels.
+# What replaces them is **torchao**: `quantize_` for linear layers (lesson 01), and *PT2E* for whole graphs: export,
+# insert observers, calibrate, convert. The result is again a simulation with float kernels, until `torch.compile`
+# turns it into integer kernels.
 
 # %%
 with lesson02.silence():
@@ -2274,7 +2288,10 @@ with lesson02.silence():
 print(f"PT2E: {measure.accuracy(lambda x: pt2e_int8(x), val_x, val_y):.2f} % of the validation images; its state_dict takes {measure.size_bytes(dict(pt2e_int8.state_dict())):,} bytes, as it keeps the FP32 weights beside the codes")
 
 # %% [markdown]
-# **ONNX Runtime** needs no compiler. Write the model as an ONNX file, calibrate with the same 256 images, and get a second file whose convolutions compute with 8-bit integers: unsigned activations and signed weights (U8S8) per channel is the pair that x86 processors have instructions for. QDQ is the format: the file says where to quantize and dequantize, and the runtime fuses these marks into integer kernels.
+# **ONNX Runtime** needs no compiler. From an ONNX file and the same 256 images it makes a second file whose
+# convolutions compute with 8-bit integers: unsigned activations and signed weights (U8S8) per channel, the pair that
+# x86 processors have instructions for. In the QDQ format the file marks where to quantize and dequantize, and the
+# runtime fuses the marks into integer kernels.
 
 # %%
 import os
@@ -2343,7 +2360,8 @@ if not reason:
 print(f"torch.compile: {reason or 'compiled both models for batches of 64'}")
 
 # %% [markdown]
-# **One table.** The test images were used for no choice above, and this is the only time we look at them. The ratio "faster" is taken in turns against *FP32 in the same runtime*: comparing int8 in one runtime with FP32 in another would mix two things. One thread, one image and 64 at a time (the picture shows 64); your machine will show other ratios.
+# **One table.** The test images were used for no choice above, and this is the only time we look at them. "Faster" is
+# taken in turns against *FP32 in the same runtime*, on one thread, with one image and with 64 (the picture shows 64).
 
 # %% tags=["nbval-ignore-output"]
 test_x, test_y = data.load("test")
@@ -2405,35 +2423,33 @@ with torch.no_grad():
 lesson02.draw_speed(ratios, "FP32 in the same runtime")
 
 # %% [markdown]
-# *Picture: horizontal bars, how many times as fast each int8 model is as FP32 in the same runtime (64 images), with whiskers for the quartiles and a dashed line at 1; a bar whose whiskers cross the line is grey: it says nothing. Where this was written, static integer kernels lay to the right of the line, simulated and dynamic ones to the left.*
+# *Picture: horizontal bars, how many times as fast each int8 model is as FP32 in the same runtime (64 images), with
+# whiskers for the quartiles and a dashed line at 1; a grey bar's whiskers cross the line: it says nothing.*
 #
-# Read the ratios with care, and only those that come with a verdict.
+# Read only the ratios that come with a verdict.
 #
-# - **Yours** simulates, so it is slower than FP32. Its accuracy agrees with that of the real integer models where these do not saturate, and that is what a simulation is for.
-# - **Static int8 in ONNX Runtime** should be faster than FP32 in the same runtime. How much depends on the instructions of the processor: with VNNI or AMX it multiplies many 8-bit numbers at once; an older processor without them may show hardly any gain, and this network is small, so that quantizing, dequantizing and the calls themselves take their share. If your ratio is not above 1, this is why.
-# - **Dynamic int8** is made for linear layers. For convolutions it finds a range at every call and falls back on a slow kernel.
-# - **Compare within a runtime.** ONNX Runtime's FP32 is already faster than eager PyTorch. An "8 times faster" that starts at eager FP32 is only partly the work of int8.
+# - **Yours** simulates, so it is slower than FP32; its accuracy agrees with that of the real integer models where
+#   these do not saturate.
+# - **Static int8 in ONNX Runtime** should be faster than FP32 there. How much depends on the processor: VNNI or AMX
+#   multiply many 8-bit numbers at once; without them there may be hardly any gain, and in a small network quantizing,
+#   dequantizing and the calls take their share.
+# - **Dynamic int8** is made for linear layers. For convolutions it finds a range at every call and falls back on a
+#   slow kernel.
+# - **Compare within a runtime.** ONNX Runtime's FP32 is already faster than eager PyTorch.
 #
 # ## Pitfalls
 #
 # - **Calibrate in eval mode**, on data like that which will come, after folding.
-# - **One outlier** in the calibration set sets the min-max range of a layer. Look at histograms; below 8 bits, clip.
-# - **The simulated model is not faster**, and a smaller file is not a faster model.
+# - **One outlier** sets the min-max range of a layer. Look at histograms; below 8 bits, clip.
 # - **Choices on the test set.** Bit-widths, methods and calibration sizes are choices: make them on validation data.
-# - **The wrong baseline.** Interleave the runs, keep the threads fixed, compare in one runtime, and report the spread.
+# - **The wrong baseline.** Interleave the runs, keep the threads fixed, compare in one runtime, report the spread.
 # - **First and last layers** are few weights and much harm. Give them more bits before you give up.
 #
 # ## Questions
 #
 # <details><summary>Why must the range of activations hold 0, although no activation may ever be 0?</summary>Convolutions pad with zeros. If 0 is not a code, the padding gets a wrong value everywhere along the border, with the same sign, and the error does not average out.</details>
 #
-# <details><summary>Min-max got worse with more calibration images at 4 bits. Is more data bad?</summary>No: the estimate of the extremes got better, but the extremes are the wrong thing to estimate. A percentile or the mean squared error converges to something useful.</details>
-#
-# <details><summary>Why does entropy calibration leave out the zeros?</summary>After ReLU half of all values are exactly 0, and 0 is represented without error by every range. Counted, they dominate the first bin, and the divergence then measures how well that one bin is kept.</details>
-#
 # <details><summary>Would you use dynamic quantization for the language model of lesson 08?</summary>For its linear layers yes: tokens differ in scale, and at large batches the multiplication dominates the cost of finding a range. For generating one token at a time, memory traffic of the weights dominates, so weight-only formats may be better.</details>
-#
-# <details><summary>The sum of the drops predicted one loss and the mixed network showed another. Why?</summary>Each drop was measured with all other layers exact. Errors of several layers interact: they may add up, cancel, or push more images over a decision boundary. And each drop is itself measured on a finite set, so the smallest differences are noise.</details>
 
 # %% [markdown] question="question_ship_int8" points=4
 # ### For your teacher

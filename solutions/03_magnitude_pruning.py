@@ -45,7 +45,8 @@ def inputs_after(exercise, *args):
 # %% [markdown]
 # ## 1. Which weights can go?
 #
-# Our patient is LeNet-300-100 again, three linear layers trained on Fashion-MNIST. Accuracies in this lesson are measured on the 5,000 validation images; the test images wait until the end.
+# LeNet-300-100 again, three linear layers trained on Fashion-MNIST. Accuracies are measured on the 5,000 validation
+# images; the test images wait until the end.
 
 # %%
 model = models.load("lenet_300_100")
@@ -66,7 +67,8 @@ lesson03.draw_weights(weights, every_weight.abs().quantile(0.5).item())
 #
 # $$\#\{i : m_i = 0\} = \mathrm{round}(s \cdot n).$$
 #
-# "Remove everything below a threshold" sounds the same, but it is not. Weights that are equal, such as zeros, would all go or all stay with the threshold. Count, and the sparsity is exact.
+# "Remove everything below a threshold" is not the same: equal weights, such as zeros, would all go or all stay.
+# Count, and the sparsity is exact.
 
 # %% [markdown]
 # ### Exercise 1 · `magnitude_mask`
@@ -153,7 +155,7 @@ check_errors(ValueError, magnitude_mask, (_few, 1 + 1e-6), (_few, -1e-6), (_few,
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# What does the first layer lose at 90 %? Each of its 784 columns belongs to one pixel. We count how many weights each pixel keeps.
+# Each of the first layer's 784 columns belongs to one pixel. How many weights does each keep at 90 %?
 
 # %%
 first_mask = magnitude_mask(weights["1.weight"], 0.9)
@@ -416,7 +418,8 @@ _check_restored(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The three criteria, and a random mask as a control, on the shipped model **without any training after pruning**. For Taylor we use 10,000 training images. The scatter shows what the two criteria keep in the first layer at 90 %.
+# The three criteria, and a random mask as a control, **without any training after pruning**. For Taylor we use 10,000
+# training images. The scatter shows what magnitude and Taylor keep in the first layer at 90 %.
 
 # %%
 saliency = taylor_saliency(model, list(zip(train_x[:10_000].split(100), train_y[:10_000].split(100))))
@@ -450,7 +453,8 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy)
 # %% [markdown]
 # *Picture: validation accuracy over sparsity for four criteria without training. Random falls first, then each layer alone, then all layers together; Taylor holds longest.*
 #
-# Move the slider. At 50 % the network has lost nothing but the middle of the histogram; watch what the smallest layer, `5.weight`, does at high sparsity under the two magnitude criteria.
+# Move the slider, and watch what the smallest layer, `5.weight`, does at high sparsity under the two magnitude
+# criteria.
 
 # %% tags=["nbval-ignore-output"]
 def look(sparsity_percent=80, criterion="magnitude, all layers together"):
@@ -463,11 +467,13 @@ def look(sparsity_percent=80, criterion="magnitude, all layers together"):
 widgets.explore(look, sparsity_percent=(0, 99, 80), criterion=["magnitude, all layers together", "magnitude, each layer alone", "Taylor, all layers together", "random"])
 
 # %% [markdown]
-# *Picture: left, the histogram of the weights before pruning in grey and the kept weights of each layer in colour, with a gap around zero; right, the accuracy curve of the chosen criterion with a marker at the slider's sparsity.*
+# *Picture: left, the histogram of the weights before pruning in grey and the kept ones in colour, with a gap around
+# zero; right, the accuracy curve with a marker at the slider's sparsity.*
 #
 # ## 4. Which layer can spare most?
 #
-# Another way to compare layers is to ask them one at a time: prune this one alone, measure, put it back. Such a **sensitivity scan** also works for criteria without a common scale, and it is the usual first step with an unknown network.
+# Prune one layer alone, measure, put it back. Such a **sensitivity scan** also works for criteria without a common
+# scale, and it is the usual first step with an unknown network.
 
 # %% [markdown]
 # ### Exercise 4 · `sensitivity_scan`
@@ -782,7 +788,9 @@ check(
 #
 # $$s_t = s_f + (s_i - s_f)\,(1 - u)^3, \qquad u = \frac{t - t_{begin}}{t_{end} - t_{begin}}.$$
 #
-# At first, when nearly all weights are redundant, many go; towards the end, when each removal hurts, few go and the network has time to recover. Many tutorials print $s_f\,u^3$ in its place, which is the opposite: hardly anything happens at first, and most weights are torn out just before the end.
+# At first, when nearly all weights are redundant, many go; towards the end few go and the network has time to
+# recover. Many tutorials print $s_f\,u^3$ in its place, which is the opposite: most weights are torn out just before
+# the end.
 
 # %% [markdown]
 # ### Exercise 6 · `cubic_sparsity`
@@ -1068,7 +1076,10 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 #
 # ## 7. Lottery tickets
 #
-# Could we have trained the small network from the start? Usually that gives a worse result. Frankle and Carbin (2019) found an exception: take the mask of a pruned network, put the remaining weights back to **the values they had before training**, and train again. The small network then learns about as well as the large one. With the same mask and new random values it does not. They call such a sparse start a winning lottery ticket.
+# Could we have trained the small network from the start? Usually that gives a worse result. Frankle and Carbin (2019)
+# found an exception: keep the mask of a pruned network, put the remaining weights back to **the values they had
+# before training**, and train again. They call a sparse start that then learns about as well as the large network a
+# winning lottery ticket; new random values under the same mask do not.
 
 # %% [markdown]
 # ### Exercise 8 · `rewind`
@@ -1198,7 +1209,9 @@ rewind(network, models.lenet_300_100().state_dict(), ticket)
 print(f"5 %, new random values:    {one_epoch(network, ticket):.2f} %")
 
 # %% [markdown]
-# One run proves little. `data/make_lesson03.py` repeated this with three seeds: train for three epochs, remove half of what is left, start again, seven rounds. That takes minutes of processor time (printed below), so its results are stored and only drawn here. The third curve keeps the trained weights of the round before and trains on, which is what one does in practice.
+# One run proves little. `data/make_lesson03.py` repeated this with three seeds: train for three epochs, remove half
+# of what is left, start again, seven rounds. The results are stored and only drawn here. The third curve keeps the
+# trained weights of the round before and trains on, as one does in practice.
 
 # %%
 results = lesson03.load_results()
@@ -1212,11 +1225,16 @@ lesson03.draw_tickets(results["kept"], results["accuracy"])
 # %% [markdown]
 # *Picture: validation accuracy over the share of weights kept, from 100 % down to 1.6 %, mean of three seeds with bands from the worst to the best. The rewound tickets stay nearly flat until 3 %, new random values fall from the start; the curve that keeps the trained weights lies on top.*
 #
-# How to read it honestly. In every row below 100 % the worst rewound seed beats the best new random one: for this small network the claim of the paper holds. But three epochs are little training, so even the dense network is not at its best here; and if the trained weights are at hand, keeping them is never worse than rewinding. A ticket is a statement about training. It is not a faster way to a small model, since finding it means training the large one first. For larger networks rewinding to the very start stops working, and one rewinds to an early step instead (Frankle et al. 2020).
+# In every row below 100 % the worst rewound seed beats the best new random one: for this small network the claim of
+# the paper holds. But three epochs are little training, and if the trained weights are at hand, keeping them is never
+# worse than rewinding. A ticket is no faster way to a small model, since finding it means training the large one
+# first. Larger networks are rewound to an early step, not to the very start (Frankle et al. 2020).
 #
 # ## 8. 2:4 sparsity
 #
-# Zeros anywhere are hard on hardware: it must find them. NVIDIA's GPUs since 2020 have a compromise (Mishra et al. 2021): in **every run of four neighbours** along the input axis **two are kept**. The kept values are stored densely, with a 2-bit position for each, and the multiplier picks the matching inputs. The general form is n:m: keep n of every m.
+# Zeros anywhere are hard on hardware: it must find them. NVIDIA's GPUs since 2020 have a compromise (Mishra et al.
+# 2021): in **every run of four neighbours** along the input axis **two are kept**, stored densely with a 2-bit
+# position for each. The general form is n:m: keep n of every m.
 
 # %% [markdown]
 # ### Exercise 9 · `nm_mask`
@@ -1318,7 +1336,7 @@ lesson03.draw_pattern({"50 % anywhere": magnitude_mask(corner, 0.5), "2:4": nm_m
 # %% [markdown]
 # *Picture: two masks of 12 rows and 24 columns with red lines between groups of four columns. On the left kept cells are scattered, with full and empty groups; on the right each group holds exactly two.*
 #
-# In practice: prune once, train again with the mask held. Of four weights two values are stored, and for each a position of 2 bits.
+# In practice: prune once, train again with the mask held.
 #
 # <details><summary><b>Predict first.</b> Half of the weights go either way. What does the pattern 2:4 cost against half anywhere, before and after an epoch of training?</summary>Before training several points: some runs of four would rather keep three, others one. After the epoch it is within a point of the dense network.</details>
 
@@ -1333,7 +1351,8 @@ bits = 2 * 16 + 2 * 2
 print(f"four weights in FP16: {4 * 16} bits, as 2:4 {bits}: {4 * 16 / bits:.2f} times fewer")
 
 # %% [markdown]
-# The gain in bytes is modest, since the positions cost $2/16$ of a kept value. What 2:4 buys is speed on hardware that has it: the matrix units of those GPUs skip the zeros. A CPU does not, and PyTorch says so:
+# The positions cost $2/16$ of a kept value. What 2:4 buys is speed on hardware that skips the zeros. A CPU does not,
+# and PyTorch says so:
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -1363,12 +1382,12 @@ lesson03.draw_movement(weights["1.weight"], tuned)
 # %% [markdown]
 # *Picture: weights of the first layer before and after tuning. Magnitude keeps weights that were already large; movement also keeps weights that were near zero before.*
 #
-# The paper reports for BERT that movement wins when very little may stay. Ours is one seed: run it with another
-# (`seed=`) before you trust a small gap.
+# The paper reports for BERT that magnitude is as good or better at moderate sparsity, and that movement wins when
+# very little may stay. This is one seed: try another (`seed=`) before you trust a small gap.
 #
 # ## 10. Into a file
 #
-# A zero in a float32 tensor costs four bytes like any other number. So does the pruned model in its `.pt` file:
+# A zero in a float32 tensor costs four bytes like any other number:
 
 # %%
 zeroed = models.load("lenet_300_100")
@@ -1403,7 +1422,8 @@ lesson03.draw_bytes(densities, formulas, {})
 # %% [markdown]
 # *Picture: bytes for each weight of the dense tensor over the share that is kept, on logarithmic axes. The dense line is flat; indices of 64 bits beat it only below one third; the bitmap is best from nearly full down to one eighth, gaps of 8 bits below that, until fillers bend their line.*
 #
-# Read the crossings. Bitmap against 8-bit gaps: $n/8 = dn$, at $d = 1/8$. So at 90 % sparsity the gaps are a little better, at 80 % they lose; and far below 1 % they lose again, to 16 bits, because most entries are fillers. At $d$ near 1 nothing beats the dense form.
+# Read the crossings. Bitmap against 8-bit gaps: $n/8 = dn$, at $d = 1/8$. Far below 1 % the 8-bit gaps lose to 16
+# bits, because most entries are fillers. At $d$ near 1 nothing beats the dense form.
 
 # %% [markdown]
 # ### Exercise 10 · `encode_sparse` / `decode_sparse`
@@ -1620,7 +1640,7 @@ require(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your files on the same picture. Each point is a tensor of 100,000 weights that was encoded, and the bytes counted.
+# Your files on the same picture; each point is an encoded tensor of 100,000 weights.
 
 # %%
 rng = torch.Generator().manual_seed(4)
@@ -1636,7 +1656,9 @@ lesson03.draw_bytes(densities, formulas, {"your encode_sparse": (shares, written
 #
 # ## 11. The measured result
 #
-# The whole recipe on the shipped network: four epochs of gradual pruning to 90 %, then four with the masks held while the learning rate falls to zero. In these the dense network is the teacher: its probabilities take the place of the labels (lesson 05 explains why that helps). Then all tensors are encoded into one file that is written and read back. Every choice above was made on validation images. Here the test images are used, once.
+# Four epochs of gradual pruning of the shipped network to 90 %, then four with the masks held while the learning rate
+# falls to zero; in these the dense network is the teacher (lesson 05 explains why that helps). All tensors go into
+# one file that is written and read back. Here the test images are used, once.
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
@@ -1699,7 +1721,10 @@ for m in linear_layers(theirs).values():
 print(f"file after prune.remove:          {measure.size_bytes(theirs):,} bytes, zeros and all")
 
 # %% [markdown]
-# The library chooses the same weights, trains with them (its mask is part of the forward pass, so momentum cannot revive anything), and leaves files to you. For storage and for speed there are PyTorch's sparse tensors in compressed row form (CSR): values, column numbers, and where each row begins. One table, all with the weights of section 11; latency is measured in turns with the dense network, above 1 means faster.
+# The library chooses the same weights, trains with them (its mask is part of the forward pass, so momentum cannot
+# revive anything), and leaves files to you. PyTorch's sparse tensors in compressed row form (CSR) hold values, column
+# numbers, and where each row begins. One table, all with the weights of section 11; latency in turns with the dense
+# network, above 1 means faster.
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -1740,13 +1765,16 @@ for name, (m, size) in rows.items():
 lesson03.draw_table({name: (size, accuracies[name]) for name, (_, size) in rows.items()})
 
 # %% [markdown]
-# *Picture: test accuracy over file size. The dense network and the pruned one in a plain file stand side by side at the right, the file that also holds masks further right, CSR well to the left of them, the encoder of this lesson leftmost.*
+# *Picture: test accuracy over file size. The dense network and the pruned one in a plain file stand side by side, the
+# file with masks further right, CSR well to the left, this lesson's encoder leftmost.*
 #
 # The plain file of the pruned network is no smaller and no faster than the dense one. CSR pays 8 bytes of index for 4 bytes of value. Your file is small, but it has to be decoded before it can compute.
 #
 # ## 13. When is sparse faster?
 #
-# A dense product reads its numbers in order and uses the processor's wide units. A sparse product skips zeros, but looks up where each value belongs. So there must be a density at which the two are equal. We measure one layer with 1024 inputs and outputs, dense and in CSR form, over the share of kept weights.
+# A dense product reads its numbers in order and uses the processor's wide units; a sparse product skips zeros, but
+# looks up where each value belongs. At some density the two are equal. One layer with 1024 inputs and outputs, dense
+# and in CSR form:
 #
 # <details><summary><b>Predict first.</b> At what share of zeros does the sparse product overtake the dense one: 50 %, 80 %, 95 %?</summary>The printed lines say where on your machine; at half zeros, at any rate, sparse loses.</details>
 
@@ -1776,18 +1804,21 @@ for size in (1, 64):
 lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
-# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input and for 64. Both curves rise as weights disappear and cross 1 somewhere between a half and a tenth; a dotted line marks the crossing of the second.*
+# *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input
+# and for 64. Both curves rise as weights disappear and cross 1; a dotted line marks the second crossing.*
 #
-# Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most weights are gone, and a network at 50 % sparsity becomes *slower* in sparse form. Lesson 04 removes whole channels in place of single weights; then dense kernels have less to do, without any special format.
+# Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most
+# weights are gone. Lesson 04 removes whole channels; then dense kernels have less to do, without any special format.
 #
 # ## Pitfalls
 #
 # - **"90 % smaller" on paper.** Counting weights that are not zero says nothing about the file. Write it.
-# - **Thresholds and ties.** `w.abs() > threshold` removes all equal weights or none of them, and `kthvalue(0)` raises. Count.
-# - **Masking the gradient alone.** Momentum, Adam and weight decay move weights on their own. Mask the weights after the step.
-# - **True means what?** Some libraries mark what is removed. Here True is kept; write it down wherever a mask changes hands.
-# - **The baseline after pruning.** Run cells out of order and the "dense" accuracy is that of the pruned model. Measure the baseline first, on a fresh load.
-# - **Comparing unequal training.** A pruned network that trained ten epochs longer than its dense rival proves nothing about pruning.
+# - **True means what?** Some libraries mark what is removed. Here True is kept; write it down wherever a mask changes
+#   hands.
+# - **The baseline after pruning.** Run cells out of order and the "dense" accuracy is that of the pruned model.
+#   Measure the baseline first, on a fresh load.
+# - **Comparing unequal training.** A pruned network that trained ten epochs longer than its dense rival proves
+#   nothing about pruning.
 #
 # ## Questions
 #
@@ -1798,8 +1829,6 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 # <details><summary>Why does the Taylor importance of a fully trained model rely on noise to some degree?</summary>At a minimum of the training loss the summed gradient is zero, so (w·g)² would be zero for all weights. What we measure is the remainder: training stopped before the minimum, or our batches differ from the whole set. Summing squares of single-example gradients (an estimate of the Fisher information) does not vanish there.</details>
 #
 # <details><summary>Would you prune first and then quantize, or the other way round?</summary>Prune first: pruning needs training with fine steps, and magnitudes are better known in float. Afterwards the quantizer only has to serve the weights that are left, and zero must stay a mark of its ruler.</details>
-#
-# <details><summary>2:4 keeps half of the weights. Why is its accuracy usually below that of 50 % anywhere?</summary>The mask has less freedom: a group with four important weights must give up two, a group with none keeps two all the same. In return the positions cost little and hardware can use them.</details>
 
 # %% [markdown] question="question_sparse_or_not" points=4
 # ### For your teacher
