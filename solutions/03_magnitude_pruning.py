@@ -29,6 +29,7 @@ from bonsai.testing import check, check_errors, check_inputs, difference, expect
 from bonsai.verdict import verdict
 import checks03
 import lesson03
+import training03
 from checks03 import SYMPTOMS
 
 torch.set_num_threads(1)
@@ -1373,7 +1374,7 @@ side_x, side_val = train_x[:8000].transpose(-1, -2), val_x.transpose(-1, -2)
 tuned = {}
 for sparsity in (0.9, 0.995):
     for criterion in ("magnitude", "movement"):
-        network, masks = lesson03.tune_pruned(criterion, sparsity, side_x, train_y, global_masks, cubic_sparsity)
+        network, masks = training03.tune_pruned(criterion, sparsity, side_x, train_y, global_masks, cubic_sparsity)
         print(f"{100 * sparsity:.1f} % removed by {criterion:9}: {measure.accuracy(network, side_val, val_y):.2f} %")
         tuned[f"{criterion}, 99.5 % removed"] = network[1].weight.detach(), masks["1.weight"]  # the last ones stay
 print(f"new task, not tuned: {measure.accuracy(model, side_val, val_y):.2f} %")
