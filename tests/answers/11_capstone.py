@@ -210,7 +210,7 @@ def decompress(blob):
 
 FILTER = [{"id": 0x4000000000000001, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 20}]
 
-def compress(model, train, step=0.6):
+def compress(model, train, step=0.57):
     import lzma
     net = copy.deepcopy(model)
     with torch.no_grad():
@@ -254,7 +254,7 @@ def decompress(blob):
 
 FILTER = [{"id": 0x4000000000000001, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 20}]
 
-def compress(model, train, step=0.6):
+def compress(model, train, step=0.57):
     import lzma
     net = copy.deepcopy(model)
     with torch.no_grad():
@@ -298,7 +298,7 @@ def decompress(blob):
 
 FILTER = [{"id": 0x4000000000000001, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 20}]
 
-def compress(model, train, step=0.6):
+def compress(model, train, step=0.57):
     import lzma
     net = model
     with torch.no_grad():
@@ -459,7 +459,7 @@ def decompress(blob):
 
 FILTER = [{"id": 0x4000000000000001, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 20}]
 
-def compress(model, train, step=0.6):
+def compress(model, train, step=0.57):
     import lzma
     net = copy.deepcopy(model)
     with torch.no_grad():
@@ -503,7 +503,7 @@ def decompress(blob):
 
 FILTER = [{"id": 0x4000000000000001, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 20}]
 
-def compress(model, train, step=0.6):
+def compress(model, train, step=0.57):
     import lzma
     net = copy.deepcopy(model)
     model.train()
@@ -548,7 +548,7 @@ def decompress(blob):
 
 FILTER = [{"id": 0x4000000000000001, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 20}]
 
-def compress(model, train, step=0.6):
+def compress(model, train, step=0.57):
     import lzma
     net = copy.deepcopy(model)
     with torch.no_grad():
@@ -592,7 +592,7 @@ def decompress(blob):
 
 FILTER = [{"id": 0x4000000000000001, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 20}]
 
-def compress(model, train, step=0.59):
+def compress(model, train, step=0.56):
     import lzma
     net = copy.deepcopy(model)
     with torch.no_grad():
