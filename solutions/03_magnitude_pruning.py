@@ -61,7 +61,7 @@ for part in (0.5, 0.9):
 lesson03.draw_weights(weights, every_weight.abs().quantile(0.5).item())
 
 # %% [markdown]
-# *Picture: left, a histogram of all weights, a narrow peak around zero, with the smaller half of the weights in another colour; right, the magnitudes in falling order on a logarithmic axis, a few large ones, a long plain, a steep fall at the end. The dashed line is the threshold that removes half of them.*
+# *Picture: left, a histogram of all weights, a narrow peak around zero, the smaller half in another colour; right, the magnitudes in falling order, logarithmic, with a dashed line at the threshold that removes half.*
 #
 # The oldest idea is the simplest: **remove the weights of least magnitude**. A weight times its input is what reaches the next layer; if inputs are of similar size, a small weight says little. We write the choice as a **mask** $m$ of the same shape, `True` where the weight is kept, and compute with $w \odot m$. The **sparsity** $s$ is the share that is removed:
 #
@@ -73,11 +73,11 @@ lesson03.draw_weights(weights, every_weight.abs().quantile(0.5).item())
 # %% [markdown]
 # ### Exercise 1 · `magnitude_mask`
 #
-# <details><summary>Hint 1, a nudge</summary>Sort the magnitudes and look at positions, not at values: how many of the first positions have to go?</details>
+# <details><summary>Hint 1, a nudge</summary>Sort the magnitudes and look at positions, not at values.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse a sparsity outside 0 to 1. The share times the number of weights, rounded, is how many have to go. Order the positions by magnitude, set the mask to False at the first so many, and give it the weight's shape. Counting positions is right with ties, too; a threshold is not.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a sparsity outside 0 to 1. Order the positions by magnitude and set the first so many to False in a mask of the weight's shape: right with ties, too.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Start from a flat mask of ones, <code>order = w.abs().flatten().argsort()</code>, set <code>mask[order[:removed]] = False</code> with <code>removed = round(sparsity * w.numel())</code>, and give it the shape of w. Both ends, 0 and 1, then work by themselves.</details>
+# <details><summary>Hint 3, the key lines</summary><code>order = w.abs().flatten().argsort()</code>, then <code>mask[order[:round(sparsity * w.numel())]] = False</code> in a flat mask of ones.</details>
 
 # %% exercise="magnitude_mask" minutes=10 difficulty=2
 def magnitude_mask(w: torch.Tensor, sparsity: float) -> torch.Tensor:
@@ -163,7 +163,7 @@ print(f"kept {first_mask.sum():,} of {first_mask.numel():,} weights")
 lesson03.draw_pixels(first_mask, train_x[:2000])
 
 # %% [markdown]
-# *Picture: left, the mean brightness of each pixel; right, the number of weights that each pixel keeps. The corners and the sides, where the images are nearly always black, keep none; the middle of the upper and the lower edge keeps most.*
+# *Picture: left, the mean brightness of each pixel; right, the number of weights that each pixel keeps. The black corners and sides keep none, the middle of the upper and the lower edge most.*
 #
 # ## 2. One threshold for all layers
 #
@@ -174,9 +174,9 @@ lesson03.draw_pixels(first_mask, train_x[:2000])
 #
 # <details><summary>Hint 1, a nudge</summary>One long vector of all weights is a tensor like any other: you already have a function for it.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Join all weights to one vector, make its mask with the function that you have, and cut the mask into pieces again, in the same order and with each tensor's shape.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Join all weights to one vector, mask it, and cut the mask into pieces in the same order, each with its tensor's shape.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>torch.cat([w.flatten() for w in weights.values()])</code>, one call of <code>magnitude_mask</code>, then <code>mask.split([w.numel() for w in weights.values()])</code> cuts it into pieces, and each piece gets the shape of its tensor.</details>
+# <details><summary>Hint 3, the key lines</summary><code>torch.cat([w.flatten() for w in weights.values()])</code>, and <code>mask.split([w.numel() for w in weights.values()])</code> cuts.</details>
 
 # %% exercise="global_masks" minutes=10 difficulty=2
 def global_masks(weights: dict[str, torch.Tensor], sparsity: float) -> dict[str, torch.Tensor]:
@@ -266,11 +266,11 @@ lesson03.draw_layers({
 #
 # The loss is cross-entropy, averaged over each batch. Afterwards the model is as it was: mode of every submodule, buffers, and every `.grad`.
 #
-# <details><summary>Hint 1, a nudge</summary><code>torch.autograd.grad(loss, tensors)</code> returns gradients and leaves every <code>.grad</code> alone. Dropout and BatchNorm behave differently in train mode: note the <code>.training</code> of each module, call <code>model.eval()</code>, and put it back in a <code>finally</code>.</details>
+# <details><summary>Hint 1, a nudge</summary><code>torch.autograd.grad(loss, tensors)</code> leaves every <code>.grad</code> alone. Note each module's <code>.training</code> before <code>model.eval()</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>In eval mode: for each batch the loss, and its gradient with respect to the weights of all linear and convolution layers, added up over the batches. Square the product of weight and summed gradient. Afterwards every module has its mode back and nobody's <code>.grad</code> has changed.</details>
+# <details><summary>Hint 2, the recipe in words</summary>In eval mode add up the gradients of all batches for each layer's weight; square the product of weight and sum. The modes go back in a <code>finally</code>.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>The layers are the modules in <code>model.named_modules()</code> with <code>type(module) in (nn.Linear, nn.Conv2d)</code>, the name of the weight is <code>f"{name}.weight"</code> (without the dot if the model is itself the layer). Keep one tensor of zeros for each, add each batch's gradient, and return <code>(w * g) ** 2</code>, detached.</details>
+# <details><summary>Hint 3, the key lines</summary>Layers: <code>type(module) in (nn.Linear, nn.Conv2d)</code> in <code>model.named_modules()</code>; the weight is <code>f"{name}.weight"</code> (without the dot if the model is itself the layer). Return <code>(w * g) ** 2</code>, detached.</details>
 
 # %% exercise="taylor_saliency" minutes=20 difficulty=3
 def taylor_saliency(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -478,11 +478,11 @@ widgets.explore(look, sparsity_percent=(0, 99, 80), criterion=["magnitude, all l
 # %% [markdown]
 # ### Exercise 4 · `sensitivity_scan`
 #
-# <details><summary>Hint 1, a nudge</summary>Each measurement starts from the original weights, so keep a copy of them. The copy goes back even if <code>evaluate</code> raises.</details>
+# <details><summary>Hint 1, a nudge</summary>Each measurement starts from the original weights, so keep a copy of them.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>For each name keep a copy of the weight. For each sparsity put the copy, masked, into the model and evaluate: always from the copy, never from the weight that the round before left. Put the copy back at the end, also after an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each name and sparsity put the copy, masked, into the model and evaluate; at the end, also after an error, the copy itself.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For each name: <code>p = dict(model.named_parameters())[name]</code>, <code>original = p.detach().clone()</code>. Inside a <code>try</code>, for each sparsity: <code>p.data.copy_(original * magnitude_mask(original, s))</code>, then <code>evaluate(model)</code>. In <code>finally</code>: <code>p.data.copy_(original)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>original = p.detach().clone()</code>; in a <code>try</code>: <code>p.data.copy_(original * magnitude_mask(original, s))</code>; in <code>finally</code>: <code>p.data.copy_(original)</code>.</details>
 
 # %% exercise="sensitivity_scan" minutes=12 difficulty=2
 def sensitivity_scan(model: nn.Module, names: list[str], sparsities: list[float], evaluate) -> dict[str, list[float]]:
@@ -655,11 +655,11 @@ lesson03.draw_revival(revived)
 # %% [markdown]
 # ### Exercise 5 · `MaskedTrainer`
 #
-# <details><summary>Hint 1, a nudge</summary>Write one small method that multiplies each masked parameter by its mask in place, and call it in both places where the contract says "applied".</details>
+# <details><summary>Hint 1, a nudge</summary>The contract applies the masks in two places: write one small method for it.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Remember for each masked parameter its mask. Multiply once at the start, and again after each step of the optimizer: momentum and weight decay move pruned weights although their gradient is masked. Parameters without a mask are left alone.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Keep the masks. Multiply at the start and again after each step of the optimizer; parameters without a mask are left alone.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>with torch.no_grad(): p.mul_(mask)</code> for each name in <code>dict(model.named_parameters())</code> that has a mask. In <code>step</code>: zero_grad, backward, step, then that method.</details>
+# <details><summary>Hint 3, the key lines</summary><code>with torch.no_grad(): p.mul_(mask)</code> for each name in <code>dict(model.named_parameters())</code> that has a mask. <code>step</code>: zero_grad, backward, step, then this.</details>
 
 # %% exercise="MaskedTrainer" minutes=10 difficulty=2
 class MaskedTrainer:
@@ -795,11 +795,11 @@ check(
 # %% [markdown]
 # ### Exercise 6 · `cubic_sparsity`
 #
-# <details><summary>Hint 1, a nudge</summary>Two cases need no formula: before <code>begin</code> and from <code>end</code> on. Handle them first; then nothing can be divided by zero either.</details>
+# <details><summary>Hint 1, a nudge</summary>Before <code>begin</code> and from <code>end</code> on no formula is needed, and nothing is divided by zero.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Before the beginning it is the initial sparsity, from the end on the final one. Between them let u go from 0 to 1 with the steps, and start from the final sparsity: what is missing to it shrinks with the third power of 1 − u.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Between them u goes from 0 to 1; what is missing to the final sparsity shrinks with the third power of 1 − u.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>final + (initial - final) * (1 - u) ** 3</code> with <code>u = (step - begin) / (end - begin)</code>. At u = 0 that is initial, at u = 1 final.</details>
+# <details><summary>Hint 3, the key lines</summary><code>final + (initial - final) * (1 - u) ** 3</code> with <code>u = (step - begin) / (end - begin)</code>.</details>
 
 # %% exercise="cubic_sparsity" minutes=6 difficulty=1
 def cubic_sparsity(step: int, begin: int, end: int, initial: float, final: float) -> float:
@@ -888,11 +888,11 @@ lesson03.draw_schedules(steps, {"cubic (Zhu and Gupta)": [cubic_sparsity(t, 0, 4
 #
 # Put it together: one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass of that step** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*, so the steps after it train at the final sparsity.
 #
-# <details><summary>Hint 1, a nudge</summary>When is the last recomputation? The largest multiple of <code>every</code> that is smaller than <code>steps</code>: <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they are the smallest and stay pruned when the masks are computed again.</details>
+# <details><summary>Hint 1, a nudge</summary>The last recomputation is at <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they stay the smallest.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Train mode. In step 0 and every so many steps compute global masks from the weights as they are now, at the sparsity that the cubic schedule gives for this step, where the schedule ends at the last of these steps; make a new trainer with them. In every step take the next batch, round and round, and let the trainer step. Return the last masks.</details>
+# <details><summary>Hint 2, the recipe in words</summary>In train mode, at each recomputation: global masks from the weights as they are now, at this step's sparsity, and a new trainer with them. In every step the trainer takes the next batch, round and round. Return the last masks.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Loop over <code>t in range(steps)</code>. If <code>t % every == 0</code>: collect the layers' weights by parameter name, <code>masks = global_masks(weights, cubic_sparsity(t, 0, last, 0.0, final_sparsity))</code>, and <code>trainer = MaskedTrainer(model, masks)</code>. Then <code>x, y = batches[t % len(batches)]</code> and <code>trainer.step(F.cross_entropy(model(x), y), optimizer)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>If <code>t % every == 0</code>: <code>masks = global_masks(weights, cubic_sparsity(t, 0, last, 0.0, final_sparsity))</code>, <code>trainer = MaskedTrainer(model, masks)</code>. Then <code>x, y = batches[t % len(batches)]</code> and <code>trainer.step(F.cross_entropy(model(x), y), optimizer)</code>.</details>
 
 # %% exercise="gradual_prune" minutes=20 difficulty=4
 def gradual_prune(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]], optimizer: torch.optim.Optimizer, steps: int, final_sparsity: float, every: int) -> dict[str, torch.Tensor]:
@@ -1067,12 +1067,11 @@ means = {name: [np.mean(r) for r in runs] for name, runs in retrained.items()}
 lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 
 # %% [markdown]
-# *Picture: left, the four criteria without training, which break down one after the other; right, accuracy after one epoch of training at 90 and 98 % sparsity: pruned at once, gradually with the cubic schedule, and (at 98 %) with the slow-first schedule.*
+# *Picture: left, the four criteria without training; right, accuracy after one epoch of training: pruned at once, gradually, and (at 98 %) with the slow-first schedule.*
 #
-# Training repairs most of the damage, far beyond the sparsity where the untrained network is useless. At 90 % pruning at once
-# is no worse: a whole epoch with the final mask heals one cut, and the gradual way reaches its final mask only near the end.
-# Where very little may stay, at 98 %, the gradual way is ahead, and the schedule that is slow first leaves the network no time
-# to recover. Compare the ranges before you compare the means.
+# Training repairs most of the damage. At 90 % pruning at once is no worse: a whole epoch with the final mask heals one cut,
+# and the gradual way reaches its final mask only near the end. At 98 % the gradual way is ahead, and the schedule that is
+# slow first leaves no time to recover. Compare the ranges before you compare the means.
 #
 # ## 7. Lottery tickets
 #
@@ -1098,9 +1097,9 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 #
 # <details><summary>Hint 1, a nudge</summary>What does a trained network with BatchNorm keep that is no parameter? And whose memory is <code>p.data</code> after the second line?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Copy the initial state into the model, buffers and all. Then multiply each parameter that has a mask by it, in place and without a gradient.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Copy the whole state into the model, then mask in place and without a gradient.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>model.load_state_dict(initial_state)</code>, then multiply each masked parameter by its mask under <code>torch.no_grad()</code>, as in MaskedTrainer.</details>
+# <details><summary>Hint 3, the key lines</summary><code>model.load_state_dict(initial_state)</code>, then <code>p.mul_(mask)</code> under <code>torch.no_grad()</code>.</details>
 
 # %% exercise="rewind" minutes=6 difficulty=1
 def rewind(model: nn.Module, initial_state: dict[str, torch.Tensor], masks: dict[str, torch.Tensor]) -> None:
@@ -1223,7 +1222,7 @@ for i, kept in enumerate(results["kept"]):
 lesson03.draw_tickets(results["kept"], results["accuracy"])
 
 # %% [markdown]
-# *Picture: validation accuracy over the share of weights kept, from 100 % down to 1.6 %, mean of three seeds with bands from the worst to the best. The rewound tickets stay nearly flat until 3 %, new random values fall from the start; the curve that keeps the trained weights lies on top.*
+# *Picture: validation accuracy over the share of weights kept, from 100 % down to 1.6 %, mean of three seeds with bands from the worst to the best. Rewound tickets stay nearly flat until 3 %, new random values fall from the start; keeping the trained weights lies on top.*
 #
 # In every row below 100 % the worst rewound seed beats the best new random one: for this small network the claim of
 # the paper holds. But three epochs are little training, and if the trained weights are at hand, keeping them is never
@@ -1239,11 +1238,11 @@ lesson03.draw_tickets(results["kept"], results["accuracy"])
 # %% [markdown]
 # ### Exercise 9 · `nm_mask`
 #
-# <details><summary>Hint 1, a nudge</summary>Give w the shape <code>[-1, m]</code>: each row of it is one run. Then the question is one of ranks within a row.</details>
+# <details><summary>Hint 1, a nudge</summary>Give w the shape <code>[-1, m]</code>: each row of it is one run.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse an n outside 0 to m, and rows that are no whole number of runs. Give the magnitudes the shape of one run a row, find the places of the n largest in each row, set a mask of False to True there, and give it the weight's shape.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse what the contract refuses. Find the places of the n largest magnitudes in each row, set a mask of False to True there, and give it the weight's shape.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>kept = groups.abs().topk(n, dim=1).indices</code>, then <code>torch.zeros_like(groups, dtype=torch.bool).scatter_(1, kept, True)</code> and back to the shape of w. <code>topk</code> returns exactly n positions, ties or not.</details>
+# <details><summary>Hint 3, the key lines</summary><code>kept = groups.abs().topk(n, dim=1).indices</code>, then <code>torch.zeros_like(groups, dtype=torch.bool).scatter_(1, kept, True)</code>; <code>topk</code> returns exactly n, ties or not.</details>
 
 # %% exercise="nm_mask" minutes=10 difficulty=2
 def nm_mask(w: torch.Tensor, n: int, m: int) -> torch.Tensor:
@@ -1334,7 +1333,7 @@ corner = weights["1.weight"][:12, 380:404]
 lesson03.draw_pattern({"50 % anywhere": magnitude_mask(corner, 0.5), "2:4": nm_mask(corner, 2, 4)})
 
 # %% [markdown]
-# *Picture: two masks of 12 rows and 24 columns with red lines between groups of four columns. On the left kept cells are scattered, with full and empty groups; on the right each group holds exactly two.*
+# *Picture: two masks of 12 rows and 24 columns with red lines between groups of four columns. Left, full and empty groups; right, two in each.*
 #
 # In practice: prune once, train again with the mask held.
 #
@@ -1856,14 +1855,14 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 # %% [markdown]
 # ## References
 #
-# - S. Han, J. Pool, J. Tran, W. J. Dally (2015). *Learning both Weights and Connections for Efficient Neural Networks.* arXiv:1506.02626
+# - S. Han et al. (2015). *Learning both Weights and Connections for Efficient Neural Networks.* arXiv:1506.02626
 # - M. Zhu, S. Gupta (2017). *To prune, or not to prune: exploring the efficacy of pruning for model compression.* arXiv:1710.01878
-# - P. Molchanov, A. Mallya, S. Tyree, I. Frosio, J. Kautz (2019). *Importance Estimation for Neural Network Pruning.* arXiv:1906.10771
+# - P. Molchanov et al. (2019). *Importance Estimation for Neural Network Pruning.* arXiv:1906.10771
 # - J. Frankle, M. Carbin (2019). *The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks.* arXiv:1803.03635
-# - J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin (2020). *Linear Mode Connectivity and the Lottery Ticket Hypothesis.* arXiv:1912.05671
+# - J. Frankle et al. (2020). *Linear Mode Connectivity and the Lottery Ticket Hypothesis.* arXiv:1912.05671
 # - A. Renda, J. Frankle, M. Carbin (2020). *Comparing Rewinding and Fine-tuning in Neural Network Pruning.* arXiv:2003.02389
 # - A. Mishra et al. (2021). *Accelerating Sparse Deep Neural Networks.* arXiv:2104.08378
 # - V. Sanh, T. Wolf, A. M. Rush (2020). *Movement Pruning: Adaptive Sparsity by Fine-Tuning.* arXiv:2005.07683
-# - D. Blalock, J. J. Gonzalez Ortiz, J. Frankle, J. Guttag (2020). *What is the State of Neural Network Pruning?* arXiv:2003.03033
+# - D. Blalock et al. (2020). *What is the State of Neural Network Pruning?* arXiv:2003.03033
 # - Y. LeCun, J. S. Denker, S. A. Solla (1990). *Optimal Brain Damage.* NIPS 2
 # - H. Xiao, K. Rasul, R. Vollgraf (2017). *Fashion-MNIST.* arXiv:1708.07747
