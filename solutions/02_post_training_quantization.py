@@ -1264,7 +1264,7 @@ for name, errors in off.items():
 lesson02.draw_rows(rows.norm(dim=1).tolist(), {name: e.tolist() for name, e in off.items()})
 
 # %% [markdown]
-# *Picture: relative error of each row over its size on logarithmic axes; with one scale for the batch the small rows are lost altogether, with one scale a row the error is the same for all sizes.*
+# *Picture: relative error of each row over its size, both logarithmic; one scale for the batch loses the small rows, with one scale a row the error is the same for all sizes.*
 #
 # **Stop here for today**, if you like. What you have so far is whole: ranges, clipping, biases, and a network whose linear
 # layers store int8. The second evening starts with ranges that are fixed beforehand, and ends with real integer kernels.

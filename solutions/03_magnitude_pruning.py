@@ -451,7 +451,7 @@ one_shot = {name: [pruned_accuracy(masks(s / 100)) for s in percent] for name, m
 lesson03.draw_curves(percent, one_shot, dense_accuracy)
 
 # %% [markdown]
-# *Picture: validation accuracy over sparsity for four criteria without training. Random falls first, then each layer alone, then all layers together; Taylor holds longest.*
+# *Picture: validation accuracy over sparsity without training. Random falls first, then each layer alone, then all together; Taylor holds longest.*
 #
 # Move the slider, and watch what the smallest layer, `5.weight`, does at high sparsity under the two magnitude
 # criteria.
@@ -782,15 +782,13 @@ check(
 # %% [markdown]
 # ## 6. A little at a time
 #
-# Cut everything at once, and one big hole has to be healed. Cut 20 %, train, cut a little more, train: each time the damage
-# is small. Whether that pays depends on how little is to stay; we measure it below. Zhu and Gupta (2017) do it inside one
-# training run. From step `begin` to step `end` the sparsity follows
+# Cut a little, train, cut a little more: each time the damage is small. Whether that pays we measure below. Zhu and Gupta
+# (2017) do it inside one training run. From step `begin` to step `end` the sparsity follows
 #
 # $$s_t = s_f + (s_i - s_f)\,(1 - u)^3, \qquad u = \frac{t - t_{begin}}{t_{end} - t_{begin}}.$$
 #
-# At first, when nearly all weights are redundant, many go; towards the end few go and the network has time to
-# recover. Many tutorials print $s_f\,u^3$ in its place, which is the opposite: most weights are torn out just before
-# the end.
+# At first, when nearly all weights are redundant, many go; towards the end few. Many tutorials print $s_f\,u^3$ in its place,
+# which is the opposite.
 
 # %% [markdown]
 # ### Exercise 6 · `cubic_sparsity`
@@ -881,12 +879,12 @@ steps = list(range(0, 401, 5))
 lesson03.draw_schedules(steps, {"cubic (Zhu and Gupta)": [cubic_sparsity(t, 0, 400, 0.0, 0.95) for t in steps], "slow first": [slow_first(t, 0, 400, 0.0, 0.95) for t in steps]})
 
 # %% [markdown]
-# *Picture: left, sparsity over steps, one curve that rises fast and flattens, one that does the opposite; right, how many weights each of twenty stages removes.*
+# *Picture: left, sparsity over steps, one curve rising fast and flattening, one the opposite; right, the weights that each of twenty stages removes.*
 
 # %% [markdown]
 # ### Exercise 7 · `gradual_prune`
 #
-# Put it together: one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass of that step** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*, so the steps after it train at the final sparsity.
+# Put it together: one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*; the steps after it train at the final sparsity.
 #
 # <details><summary>Hint 1, a nudge</summary>The last recomputation is at <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they stay the smallest.</details>
 #
@@ -1350,8 +1348,7 @@ bits = 2 * 16 + 2 * 2
 print(f"four weights in FP16: {4 * 16} bits, as 2:4 {bits}: {4 * 16 / bits:.2f} times fewer")
 
 # %% [markdown]
-# The positions cost $2/16$ of a kept value. What 2:4 buys is speed on hardware that skips the zeros. A CPU does not,
-# and PyTorch says so:
+# What 2:4 buys is speed on hardware that skips the zeros. A CPU does not, and PyTorch says so:
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -1379,7 +1376,7 @@ print(f"new task, not tuned: {measure.accuracy(model, side_val, val_y):.2f} %")
 lesson03.draw_movement(weights["1.weight"], tuned)
 
 # %% [markdown]
-# *Picture: weights of the first layer before and after tuning. Magnitude keeps weights that were already large; movement also keeps weights that were near zero before.*
+# *Picture: weights of the first layer before and after tuning. Movement also keeps weights that were near zero before.*
 #
 # The paper reports for BERT that magnitude is as good or better at moderate sparsity, and that movement wins when
 # very little may stay. This is one seed: try another (`seed=`) before you trust a small gap.
@@ -1419,7 +1416,7 @@ for d, *row in zip(densities, *formulas.values()):
 lesson03.draw_bytes(densities, formulas, {})
 
 # %% [markdown]
-# *Picture: bytes for each weight of the dense tensor over the share that is kept, on logarithmic axes. The dense line is flat; indices of 64 bits beat it only below one third; the bitmap is best from nearly full down to one eighth, gaps of 8 bits below that, until fillers bend their line.*
+# *Picture: bytes for each weight of the dense tensor over the share that is kept, on logarithmic axes. The bitmap is best from nearly full down to one eighth, gaps of 8 bits below that, until fillers bend their line.*
 #
 # Read the crossings. Bitmap against 8-bit gaps: $n/8 = dn$, at $d = 1/8$. Far below 1 % the 8-bit gaps lose to 16
 # bits, because most entries are fillers. At $d$ near 1 nothing beats the dense form.
@@ -1431,11 +1428,11 @@ lesson03.draw_bytes(densities, formulas, {})
 #
 # The grader takes the shipped LeNet-300-100, prunes it with **your** `gradual_prune` to 90 %, trains on with **your** `MaskedTrainer`, encodes each weight with your `encode_sparse`, decodes the bytes in a fresh process, loads them into its own model and measures: file **at least 7 times smaller** than FP32, accuracy **within 1 point**.
 #
-# <details><summary>Hint 1, a nudge</summary>Five parts: number of axes, their sizes, a byte that says which form follows, the bitmap, the kept values. <code>w != 0</code> is also True for nan.</details>
+# <details><summary>Hint 1, a nudge</summary>Which parts must a reader find who knows nothing but the bytes? <code>w != 0</code> is also True for nan.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Writing: the shape, a byte for the form, then either one bit a weight and the kept values, or all the values where that is shorter. Reading: the shape says how many weights there are, the byte which form follows; put the kept values where the bits are 1. What is kept is all that is not 0, nan included.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Writing: number of axes and sizes, a byte for the form, then one bit a weight and the kept values, or all values where that is shorter. Reading: put the kept values where the bits are 1.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>np.packbits(mask)</code> and <code>np.unpackbits(part, count=n)</code> make and read bitmaps; <code>struct.pack(f"&lt;B{w.dim()}q", w.dim(), *w.shape)</code> and <code>struct.unpack_from</code> the header. If 4 bytes for every weight are fewer than bitmap plus values, store those. An empty tensor has a shape and nothing else.</details>
+# <details><summary>Hint 3, the key lines</summary><code>np.packbits(mask)</code> and <code>np.unpackbits(part, count=n)</code> for bitmaps; <code>struct.pack(f"&lt;B{w.dim()}q", w.dim(), *w.shape)</code> and <code>struct.unpack_from</code> for the header.</details>
 
 # %% exercise="encode_sparse" minutes=30 difficulty=4
 def encode_sparse(w: torch.Tensor) -> bytes:
@@ -1764,8 +1761,7 @@ for name, (m, size) in rows.items():
 lesson03.draw_table({name: (size, accuracies[name]) for name, (_, size) in rows.items()})
 
 # %% [markdown]
-# *Picture: test accuracy over file size. The dense network and the pruned one in a plain file stand side by side, the
-# file with masks further right, CSR well to the left, this lesson's encoder leftmost.*
+# *Picture: test accuracy over file size. This lesson's encoder stands leftmost.*
 #
 # The plain file of the pruned network is no smaller and no faster than the dense one. CSR pays 8 bytes of index for 4 bytes of value. Your file is small, but it has to be decoded before it can compute.
 #
@@ -1804,14 +1800,13 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
 # *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input
-# and for 64. Both curves rise as weights disappear and cross 1; a dotted line marks the second crossing.*
+# and for 64. A dotted line marks the second crossing of 1.*
 #
 # Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most
 # weights are gone. Lesson 04 removes whole channels; then dense kernels have less to do, without any special format.
 #
 # ## Pitfalls
 #
-# - **"90 % smaller" on paper.** Counting weights that are not zero says nothing about the file. Write it.
 # - **True means what?** Some libraries mark what is removed. Here True is kept; write it down wherever a mask changes
 #   hands.
 # - **The baseline after pruning.** Run cells out of order and the "dense" accuracy is that of the pruned model.
