@@ -996,7 +996,7 @@ lesson02.draw_shift(shift_before, shift_after)
 # %% [markdown]
 # ### Exercise 6 · `QuantizedLinear`
 #
-# A layer that keeps integer codes and no float weight.
+# A layer that keeps integer codes and no float weight. An output channel whose weights are all 0 gives its bias.
 #
 # <details><summary>Hint 1, a nudge</summary><code>state_dict()</code> holds parameters and <em>buffers</em>, <code>self.register_buffer("codes", codes)</code>, not plain attributes. Call <code>super().__init__()</code> first.</details>
 #

@@ -782,13 +782,13 @@ check(
 # %% [markdown]
 # ## 6. A little at a time
 #
-# Cut a little, train, cut a little more: each time the damage is small. Whether that pays we measure below. Zhu and Gupta
-# (2017) do it inside one training run. From step `begin` to step `end` the sparsity follows
+# Cut a little, train, cut a little more: each time the damage is small. Whether that pays we measure below. Zhu and
+# Gupta (2017) do it inside one training run. From step `begin` to step `end` the sparsity follows
 #
 # $$s_t = s_f + (s_i - s_f)\,(1 - u)^3, \qquad u = \frac{t - t_{begin}}{t_{end} - t_{begin}}.$$
 #
-# At first, when nearly all weights are redundant, many go; towards the end few. Many tutorials print $s_f\,u^3$ in its place,
-# which is the opposite.
+# At first, when nearly all weights are redundant, many go; towards the end few. Many tutorials print $s_f\,u^3$ in its
+# place, which is the opposite.
 
 # %% [markdown]
 # ### Exercise 6 · `cubic_sparsity`
@@ -1067,9 +1067,9 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 # %% [markdown]
 # *Picture: left, the four criteria without training; right, accuracy after one epoch of training: pruned at once, gradually, and (at 98 %) with the slow-first schedule.*
 #
-# Training repairs most of the damage. At 90 % pruning at once is no worse: a whole epoch with the final mask heals one cut,
-# and the gradual way reaches its final mask only near the end. At 98 % the gradual way is ahead, and the schedule that is
-# slow first leaves no time to recover. Compare the ranges before you compare the means.
+# Training repairs most of the damage. At 90 % pruning at once is no worse: a whole epoch with the final mask heals one
+# cut, and the gradual way reaches its final mask only near the end. At 98 % the gradual way is ahead, and the schedule
+# that is slow first leaves no time to recover. Compare the ranges before you compare the means.
 #
 # ## 7. Lottery tickets
 #
