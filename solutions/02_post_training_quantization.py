@@ -93,11 +93,11 @@ print(f"{len(calibration)} batches, {sum(len(x) for x, _ in calibration)} images
 #
 # Make one convolution out of a convolution and the BatchNorm behind it.
 #
-# <details><summary>Hint 1, a nudge</summary>Compute k, a vector with one entry a channel. <code>bn.weight</code> is γ and <code>bn.bias</code> is β; both are None with <code>affine=False</code>. Which of the four numbers of BatchNorm is the variance, and which the standard deviation?</details>
+# <details><summary>Hint 1, a nudge</summary>Which of BatchNorm's four vectors is the variance? <code>bn.weight</code> is γ, <code>bn.bias</code> is β.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse a batch norm without running statistics. γ over the root of (variance + ε) is one factor a channel. Copy the convolution, multiply each filter by its channel's factor, and put (bias − mean) times the factor plus β into the bias; a missing bias is 0, a missing γ 1 and a missing β 0.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse missing statistics. Copy the convolution, multiply each filter by its k, and set the bias from the formula; a missing bias or β is 0, a missing γ 1.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>folded = copy.deepcopy(conv)</code> keeps stride, padding and all other settings. Then <code>folded.weight = nn.Parameter(conv.weight * k[:, None, None, None])</code> and the bias from the formula, with b = 0 if <code>conv.bias is None</code>. Work under <code>torch.no_grad()</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>folded = copy.deepcopy(conv)</code> keeps all settings; <code>folded.weight = nn.Parameter(conv.weight * k[:, None, None, None])</code>, under <code>torch.no_grad()</code>.</details>
 
 # %% exercise="fold_batchnorm" minutes=12 difficulty=2
 def fold_batchnorm(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> nn.Conv2d:
@@ -294,9 +294,9 @@ lesson02.draw_folding(before, after)
 #
 # <details><summary>Hint 1, a nudge</summary>Two attributes are enough. What are their values before the first batch, so that <code>min</code> and <code>max</code> do the right thing with the first number?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Remember the lowest and the highest number so far. For the parameters: nothing seen is an error; pull the range out to 0; all zeros give (1, 0); symmetric: larger magnitude over the largest code, zero point 0; else width over the number of steps, and the zero point where 0.0 falls, held within the codes.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Keep the lowest and the highest number so far. For the parameters: refuse if nothing was seen, pull the range out to 0, answer all zeros, then apply the formula, with the zero point held within the codes.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Start with <code>math.inf</code> and <code>-math.inf</code>; <code>observe</code> takes <code>min(self.low, x.min().item())</code>. In <code>qparams</code>: still infinite means that nothing was seen; then widen; then all zeros; then the two formulas. The symmetric one needs the larger of the two magnitudes.</details>
+# <details><summary>Hint 3, the key lines</summary>Start with <code>math.inf</code> and <code>-math.inf</code>; <code>observe</code> takes <code>min(self.low, x.min().item())</code>. Still infinite means that nothing was seen.</details>
 
 # %% exercise="MinMaxObserver" minutes=12 difficulty=2
 class MinMaxObserver:
@@ -483,9 +483,9 @@ lesson02.draw_ranges(counts, watched)
 #
 # Activations are many: a batch of 256 images makes millions of numbers. (`torch.quantile` refused more than $2^{24}$ values for many years.)
 #
-# <details><summary>Hint 1, a nudge</summary>The share that is dropped is (100 − p) %, and each end gets half. For p = 90: the 5th and the 95th percentile.</details>
+# <details><summary>Hint 1, a nudge</summary>For p = 90: the 5th and the 95th percentile.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Sort the flattened values, and for a share <code>q</code> look at position <code>q * (n - 1)</code>: between its two neighbours interpolate linearly. Or see what <code>np.percentile</code> does with a list of two percentages.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Sort the flattened values; share <code>q</code> lies at position <code>q * (n - 1)</code>, interpolated between two neighbours. <code>np.percentile</code> does this.</details>
 #
 # <details><summary>Hint 3, the key line</summary><code>rest = (100 - percentile) / 2</code>, then <code>np.percentile(values, [rest, 100 - rest])</code>.</details>
 
@@ -618,13 +618,13 @@ lesson02.draw_example(counts, P, Q)
 # %% [markdown]
 # ### Exercise 4 · `kl_range`
 #
-# The recipe, exactly: histogram the non-zero $|x|$ in `bins` equal bins over $(0, \max]$. For each $i$ from $L$ to `bins`: $P$ = the first $i$ counts with all later counts added to the last of them; $Q$ = the first $i$ counts (without the later ones) split at `floor(linspace(0, i, L + 1))`, each part's total spread evenly over its bins of non-zero count; normalise both; take KL over the bins with $P > 0$, with $Q$ floored at $10^{-10}$. Return $i$ times the width of a bin for the least.
+# The recipe, exactly: histogram the non-zero $|x|$ in `bins` equal bins over $(0, \max]$. For each $i$ from $L$ to `bins`: $P$ = the first $i$ counts with all later counts added to the last of them; $Q$ = the first $i$ counts (without the later ones) split at `floor(linspace(0, i, L + 1))`, each part's total spread evenly over its bins of non-zero count; normalise both; take KL over the bins with $P > 0$, with $Q$ floored at $10^{-10}$. Skip an $i$ whose first counts are all 0: it has no $Q$. Return $i$ times the width of a bin for the least.
 #
-# <details><summary>Hint 1, a nudge</summary>Write the loop over i for one candidate first, in the words of the recipe, and try it on the example above: it must give the printed number. Zeros are left out because a zero is exact with any threshold (and after ReLU they would outvote everything else).</details>
+# <details><summary>Hint 1, a nudge</summary>Write one candidate first: on the example above it must give the printed number. Zeros are left out because any threshold keeps them exact.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>One histogram of the magnitudes that are not 0. For each number of kept bins: P is what is kept, with everything beyond added to its last bin; Q comes from the kept counts alone, each part's total spread evenly over its bins that are filled. Make both sum to 1, measure the divergence over the bins where P is not 0, and remember the best number of bins.</details>
+# <details><summary>Hint 2, the recipe in words</summary>One histogram. For each i, P is a copy of the kept counts with the rest added to its last bin; Q comes from the kept counts alone, part by part. Remember the i of the least divergence.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>edges = np.floor(np.linspace(0, i, L + 1)).astype(int)</code>; for each pair of neighbours <code>a, b</code>: <code>part = counts[a:b]</code>, <code>q[a:b] = np.where(part &gt; 0, part.sum() / max((part &gt; 0).sum(), 1), 0)</code>. If the first i counts are all 0 there is no Q: skip this i. Two thousand candidates with 128 parts each are slow in Python loops; <code>np.repeat</code> and <code>np.bincount</code> do all parts at once.</details>
+# <details><summary>Hint 3, the key lines</summary><code>edges = np.floor(np.linspace(0, i, L + 1)).astype(int)</code>; for neighbours <code>a, b</code>: <code>part = counts[a:b]</code>, <code>q[a:b] = np.where(part &gt; 0, part.sum() / max((part &gt; 0).sum(), 1), 0)</code>. Faster than this loop: <code>np.repeat</code> and <code>np.bincount</code> do all parts at once.</details>
 
 # %% exercise="kl_range" minutes=30 difficulty=4
 def kl_range(x: torch.Tensor, bits: int = 8, bins: int = 2048) -> float:
@@ -787,7 +787,7 @@ widgets.explore(calibration_methods, layer=["input of layer 4", "input of layer 
                 method=["percentile 99.9", "percentile 99", "entropy", "min-max"], bits=["4", "3", "8"], clip=(0.1, 1.0, 1.0))
 
 # %% [markdown]
-# *Picture: the histogram of the activations in front of a layer on a logarithmic axis, with vertical lines for the ranges of the four methods and a grey area beyond the chosen one; the title gives the clipped share and the signal-to-noise ratio in decibels.*
+# *Picture: the histogram of the activations in front of a layer, logarithmic, with lines for the ranges of the four methods; the title gives the clipped share and the signal-to-noise ratio in decibels.*
 #
 # Try to beat the methods with the clip slider, at 8 bits and at 3. Then compare accuracies, with few bits for the
 # activations and float weights. Entropy is meant for histograms like those behind a ReLU; layer 0 (256 fixed pixel
@@ -831,11 +831,11 @@ for method in [*METHODS, "entropy, few values"]:
 # %% [markdown]
 # ### Exercise 5 · `correct_bias`
 #
-# <details><summary>Hint 1, a nudge</summary>Which sign? The corrected layer must have the mean of the float layer: new bias = old bias + (mean of the float layer) − (mean with the rounded weights and the old bias).</details>
+# <details><summary>Hint 1, a nudge</summary>Which sign? The corrected layer must have the mean of the float layer.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Run the layer as it is and once with the rounded weights, both with the old bias. Average the difference over everything but the channels and add it to the bias. The layer that was given stays as it is.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Run the layer and a copy with the rounded weights. Average (float − rounded) over everything but the channels and add it to the old bias.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>To run the layer with other weights: <code>other = copy.deepcopy(layer)</code> and <code>other.weight = nn.Parameter(w_hat)</code>. The channels of a Linear are the last axis, those of a Conv2d axis 1: <code>difference.movedim(axis, 0).flatten(1).mean(dim=1)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>other = copy.deepcopy(layer)</code>, <code>other.weight = nn.Parameter(w_hat)</code>; the channels of a Linear are the last axis, of a Conv2d axis 1: <code>difference.movedim(axis, 0).flatten(1).mean(dim=1)</code>.</details>
 
 # %% exercise="correct_bias" minutes=12 difficulty=2
 def correct_bias(layer, w_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -996,13 +996,13 @@ lesson02.draw_shift(shift_before, shift_after)
 # %% [markdown]
 # ### Exercise 6 · `QuantizedLinear`
 #
-# A layer that keeps integer codes and no float weight.
+# A layer that keeps integer codes and no float weight. An output channel whose weights are all 0 gives its bias.
 #
-# <details><summary>Hint 1, a nudge</summary>What <code>state_dict()</code> holds are parameters and <em>buffers</em>: <code>self.register_buffer("codes", codes)</code>. Plain attributes are not saved. A module needs <code>super().__init__()</code> before it can have buffers. <code>int8</code> holds the codes in one byte each.</details>
+# <details><summary>Hint 1, a nudge</summary><code>state_dict()</code> holds parameters and <em>buffers</em>, <code>self.register_buffer("codes", codes)</code>, not plain attributes. Call <code>super().__init__()</code> first.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>From the float layer: one scale for each row of the weight, its codes as int8, the bias as it is; all three as buffers. In forward: a range for each row of x that contains 0, its step and zero point, its codes; multiply codes with codes, then multiply by both scales and add the bias.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Buffers: int8 codes of the weight, one scale a row, the bias. In forward: range, step, zero point and codes of each row of x; multiply codes with codes, then by both scales, and add the bias.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>In <code>forward</code>: <code>low = x.amin(dim=-1, keepdim=True).clamp(max=0)</code>, high likewise; scale = (high − low) / 255, or 1 where both are 0; codes as in lesson 01. Then <code>F.linear(codes - zero_point, self.codes.float()) * scale * self.scales</code>, plus the bias. Making the codes float inside forward is fine: they are exact, and nothing is kept.</details>
+# <details><summary>Hint 3, the key lines</summary><code>low = x.amin(dim=-1, keepdim=True).clamp(max=0)</code>, high likewise; scale = (high − low) / 255, or 1 where both are 0. Then <code>F.linear(codes - zero_point, self.codes.float()) * scale * self.scales</code>, plus the bias; the float codes are exact and not kept.</details>
 
 # %% exercise="QuantizedLinear" minutes=25 difficulty=3
 class QuantizedLinear(nn.Module):
@@ -1162,11 +1162,11 @@ expect(
 #
 # Replace every linear layer of a model, however deep it lies.
 #
-# <details><summary>Hint 1, a nudge</summary>Copy first, then change the copy. <code>type(module) is nn.Linear</code> is true for layers and false for classes made from it. And the model itself may be one.</details>
+# <details><summary>Hint 1, a nudge</summary>Copy first, then change the copy. <code>type(module) is nn.Linear</code> is false for classes made from it.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Copy the model once. Visit every module and put a quantized layer in the place of each child that is a plain Linear. Remember what was replaced by what, so that a layer that stands in two places is replaced by one and the same.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Visit every module of the copy and replace each child that is a plain Linear. Remember what was replaced by what, for layers that stand in two places.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For each <code>parent</code> in <code>list(result.modules())</code>, for each <code>name, child</code> in <code>list(parent._modules.items())</code> (<code>named_children()</code> skips a module that it has already seen): <code>setattr(parent, name, …)</code>. A dictionary from old to new module keeps shared modules shared.</details>
+# <details><summary>Hint 3, the key lines</summary>For each <code>parent</code> in <code>list(result.modules())</code> and <code>name, child</code> in <code>list(parent._modules.items())</code>: <code>setattr(parent, name, …)</code>. (<code>named_children()</code> skips a module that it has seen.)</details>
 
 # %% exercise="quantize_dynamic" minutes=15 difficulty=3
 def quantize_dynamic(model: nn.Module, bits: int = 8) -> nn.Module:
@@ -1264,7 +1264,7 @@ for name, errors in off.items():
 lesson02.draw_rows(rows.norm(dim=1).tolist(), {name: e.tolist() for name, e in off.items()})
 
 # %% [markdown]
-# *Picture: relative error of each row over its size on logarithmic axes; with one scale for the batch the small rows are lost altogether, with one scale a row the error is the same for all sizes.*
+# *Picture: relative error of each row over its size, both logarithmic; one scale for the batch loses the small rows, with one scale a row the error is the same for all sizes.*
 #
 # **Stop here for today**, if you like. What you have so far is whole: ranges, clipping, biases, and a network whose linear
 # layers store int8. The second evening starts with ranges that are fixed beforehand, and ends with real integer kernels.
@@ -1281,11 +1281,11 @@ lesson02.draw_rows(rows.norm(dim=1).tolist(), {name: e.tolist() for name, e in o
 # %% [markdown]
 # ### Exercise 8 · `calibrate`
 #
-# <details><summary>Hint 1, a nudge</summary>The order: check the names; note the mode of every submodule; put the hooks in; <code>model.eval()</code>; run all batches without gradients; and in <code>finally</code> undo everything.</details>
+# <details><summary>Hint 1, a nudge</summary>What must be undone at the end, also after an error? Note it before you change it.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse unknown names before anything else. Put a hook in front of each named layer that widens its range by the smallest and the largest input. Run all batches in eval mode and without gradients. In the end, and also after an error, take the hooks out and give every module its own mode back.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Check the names; note the modes; hook each named layer; in eval mode and without gradients run all batches; in <code>finally</code> take the hooks out and give every module its own mode back.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>handle = module.register_forward_pre_hook(f)</code> calls <code>f(module, inputs)</code> before each run, with a tuple of inputs; <code>handle.remove()</code> takes it out. The function must know the name of its layer: make it inside a small function that takes the name, or use <code>functools.partial</code>. Restore modes with <code>m.training = mode</code> for each submodule: <code>model.train()</code> would switch them all.</details>
+# <details><summary>Hint 3, the key lines</summary><code>handle = module.register_forward_pre_hook(f)</code> calls <code>f(module, inputs)</code>, a tuple; <code>handle.remove()</code>. Bind the layer's name with <code>functools.partial</code>. Restore <code>m.training = mode</code> for each submodule: <code>model.train()</code> would switch them all.</details>
 
 # %% exercise="calibrate" minutes=20 difficulty=3
 def calibrate(model: nn.Module, layers: list[str], batches: list) -> dict[str, tuple[float, float]]:
@@ -1484,11 +1484,11 @@ for _names, _batches in (
 #
 # The whole recipe, and the measured exercise: fold, calibrate, replace. You need a module of your own for a quantized layer; define it in the same cell. Quantization is *simulated* here: round the input with its fixed range and go back to float, do the same with the weights, then call `F.linear` or `F.conv2d`. What is stored are integers.
 #
-# <details><summary>Hint 1, a nudge</summary>Build the folded copy first (a function that goes through a Sequential and calls itself for a Sequential inside). Then the names of its layers, one call of <code>calibrate</code>, and for each layer a module of your own made from the layer and its range. <code>model.set_submodule(name, new)</code> replaces by name.</details>
+# <details><summary>Hint 1, a nudge</summary>Fold a copy first: a function that goes through a Sequential and calls itself for one inside.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Fold every batch norm into the layer before it, on a copy. Calibrate the copy. Then put a layer of your own in the place of each convolution and linear layer, made from the layer and its range: codes and scales of the weight, step and zero point of the input. Its forward rounds the input to its codes and multiplies with the weight that the codes stand for.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Calibrate the folded copy with one call, then replace each layer by a module of your own, made from the layer and its range. Its forward rounds the input and uses the weight that the codes stand for.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Buffers of your module: int8 codes, one scale for each output channel (shaped so that it broadcasts: <code>[out, 1, 1, 1]</code> for a convolution), the float bias, scale and zero point of the input as 0-d tensors (<code>torch.tensor(scale)</code>). A <code>MinMaxObserver(bits)</code> that observes <code>torch.tensor([low, high])</code> gives the last two. Keep stride, padding, dilation and groups as plain attributes.</details>
+# <details><summary>Hint 3, the key lines</summary>Buffers: int8 codes, scales that broadcast (<code>[out, 1, 1, 1]</code> for a convolution), the bias, and scale and zero point of the input as 0-d tensors, from a <code>MinMaxObserver(bits)</code> that observes <code>torch.tensor([low, high])</code>. Stride, padding, dilation and groups are plain attributes. <code>model.set_submodule(name, new)</code> replaces.</details>
 
 # %% exercise="quantize_static" minutes=35 difficulty=5
 class StaticLayer(nn.Module):
@@ -1862,11 +1862,13 @@ for name, m in (("FP32", mlp), ("dynamic", mlp_dynamic), ("static", mlp_static))
 # %% [markdown]
 # ### Exercise 10 · `layer_sensitivity`
 #
-# <details><summary>Hint 1, a nudge</summary>Baseline first. Then for each layer: keep a clone of the weight, put the rounded weight in place, evaluate, put the clone back in <code>finally</code>.</details>
+# A channel of zeros stays zeros.
 #
-# <details><summary>Hint 2, the recipe in words</summary>Evaluate once as it is. For each convolution and linear layer: keep a copy of its weight, put the weight that the codes stand for in its place, evaluate, note baseline minus this; and put the copy back even when the evaluation fails.</details>
+# <details><summary>Hint 1, a nudge</summary>Where must the old weight go back, so that an error in evaluate cannot skip it?</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>layer.weight.data.copy_(rounded)</code> changes the values in place. Rounding: <code>scale = largest magnitude of each output channel / Q</code> (1 where that is 0), then <code>clamp(round(w / scale), -Q, Q) * scale</code>; for a convolution the scale needs the shape <code>[out, 1, 1, 1]</code>.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Evaluate once as it is. For each layer: clone the weight, put the rounded one in place, evaluate, note baseline minus this, and put the clone back in <code>finally</code>.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>layer.weight.data.copy_(clamp(round(w / scale), -Q, Q) * scale)</code>, the scale 1 where a channel is 0, and shaped <code>[out, 1, 1, 1]</code> for a convolution.</details>
 
 # %% exercise="layer_sensitivity" minutes=15 difficulty=3
 def layer_sensitivity(model: nn.Module, evaluate, bits: int) -> dict[str, float]:
@@ -2031,9 +2033,9 @@ lesson02.draw_sensitivity(sensitivity)
 # %% [markdown]
 # ### Exercise 11 · `assign_bits`
 #
-# <details><summary>Hint 1, a nudge</summary>Going through the layers once and giving each as much as fits spends the budget on whoever comes first. Trying all combinations is exact, and too many for a deep network: 4 choices for 20 layers are a million million.</details>
+# <details><summary>Hint 1, a nudge</summary>Greedy spends the budget on whoever comes first; all combinations of 4 choices for 20 layers are a million million.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Build the combinations layer by layer and keep only those that can still win: sort the partial assignments by bytes, and drop each one whose total drop is no smaller than that of a cheaper one. What is left after the last layer, within the budget, with the least drop, is the answer.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Build combinations layer by layer: sort the partial ones by bytes, and drop each whose drop is no smaller than that of a cheaper one. The least drop that is left after the last layer wins.</details>
 #
 # <details><summary>Hint 3, the key line</summary>A partial assignment is <code>(bits so far, drop so far, choice)</code>. For each layer make all longer ones, <code>longer.sort(key=lambda item: item[:2])</code>, and walk through them with the least drop seen so far: keep an item only if its drop is smaller and <code>item[0] / 8 &lt;= budget_bytes</code>.</details>
 
@@ -2478,13 +2480,13 @@ lesson02.draw_speed(ratios, "FP32 in the same runtime")
 # %% [markdown]
 # ## References
 #
-# - B. Jacob, S. Kligys, B. Chen, M. Zhu, M. Tang, A. Howard, H. Adam, D. Kalenichenko (2018). *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference.* arXiv:1712.05877
+# - B. Jacob et al. (2018). *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference.* arXiv:1712.05877
 # - R. Krishnamoorthi (2018). *Quantizing deep convolutional networks for efficient inference: A whitepaper.* arXiv:1806.08342
-# - M. Nagel, M. van Baalen, T. Blankevoort, M. Welling (2019). *Data-Free Quantization Through Weight Equalization and Bias Correction.* arXiv:1906.04721
-# - M. Nagel, M. Fournarakis, R. A. Amjad, Y. Bondarenko, M. van Baalen, T. Blankevoort (2021). *A White Paper on Neural Network Quantization.* arXiv:2106.08295
-# - H. Wu, P. Judd, X. Zhang, M. Isaev, P. Micikevicius (2020). *Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation.* arXiv:2004.09602
+# - M. Nagel et al. (2019). *Data-Free Quantization Through Weight Equalization and Bias Correction.* arXiv:1906.04721
+# - M. Nagel et al. (2021). *A White Paper on Neural Network Quantization.* arXiv:2106.08295
+# - H. Wu et al. (2020). *Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation.* arXiv:2004.09602
 # - S. Migacz (2017). *8-bit Inference with TensorRT.* GPU Technology Conference, session S7310
-# - J. L. McKinstry, S. K. Esser, R. Appuswamy, D. Bablani, J. V. Arthur, I. B. Yildiz, D. S. Modha (2018). *Discovering Low-Precision Networks Close to Full-Precision Networks for Efficient Embedded Inference.* arXiv:1809.04191
-# - Z. Dong, Z. Yao, Y. Cai, D. Arfeen, A. Gholami, M. W. Mahoney, K. Keutzer (2020). *HAWQ-V2: Hessian Aware trace-Weighted Quantization of Neural Networks.* arXiv:1911.03852
-# - Z. Yao, R. Y. Aminabadi, M. Zhang, X. Wu, C. Li, Y. He (2022). *ZeroQuant: Efficient and Affordable Post-Training Quantization for Large-Scale Transformers.* arXiv:2206.01861
+# - J. L. McKinstry et al. (2018). *Discovering Low-Precision Networks Close to Full-Precision Networks for Efficient Embedded Inference.* arXiv:1809.04191
+# - Z. Dong et al. (2020). *HAWQ-V2: Hessian Aware trace-Weighted Quantization of Neural Networks.* arXiv:1911.03852
+# - Z. Yao et al. (2022). *ZeroQuant: Efficient and Affordable Post-Training Quantization for Large-Scale Transformers.* arXiv:2206.01861
 # - H. Xiao, K. Rasul, R. Vollgraf (2017). *Fashion-MNIST.* arXiv:1708.07747

@@ -62,7 +62,7 @@ for part in (0.5, 0.9):
 lesson03.draw_weights(weights, every_weight.abs().quantile(0.5).item())
 
 # %% [markdown]
-# *Picture: left, a histogram of all weights, a narrow peak around zero, with the smaller half of the weights in another colour; right, the magnitudes in falling order on a logarithmic axis, a few large ones, a long plain, a steep fall at the end. The dashed line is the threshold that removes half of them.*
+# *Picture: left, a histogram of all weights, a narrow peak around zero, the smaller half in another colour; right, the magnitudes in falling order, logarithmic, with a dashed line at the threshold that removes half.*
 #
 # The oldest idea is the simplest: **remove the weights of least magnitude**. A weight times its input is what reaches the next layer; if inputs are of similar size, a small weight says little. We write the choice as a **mask** $m$ of the same shape, `True` where the weight is kept, and compute with $w \odot m$. The **sparsity** $s$ is the share that is removed:
 #
@@ -74,11 +74,11 @@ lesson03.draw_weights(weights, every_weight.abs().quantile(0.5).item())
 # %% [markdown]
 # ### Exercise 1 · `magnitude_mask`
 #
-# <details><summary>Hint 1, a nudge</summary>Sort the magnitudes and look at positions, not at values: how many of the first positions have to go?</details>
+# <details><summary>Hint 1, a nudge</summary>Sort the magnitudes and look at positions, not at values.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse a sparsity outside 0 to 1. The share times the number of weights, rounded, is how many have to go. Order the positions by magnitude, set the mask to False at the first so many, and give it the weight's shape. Counting positions is right with ties, too; a threshold is not.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a sparsity outside 0 to 1. Order the positions by magnitude and set the first so many to False in a mask of the weight's shape: right with ties, too.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Start from a flat mask of ones, <code>order = w.abs().flatten().argsort()</code>, set <code>mask[order[:removed]] = False</code> with <code>removed = round(sparsity * w.numel())</code>, and give it the shape of w. Both ends, 0 and 1, then work by themselves.</details>
+# <details><summary>Hint 3, the key lines</summary><code>order = w.abs().flatten().argsort()</code>, then <code>mask[order[:round(sparsity * w.numel())]] = False</code> in a flat mask of ones.</details>
 
 # %% exercise="magnitude_mask" minutes=10 difficulty=2
 def magnitude_mask(w: torch.Tensor, sparsity: float) -> torch.Tensor:
@@ -164,7 +164,7 @@ print(f"kept {first_mask.sum():,} of {first_mask.numel():,} weights")
 lesson03.draw_pixels(first_mask, train_x[:2000])
 
 # %% [markdown]
-# *Picture: left, the mean brightness of each pixel; right, the number of weights that each pixel keeps. The corners and the sides, where the images are nearly always black, keep none; the middle of the upper and the lower edge keeps most.*
+# *Picture: left, the mean brightness of each pixel; right, the number of weights that each pixel keeps. The black corners and sides keep none, the middle of the upper and the lower edge most.*
 #
 # ## 2. One threshold for all layers
 #
@@ -175,9 +175,9 @@ lesson03.draw_pixels(first_mask, train_x[:2000])
 #
 # <details><summary>Hint 1, a nudge</summary>One long vector of all weights is a tensor like any other: you already have a function for it.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Join all weights to one vector, make its mask with the function that you have, and cut the mask into pieces again, in the same order and with each tensor's shape.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Join all weights to one vector, mask it, and cut the mask into pieces in the same order, each with its tensor's shape.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>torch.cat([w.flatten() for w in weights.values()])</code>, one call of <code>magnitude_mask</code>, then <code>mask.split([w.numel() for w in weights.values()])</code> cuts it into pieces, and each piece gets the shape of its tensor.</details>
+# <details><summary>Hint 3, the key lines</summary><code>torch.cat([w.flatten() for w in weights.values()])</code>, and <code>mask.split([w.numel() for w in weights.values()])</code> cuts.</details>
 
 # %% exercise="global_masks" minutes=10 difficulty=2
 def global_masks(weights: dict[str, torch.Tensor], sparsity: float) -> dict[str, torch.Tensor]:
@@ -267,11 +267,11 @@ lesson03.draw_layers({
 #
 # The loss is cross-entropy, averaged over each batch. Afterwards the model is as it was: mode of every submodule, buffers, and every `.grad`.
 #
-# <details><summary>Hint 1, a nudge</summary><code>torch.autograd.grad(loss, tensors)</code> returns gradients and leaves every <code>.grad</code> alone. Dropout and BatchNorm behave differently in train mode: note the <code>.training</code> of each module, call <code>model.eval()</code>, and put it back in a <code>finally</code>.</details>
+# <details><summary>Hint 1, a nudge</summary><code>torch.autograd.grad(loss, tensors)</code> leaves every <code>.grad</code> alone. Note each module's <code>.training</code> before <code>model.eval()</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>In eval mode: for each batch the loss, and its gradient with respect to the weights of all linear and convolution layers, added up over the batches. Square the product of weight and summed gradient. Afterwards every module has its mode back and nobody's <code>.grad</code> has changed.</details>
+# <details><summary>Hint 2, the recipe in words</summary>In eval mode add up the gradients of all batches for each layer's weight; square the product of weight and sum. The modes go back in a <code>finally</code>.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>The layers are the modules in <code>model.named_modules()</code> with <code>type(module) in (nn.Linear, nn.Conv2d)</code>, the name of the weight is <code>f"{name}.weight"</code> (without the dot if the model is itself the layer). Keep one tensor of zeros for each, add each batch's gradient, and return <code>(w * g) ** 2</code>, detached.</details>
+# <details><summary>Hint 3, the key lines</summary>Layers: <code>type(module) in (nn.Linear, nn.Conv2d)</code> in <code>model.named_modules()</code>; the weight is <code>f"{name}.weight"</code> (without the dot if the model is itself the layer). Return <code>(w * g) ** 2</code>, detached.</details>
 
 # %% exercise="taylor_saliency" minutes=20 difficulty=3
 def taylor_saliency(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -452,7 +452,7 @@ one_shot = {name: [pruned_accuracy(masks(s / 100)) for s in percent] for name, m
 lesson03.draw_curves(percent, one_shot, dense_accuracy)
 
 # %% [markdown]
-# *Picture: validation accuracy over sparsity for four criteria without training. Random falls first, then each layer alone, then all layers together; Taylor holds longest.*
+# *Picture: validation accuracy over sparsity without training. Random falls first, then each layer alone, then all together; Taylor holds longest.*
 #
 # Move the slider, and watch what the smallest layer, `5.weight`, does at high sparsity under the two magnitude
 # criteria.
@@ -479,11 +479,11 @@ widgets.explore(look, sparsity_percent=(0, 99, 80), criterion=["magnitude, all l
 # %% [markdown]
 # ### Exercise 4 · `sensitivity_scan`
 #
-# <details><summary>Hint 1, a nudge</summary>Each measurement starts from the original weights, so keep a copy of them. The copy goes back even if <code>evaluate</code> raises.</details>
+# <details><summary>Hint 1, a nudge</summary>Each measurement starts from the original weights, so keep a copy of them.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>For each name keep a copy of the weight. For each sparsity put the copy, masked, into the model and evaluate: always from the copy, never from the weight that the round before left. Put the copy back at the end, also after an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each name and sparsity put the copy, masked, into the model and evaluate; at the end, also after an error, the copy itself.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For each name: <code>p = dict(model.named_parameters())[name]</code>, <code>original = p.detach().clone()</code>. Inside a <code>try</code>, for each sparsity: <code>p.data.copy_(original * magnitude_mask(original, s))</code>, then <code>evaluate(model)</code>. In <code>finally</code>: <code>p.data.copy_(original)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>original = p.detach().clone()</code>; in a <code>try</code>: <code>p.data.copy_(original * magnitude_mask(original, s))</code>; in <code>finally</code>: <code>p.data.copy_(original)</code>.</details>
 
 # %% exercise="sensitivity_scan" minutes=12 difficulty=2
 def sensitivity_scan(model: nn.Module, names: list[str], sparsities: list[float], evaluate) -> dict[str, list[float]]:
@@ -656,11 +656,11 @@ lesson03.draw_revival(revived)
 # %% [markdown]
 # ### Exercise 5 · `MaskedTrainer`
 #
-# <details><summary>Hint 1, a nudge</summary>Write one small method that multiplies each masked parameter by its mask in place, and call it in both places where the contract says "applied".</details>
+# <details><summary>Hint 1, a nudge</summary>The contract applies the masks in two places: write one small method for it.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Remember for each masked parameter its mask. Multiply once at the start, and again after each step of the optimizer: momentum and weight decay move pruned weights although their gradient is masked. Parameters without a mask are left alone.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Keep the masks. Multiply at the start and again after each step of the optimizer; parameters without a mask are left alone.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>with torch.no_grad(): p.mul_(mask)</code> for each name in <code>dict(model.named_parameters())</code> that has a mask. In <code>step</code>: zero_grad, backward, step, then that method.</details>
+# <details><summary>Hint 3, the key lines</summary><code>with torch.no_grad(): p.mul_(mask)</code> for each name in <code>dict(model.named_parameters())</code> that has a mask. <code>step</code>: zero_grad, backward, step, then this.</details>
 
 # %% exercise="MaskedTrainer" minutes=10 difficulty=2
 class MaskedTrainer:
@@ -783,24 +783,22 @@ check(
 # %% [markdown]
 # ## 6. A little at a time
 #
-# Cut everything at once, and one big hole has to be healed. Cut 20 %, train, cut a little more, train: each time the damage
-# is small. Whether that pays depends on how little is to stay; we measure it below. Zhu and Gupta (2017) do it inside one
-# training run. From step `begin` to step `end` the sparsity follows
+# Cut a little, train, cut a little more: each time the damage is small. Whether that pays we measure below. Zhu and
+# Gupta (2017) do it inside one training run. From step `begin` to step `end` the sparsity follows
 #
 # $$s_t = s_f + (s_i - s_f)\,(1 - u)^3, \qquad u = \frac{t - t_{begin}}{t_{end} - t_{begin}}.$$
 #
-# At first, when nearly all weights are redundant, many go; towards the end few go and the network has time to
-# recover. Many tutorials print $s_f\,u^3$ in its place, which is the opposite: most weights are torn out just before
-# the end.
+# At first, when nearly all weights are redundant, many go; towards the end few. Many tutorials print $s_f\,u^3$ in its
+# place, which is the opposite.
 
 # %% [markdown]
 # ### Exercise 6 · `cubic_sparsity`
 #
-# <details><summary>Hint 1, a nudge</summary>Two cases need no formula: before <code>begin</code> and from <code>end</code> on. Handle them first; then nothing can be divided by zero either.</details>
+# <details><summary>Hint 1, a nudge</summary>Before <code>begin</code> and from <code>end</code> on no formula is needed, and nothing is divided by zero.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Before the beginning it is the initial sparsity, from the end on the final one. Between them let u go from 0 to 1 with the steps, and start from the final sparsity: what is missing to it shrinks with the third power of 1 − u.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Between them u goes from 0 to 1; what is missing to the final sparsity shrinks with the third power of 1 − u.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>final + (initial - final) * (1 - u) ** 3</code> with <code>u = (step - begin) / (end - begin)</code>. At u = 0 that is initial, at u = 1 final.</details>
+# <details><summary>Hint 3, the key lines</summary><code>final + (initial - final) * (1 - u) ** 3</code> with <code>u = (step - begin) / (end - begin)</code>.</details>
 
 # %% exercise="cubic_sparsity" minutes=6 difficulty=1
 def cubic_sparsity(step: int, begin: int, end: int, initial: float, final: float) -> float:
@@ -882,18 +880,18 @@ steps = list(range(0, 401, 5))
 lesson03.draw_schedules(steps, {"cubic (Zhu and Gupta)": [cubic_sparsity(t, 0, 400, 0.0, 0.95) for t in steps], "slow first": [slow_first(t, 0, 400, 0.0, 0.95) for t in steps]})
 
 # %% [markdown]
-# *Picture: left, sparsity over steps, one curve that rises fast and flattens, one that does the opposite; right, how many weights each of twenty stages removes.*
+# *Picture: left, sparsity over steps, one curve rising fast and flattening, one the opposite; right, the weights that each of twenty stages removes.*
 
 # %% [markdown]
 # ### Exercise 7 · `gradual_prune`
 #
-# Put it together: one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass of that step** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*, so the steps after it train at the final sparsity.
+# Put it together: one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*; the steps after it train at the final sparsity.
 #
-# <details><summary>Hint 1, a nudge</summary>When is the last recomputation? The largest multiple of <code>every</code> that is smaller than <code>steps</code>: <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they are the smallest and stay pruned when the masks are computed again.</details>
+# <details><summary>Hint 1, a nudge</summary>The last recomputation is at <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they stay the smallest.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Train mode. In step 0 and every so many steps compute global masks from the weights as they are now, at the sparsity that the cubic schedule gives for this step, where the schedule ends at the last of these steps; make a new trainer with them. In every step take the next batch, round and round, and let the trainer step. Return the last masks.</details>
+# <details><summary>Hint 2, the recipe in words</summary>In train mode, at each recomputation: global masks from the weights as they are now, at this step's sparsity, and a new trainer with them. In every step the trainer takes the next batch, round and round. Return the last masks.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Loop over <code>t in range(steps)</code>. If <code>t % every == 0</code>: collect the layers' weights by parameter name, <code>masks = global_masks(weights, cubic_sparsity(t, 0, last, 0.0, final_sparsity))</code>, and <code>trainer = MaskedTrainer(model, masks)</code>. Then <code>x, y = batches[t % len(batches)]</code> and <code>trainer.step(F.cross_entropy(model(x), y), optimizer)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>If <code>t % every == 0</code>: <code>masks = global_masks(weights, cubic_sparsity(t, 0, last, 0.0, final_sparsity))</code>, <code>trainer = MaskedTrainer(model, masks)</code>. Then <code>x, y = batches[t % len(batches)]</code> and <code>trainer.step(F.cross_entropy(model(x), y), optimizer)</code>.</details>
 
 # %% exercise="gradual_prune" minutes=20 difficulty=4
 def gradual_prune(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]], optimizer: torch.optim.Optimizer, steps: int, final_sparsity: float, every: int) -> dict[str, torch.Tensor]:
@@ -1068,12 +1066,11 @@ means = {name: [np.mean(r) for r in runs] for name, runs in retrained.items()}
 lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 
 # %% [markdown]
-# *Picture: left, the four criteria without training, which break down one after the other; right, accuracy after one epoch of training at 90 and 98 % sparsity: pruned at once, gradually with the cubic schedule, and (at 98 %) with the slow-first schedule.*
+# *Picture: left, the four criteria without training; right, accuracy after one epoch of training: pruned at once, gradually, and (at 98 %) with the slow-first schedule.*
 #
-# Training repairs most of the damage, far beyond the sparsity where the untrained network is useless. At 90 % pruning at once
-# is no worse: a whole epoch with the final mask heals one cut, and the gradual way reaches its final mask only near the end.
-# Where very little may stay, at 98 %, the gradual way is ahead, and the schedule that is slow first leaves the network no time
-# to recover. Compare the ranges before you compare the means.
+# Training repairs most of the damage. At 90 % pruning at once is no worse: a whole epoch with the final mask heals one
+# cut, and the gradual way reaches its final mask only near the end. At 98 % the gradual way is ahead, and the schedule
+# that is slow first leaves no time to recover. Compare the ranges before you compare the means.
 #
 # ## 7. Lottery tickets
 #
@@ -1099,9 +1096,9 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 #
 # <details><summary>Hint 1, a nudge</summary>What does a trained network with BatchNorm keep that is no parameter? And whose memory is <code>p.data</code> after the second line?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Copy the initial state into the model, buffers and all. Then multiply each parameter that has a mask by it, in place and without a gradient.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Copy the whole state into the model, then mask in place and without a gradient.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>model.load_state_dict(initial_state)</code>, then multiply each masked parameter by its mask under <code>torch.no_grad()</code>, as in MaskedTrainer.</details>
+# <details><summary>Hint 3, the key lines</summary><code>model.load_state_dict(initial_state)</code>, then <code>p.mul_(mask)</code> under <code>torch.no_grad()</code>.</details>
 
 # %% exercise="rewind" minutes=6 difficulty=1
 def rewind(model: nn.Module, initial_state: dict[str, torch.Tensor], masks: dict[str, torch.Tensor]) -> None:
@@ -1224,7 +1221,7 @@ for i, kept in enumerate(results["kept"]):
 lesson03.draw_tickets(results["kept"], results["accuracy"])
 
 # %% [markdown]
-# *Picture: validation accuracy over the share of weights kept, from 100 % down to 1.6 %, mean of three seeds with bands from the worst to the best. The rewound tickets stay nearly flat until 3 %, new random values fall from the start; the curve that keeps the trained weights lies on top.*
+# *Picture: validation accuracy over the share of weights kept, from 100 % down to 1.6 %, mean of three seeds with bands from the worst to the best. Rewound tickets stay nearly flat until 3 %, new random values fall from the start; keeping the trained weights lies on top.*
 #
 # In every row below 100 % the worst rewound seed beats the best new random one: for this small network the claim of
 # the paper holds. But three epochs are little training, and if the trained weights are at hand, keeping them is never
@@ -1240,11 +1237,11 @@ lesson03.draw_tickets(results["kept"], results["accuracy"])
 # %% [markdown]
 # ### Exercise 9 · `nm_mask`
 #
-# <details><summary>Hint 1, a nudge</summary>Give w the shape <code>[-1, m]</code>: each row of it is one run. Then the question is one of ranks within a row.</details>
+# <details><summary>Hint 1, a nudge</summary>Give w the shape <code>[-1, m]</code>: each row of it is one run.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse an n outside 0 to m, and rows that are no whole number of runs. Give the magnitudes the shape of one run a row, find the places of the n largest in each row, set a mask of False to True there, and give it the weight's shape.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse what the contract refuses. Find the places of the n largest magnitudes in each row, set a mask of False to True there, and give it the weight's shape.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>kept = groups.abs().topk(n, dim=1).indices</code>, then <code>torch.zeros_like(groups, dtype=torch.bool).scatter_(1, kept, True)</code> and back to the shape of w. <code>topk</code> returns exactly n positions, ties or not.</details>
+# <details><summary>Hint 3, the key lines</summary><code>kept = groups.abs().topk(n, dim=1).indices</code>, then <code>torch.zeros_like(groups, dtype=torch.bool).scatter_(1, kept, True)</code>; <code>topk</code> returns exactly n, ties or not.</details>
 
 # %% exercise="nm_mask" minutes=10 difficulty=2
 def nm_mask(w: torch.Tensor, n: int, m: int) -> torch.Tensor:
@@ -1335,7 +1332,7 @@ corner = weights["1.weight"][:12, 380:404]
 lesson03.draw_pattern({"50 % anywhere": magnitude_mask(corner, 0.5), "2:4": nm_mask(corner, 2, 4)})
 
 # %% [markdown]
-# *Picture: two masks of 12 rows and 24 columns with red lines between groups of four columns. On the left kept cells are scattered, with full and empty groups; on the right each group holds exactly two.*
+# *Picture: two masks of 12 rows and 24 columns with red lines between groups of four columns. Left, full and empty groups; right, two in each.*
 #
 # In practice: prune once, train again with the mask held.
 #
@@ -1352,8 +1349,7 @@ bits = 2 * 16 + 2 * 2
 print(f"four weights in FP16: {4 * 16} bits, as 2:4 {bits}: {4 * 16 / bits:.2f} times fewer")
 
 # %% [markdown]
-# The positions cost $2/16$ of a kept value. What 2:4 buys is speed on hardware that skips the zeros. A CPU does not,
-# and PyTorch says so:
+# What 2:4 buys is speed on hardware that skips the zeros. A CPU does not, and PyTorch says so:
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -1381,7 +1377,7 @@ print(f"new task, not tuned: {measure.accuracy(model, side_val, val_y):.2f} %")
 lesson03.draw_movement(weights["1.weight"], tuned)
 
 # %% [markdown]
-# *Picture: weights of the first layer before and after tuning. Magnitude keeps weights that were already large; movement also keeps weights that were near zero before.*
+# *Picture: weights of the first layer before and after tuning. Movement also keeps weights that were near zero before.*
 #
 # The paper reports for BERT that magnitude is as good or better at moderate sparsity, and that movement wins when
 # very little may stay. This is one seed: try another (`seed=`) before you trust a small gap.
@@ -1421,7 +1417,7 @@ for d, *row in zip(densities, *formulas.values()):
 lesson03.draw_bytes(densities, formulas, {})
 
 # %% [markdown]
-# *Picture: bytes for each weight of the dense tensor over the share that is kept, on logarithmic axes. The dense line is flat; indices of 64 bits beat it only below one third; the bitmap is best from nearly full down to one eighth, gaps of 8 bits below that, until fillers bend their line.*
+# *Picture: bytes for each weight of the dense tensor over the share that is kept, on logarithmic axes. The bitmap is best from nearly full down to one eighth, gaps of 8 bits below that, until fillers bend their line.*
 #
 # Read the crossings. Bitmap against 8-bit gaps: $n/8 = dn$, at $d = 1/8$. Far below 1 % the 8-bit gaps lose to 16
 # bits, because most entries are fillers. At $d$ near 1 nothing beats the dense form.
@@ -1433,11 +1429,11 @@ lesson03.draw_bytes(densities, formulas, {})
 #
 # The grader takes the shipped LeNet-300-100, prunes it with **your** `gradual_prune` to 90 %, trains on with **your** `MaskedTrainer`, encodes each weight with your `encode_sparse`, decodes the bytes in a fresh process, loads them into its own model and measures: file **at least 7 times smaller** than FP32, accuracy **within 1 point**.
 #
-# <details><summary>Hint 1, a nudge</summary>Five parts: number of axes, their sizes, a byte that says which form follows, the bitmap, the kept values. <code>w != 0</code> is also True for nan.</details>
+# <details><summary>Hint 1, a nudge</summary>Which parts must a reader find who knows nothing but the bytes? <code>w != 0</code> is also True for nan.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Writing: the shape, a byte for the form, then either one bit a weight and the kept values, or all the values where that is shorter. Reading: the shape says how many weights there are, the byte which form follows; put the kept values where the bits are 1. What is kept is all that is not 0, nan included.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Writing: number of axes and sizes, a byte for the form, then one bit a weight and the kept values, or all values where that is shorter. Reading: put the kept values where the bits are 1.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>np.packbits(mask)</code> and <code>np.unpackbits(part, count=n)</code> make and read bitmaps; <code>struct.pack(f"&lt;B{w.dim()}q", w.dim(), *w.shape)</code> and <code>struct.unpack_from</code> the header. If 4 bytes for every weight are fewer than bitmap plus values, store those. An empty tensor has a shape and nothing else.</details>
+# <details><summary>Hint 3, the key lines</summary><code>np.packbits(mask)</code> and <code>np.unpackbits(part, count=n)</code> for bitmaps; <code>struct.pack(f"&lt;B{w.dim()}q", w.dim(), *w.shape)</code> and <code>struct.unpack_from</code> for the header.</details>
 
 # %% exercise="encode_sparse" minutes=30 difficulty=4
 def encode_sparse(w: torch.Tensor) -> bytes:
@@ -1766,8 +1762,7 @@ for name, (m, size) in rows.items():
 lesson03.draw_table({name: (size, accuracies[name]) for name, (_, size) in rows.items()})
 
 # %% [markdown]
-# *Picture: test accuracy over file size. The dense network and the pruned one in a plain file stand side by side, the
-# file with masks further right, CSR well to the left, this lesson's encoder leftmost.*
+# *Picture: test accuracy over file size. This lesson's encoder stands leftmost.*
 #
 # The plain file of the pruned network is no smaller and no faster than the dense one. CSR pays 8 bytes of index for 4 bytes of value. Your file is small, but it has to be decoded before it can compute.
 #
@@ -1806,14 +1801,13 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 
 # %% [markdown]
 # *Picture: how many times faster the CSR product is than the dense one, over the share of weights kept, for one input
-# and for 64. Both curves rise as weights disappear and cross 1; a dotted line marks the second crossing.*
+# and for 64. A dotted line marks the second crossing of 1.*
 #
 # Zeros in a dense product gain nothing: the processor multiplies by them. The sparse product wins only when most
 # weights are gone. Lesson 04 removes whole channels; then dense kernels have less to do, without any special format.
 #
 # ## Pitfalls
 #
-# - **"90 % smaller" on paper.** Counting weights that are not zero says nothing about the file. Write it.
 # - **True means what?** Some libraries mark what is removed. Here True is kept; write it down wherever a mask changes
 #   hands.
 # - **The baseline after pruning.** Run cells out of order and the "dense" accuracy is that of the pruned model.
@@ -1857,14 +1851,14 @@ lesson03.draw_speed(kept_shares, speeds, crossing)
 # %% [markdown]
 # ## References
 #
-# - S. Han, J. Pool, J. Tran, W. J. Dally (2015). *Learning both Weights and Connections for Efficient Neural Networks.* arXiv:1506.02626
+# - S. Han et al. (2015). *Learning both Weights and Connections for Efficient Neural Networks.* arXiv:1506.02626
 # - M. Zhu, S. Gupta (2017). *To prune, or not to prune: exploring the efficacy of pruning for model compression.* arXiv:1710.01878
-# - P. Molchanov, A. Mallya, S. Tyree, I. Frosio, J. Kautz (2019). *Importance Estimation for Neural Network Pruning.* arXiv:1906.10771
+# - P. Molchanov et al. (2019). *Importance Estimation for Neural Network Pruning.* arXiv:1906.10771
 # - J. Frankle, M. Carbin (2019). *The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks.* arXiv:1803.03635
-# - J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin (2020). *Linear Mode Connectivity and the Lottery Ticket Hypothesis.* arXiv:1912.05671
+# - J. Frankle et al. (2020). *Linear Mode Connectivity and the Lottery Ticket Hypothesis.* arXiv:1912.05671
 # - A. Renda, J. Frankle, M. Carbin (2020). *Comparing Rewinding and Fine-tuning in Neural Network Pruning.* arXiv:2003.02389
 # - A. Mishra et al. (2021). *Accelerating Sparse Deep Neural Networks.* arXiv:2104.08378
 # - V. Sanh, T. Wolf, A. M. Rush (2020). *Movement Pruning: Adaptive Sparsity by Fine-Tuning.* arXiv:2005.07683
-# - D. Blalock, J. J. Gonzalez Ortiz, J. Frankle, J. Guttag (2020). *What is the State of Neural Network Pruning?* arXiv:2003.03033
+# - D. Blalock et al. (2020). *What is the State of Neural Network Pruning?* arXiv:2003.03033
 # - Y. LeCun, J. S. Denker, S. A. Solla (1990). *Optimal Brain Damage.* NIPS 2
 # - H. Xiao, K. Rasul, R. Vollgraf (2017). *Fashion-MNIST.* arXiv:1708.07747
