@@ -32,6 +32,12 @@ HIDDEN_COMPRESSORS = [
     *("PIL", "imageio", "cv2", "scipy.io", "h5py", "pandas", "pyarrow", "backports.zstd", "cffi"),
     *("encodings.zlib_codec", "encodings.bz2_codec", "ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll"),
 ]
+# other ways to a module than an import, which an answer has no need of
+LOADERS = [
+    *("importlib.machinery", "importlib.util", "importlib.abc", "runpy", "zipimport", "torch._utils.try_import"),
+    *("pkgutil.get_loader", "pkgutil.find_loader", "pkgutil.get_importer", "sys.meta_path", "sys.path_hooks"),
+    *("sys.path_importer_cache", "torch.Tensor.exec_module", "torch.Tensor.load_module"),  # of any value
+]
 GETATTR = {"builtins.getattr", "inspect.getattr_static"}
 GETTERS = {"operator.attrgetter", "operator.methodcaller"}
 IMPORTERS = {"importlib.import_module", "importlib.__import__", "builtins.__import__"}
@@ -56,7 +62,7 @@ def find_shortcuts(cells: list[str], exercise: str, forbidden: list[str], exerci
         exercises: the lesson's other exercises, which are graded on their own.
     """
     try:
-        return Answer(cells, exercise, forbidden, exercises).shortcuts()
+        return Answer(cells, exercise, [*forbidden, *LOADERS] if forbidden else [], exercises).shortcuts()
     except RecursionError:
         return ["an expression nested too deeply to read"]
 

@@ -328,7 +328,8 @@ class Clauses:
     """The clauses of an exercise's contract and the points of each: `clauses = Clauses(packing=2, unpacking=2)`.
 
     Checks stand in `with clauses("packing"):`; a clause in which none fails gives its points, whatever the others do.
-    What fails outside a clause costs all points. `clauses.award()` is the last line of the test cell.
+    What fails outside a clause costs all points; so does an answer that hangs or ends its process, since nothing can be
+    asked of it afterwards. `clauses.award()` is the last line of the test cell.
     """
 
     def __init__(self, **points: int):

@@ -1068,7 +1068,7 @@ lesson03.draw_curves(percent, one_shot, dense_accuracy, high, means)
 # %% [markdown]
 # *Picture: left, the four criteria without training; right, accuracy after one epoch of training: pruned at once, gradually, and (at 98 %) with the slow-first schedule.*
 #
-# Training repairs most of the damage. At 90 % pruning at once is no worse: a whole epoch with the final mask heals one
+# Training repairs most of the damage. At 90 %, pruning at once is no worse: a whole epoch with the final mask heals one
 # cut, and the gradual way reaches its final mask only near the end. At 98 % the gradual way is ahead, and the schedule
 # that is slow first leaves no time to recover. Compare the ranges before you compare the means.
 #

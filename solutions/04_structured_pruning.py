@@ -811,6 +811,8 @@ check_errors(
 # %% [markdown]
 # ### Exercise 6 · `prune_chain`
 #
+# Whether the children keep their names or get numbers, and whether new layers are in train or in eval mode, is up to you.
+#
 # <details><summary>Hint 1, a nudge</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. Every convolution or linear layer first uses it for its inputs and then replaces it by <code>keep.get(name)</code>.</details>
 #
 # <details><summary>Hint 2, the recipe in words</summary>Walk through the layers with two things in mind: which channels of the last layer were kept (None: all) and how many it had before. A convolution or linear layer is shrunk at both ends and then says what is kept; a batch norm follows what was kept; anything else is copied. Names and mode are those of the model.</details>

@@ -740,8 +740,8 @@ pictures06.draw_learned_step(ramp, torch.where(inside, torch.round(ramp) - ramp,
 # %% [markdown]
 # ### Exercise 4 · `QATLinear` and `QATConv2d`
 #
-# One class does the work, and two inherit it. Write it in three steps, and run the test after each: it stops at the
-# first that is not written yet.
+# One class does the work, and two inherit it. Write it in three steps, and run the test after each: it says which are
+# not written yet.
 #
 # - **Step 1, the weight**: a copy of the layer, `weight_scale` and `fake_weight`.
 # - **Step 2, the range of the input**: `act_qparams` and `fake_input`.

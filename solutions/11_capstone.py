@@ -1356,11 +1356,14 @@ lesson11.show_runs(results, "micro")
 pictures11.show_signs(model, train[0][:200], val_x[:64])
 
 # %% [markdown]
-# The levels of this track were set on a processor that has VNNI; section 2 says whether the one of the
+# The levels of this track were set on a processor that has VNNI; section 2 says whether the processor of its
 # table had it. Where there is none, your ratio is reported and the floors alone are graded.
 
 # %% [markdown]
 # ### Exercise 7 · `fast_onnx`
+#
+# Start from any network you have, narrower ones included: what counts is the file. It is raced against `model` in
+# FP32, and may lose at most one point; from the level *pass* on it earns all points.
 #
 # <details><summary>Hint 1: a nudge</summary>Which network you already have is narrower than
 # <code>model</code>, and good enough?</details>

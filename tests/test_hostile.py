@@ -119,7 +119,11 @@ def test_the_lock_lets_torch_ask_which_libraries_there_are(tmp_path, monkeypatch
         exec(compile(look, torch.__file__, "exec"), names)
     assert names["found"] and not lock.used
     mapped = "from importlib.util import find_spec\nlist(map(find_spec, ['squeezer']))"
+    by_hand = f"{look}\nfrom importlib.util import module_from_spec\nfound.loader.exec_module(module_from_spec(found))"
+    with pytest.raises(ShortcutUsed), Lock(["squeezer"]):
+        torch._utils.try_import("squeezer")  # torch's own importer: it asks, and loads what it is told of
     for way, file in (
+        (by_hand, torch.__file__),
         (look, __file__),
         (mapped, __file__),
         ("import squeezer", __file__),

@@ -107,6 +107,13 @@ CAUGHT = {
     "__getattribute__": ([answer("return torch.__getattribute__('quantize_per_tensor')(x)")], [Q]),
     "import_module": ([answer("return importlib.import_module('torchao').quantize_(x)")], ["torchao.quantize_"]),
     "import_module, relative": ([answer("return importlib.import_module('.ao', 'torch')")], ["torch.ao"]),
+    "a finder": (
+        [answer("return importlib.machinery.PathFinder.find_spec('torch.nn.utils.prune', torch.nn.utils.__path__)")],
+        ["importlib.machinery.PathFinder.find_spec"],
+    ),
+    "torch's importer": ([answer("return torch._utils.try_import('torchao')")], ["torch._utils.try_import"]),
+    "the list of finders": ([answer("return sys.meta_path[-1].find_spec('torchao')")], ["sys.meta_path"]),
+    "a loader": ([answer("torch.__spec__.loader.exec_module(x)")], ["torch.__spec__.loader.exec_module"]),
     "import_module, computed": ([answer("return importlib.import_module(str(x))")], ["import of a computed name"]),
     "__import__": ([answer("return __import__('torch.ao')")], ["torch.ao"]),
     "vars": ([answer("return vars(torch)['quantize_per_tensor'](x)")], [Q]),

@@ -19,6 +19,8 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from typing import Any, NoReturn
 
 METHODS = "torch.Tensor."  # patterns of methods are left to the reader of syntax: torch itself uses all of them
@@ -115,11 +117,17 @@ class Lock:
         self.used = self.used or name
         raise ShortcutUsed(name)
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Python asks this before it imports a module."""
-        own = name.partition(".")[0] in sys.stdlib_module_names
-        if not own and any(covers(p, name) for p in self.patterns) and not torch_only_asks():
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Python asks this before it imports a module. What torch only asks for, it hears of and cannot load."""
+        if name.partition(".")[0] in sys.stdlib_module_names or not any(covers(p, name) for p in self.patterns):
+            return None
+        if not torch_only_asks():
             self.refuse(name)
+        others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        found = next((spec for spec in others if spec), None)
+        if found:
+            found.loader = Refusing(self)
+        return found
 
     def look(self) -> None:
         """Find what is forbidden in the modules that are imported now."""
@@ -224,11 +232,21 @@ def watching(lock: Lock) -> Any:
     return Watch()
 
 
-def torch_only_asks() -> bool:
-    """Whether torch asks if a library is there and imports nothing: the first optimizer of a process makes it do so.
+class Refusing(Loader):
+    """Loads nothing: what is found with it may be looked at, not imported."""
 
-    What is found so and then imported is refused all the same, at its own first import.
-    """
+    def __init__(self, lock: Lock):
+        self.lock = lock
+
+    def create_module(self, spec: ModuleSpec) -> NoReturn:
+        self.lock.refuse(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> NoReturn:
+        self.lock.refuse(module.__name__)
+
+
+def torch_only_asks() -> bool:
+    """Whether torch asks if a library is there: the first optimizer of a process makes it do so."""
     from importlib.util import find_spec
 
     import torch

@@ -116,6 +116,7 @@ def weight_facts(layer: Any, module: nn.Module) -> dict:
         for p in layer.parameters():
             p.add_(1)
     told["after"] = {name: t.clone() for name, t in module.state_dict().items()}
+    told["later"] = [layer.weight_scale().detach().clone(), layer.fake_weight().detach().clone()]
     return told
 
 
@@ -239,6 +240,13 @@ def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> N
     expect(told["gradient"], through, f"{what}: gradient of the weight", broken, tol=1e-6)
     shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
     expect(told["after"], told["before"], f"{what}: the float module after the layer was changed", shared)
+    moved = w + 1  # as the layer's weight is by now
+    scales, zeros = moved.flatten(1).abs().amax(1) / largest, torch.zeros(len(w), dtype=torch.int32)
+    fake = torch.fake_quantize_per_channel_affine(moved, scales, zeros, 0, -largest, largest)
+    stale = {"the weight as it was counts no more: take its scale anew each time.": lambda got: True}
+    expect(told["later"][0], scales, f"{what}: weight_scale() after a step", stale, tol=_close(scales))
+    step = 1.01 * scales.max().item()  # a value between two codes may fall to either
+    expect(told["later"][1], fake, f"{what}: fake_weight() after a step", stale, tol=step)
 
 
 def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: str) -> None:

@@ -692,6 +692,69 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
+# %% wrong="QATLinear" unnamed=True says="take its scale anew" score=5
+class QATLayer:
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        largest = module.weight.detach().flatten(1).abs().amax(1)  # once and for all
+        self.first = torch.where(largest > 0, largest / (2 ** (bits_w - 1) - 1), 1.0)
+        return self
+
+    def weight_scale(self):
+        return self.first
+
+    def fake_weight(self):
+        q = 2 ** (self.bits_w - 1) - 1
+        return FakeQuantize.apply(
+            self.weight, self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1)), 0, -q, q
+        )
+
+    def act_qparams(self):
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, round(-low / scale)
+
+    def fake_input(self, x):
+        seen = None if self.range.isnan().any() else tuple(self.range.tolist())
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
+
+
+class QATLinear(QATLayer, nn.Linear):
+    @classmethod
+    def from_float(cls, module, bits_w, bits_a):
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x):
+        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+    @classmethod
+    def from_float(cls, module, bits_w, bits_a):
+        names = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+        )
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x):
+        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
+
 # %% wrong="QATLinear" says="per tensor" score=5
 class QATLayer:
     def start(self, module, bits_w, bits_a):
