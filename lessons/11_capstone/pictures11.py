@@ -147,10 +147,10 @@ def show_signs(net: nn.Module, some: Tensor, images: Tensor) -> None:
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.feeds = iter([{"input": batch.numpy()} for batch in some.split(50)])
+            self.left = list(some.split(50))
 
-        def get_next(self):
-            return next(self.feeds, None)
+        def get_next(self) -> dict | None:
+            return {"input": self.left.pop().numpy()} if self.left else None
 
     files = {"FP32": onnx_of(net)}
     with tempfile.TemporaryDirectory() as folder:
