@@ -153,13 +153,13 @@ def show_signs(net: nn.Module, some: Tensor, images: Tensor) -> None:
             return {"input": self.left.pop().numpy()} if self.left else None
 
     files = {"FP32": onnx_of(net)}
-    with tempfile.TemporaryDirectory() as folder:
-        before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
-        before.write_bytes(files["FP32"])
+    with tempfile.TemporaryDirectory() as home:
+        given, made = Path(home, "fp32.onnx"), Path(home, "int8.onnx")
+        given.write_bytes(files["FP32"])
         for name, kind in (("unsigned", QuantType.QUInt8), ("signed", QuantType.QInt8)):
             options = {"quant_format": QuantFormat.QDQ, "per_channel": True, "reduce_range": True}
-            quantize_static(before, after, Reader(), activation_type=kind, weight_type=QuantType.QInt8, **options)
-            files[name] = after.read_bytes()
+            quantize_static(given, made, Reader(), activation_type=kind, weight_type=QuantType.QInt8, **options)
+            files[name] = made.read_bytes()
     seconds = race(files, images)
     for name in list(files)[1:]:
         low, middle, high = ratio_quartiles(seconds, "FP32", name)
