@@ -1,19 +1,26 @@
 # %% [markdown]
 # # 05 · Knowledge distillation
 #
-# **The idea in two sentences.** A label says only which answer is right; a trained teacher also says how wrong each of the others is. A small student that learns from these graded answers needs fewer labels, and often ends up better, than one that learns from labels alone.
+# **The idea in two sentences.** A label says only which answer is right; a trained teacher also says how wrong each of
+# the others is. A small student that learns from these graded answers needs fewer labels, and often ends up better,
+# than one that learns from labels alone.
 #
 # After this lesson you can
 #
 # - soften a teacher's answers with a temperature, and say what is in them beyond the label,
 # - derive the factor $T^2$ of the distillation loss, and measure what happens without it,
 # - train a student that is five times smaller on images that nobody has labelled,
-# - compare logits, hints, attention maps and similarities as things to imitate, and start a student from its teacher's layers,
+# - compare logits, hints, attention maps and similarities as things to imitate, and start a student from its teacher's
+#   layers,
 # - tell when distillation does not help, by looking at the spread over seeds before the mean.
 #
-# **Why it matters.** Sanh et al. (2019) distilled BERT into DistilBERT: 40 % fewer parameters, 60 % faster, and 97 % of BERT's score on a benchmark of language understanding. Unlike pruning and quantization, the student may be any network at all.
+# **Why it matters.** Sanh et al. (2019) distilled BERT into DistilBERT: 40 % fewer parameters, 60 % faster, and 97 % of
+# BERT's score on a benchmark of language understanding. The student may be any network at all.
 #
-# **What you need:** softmax and cross-entropy; from [lesson 00](../00_measure_first/00_measure_first.ipynb) bytes on disk (section 2), latency (section 4) and how a difference is judged (section 5). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
+# **What you need:** softmax and cross-entropy; from [lesson 00](../00_measure_first/00_measure_first.ipynb) bytes on
+# disk (section 2), latency (section 4) and how a difference is judged (section 5). Plan two to three hours; each
+# exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test
+# below it: it tells you what it expected.
 
 # %% setup
 import math
@@ -48,7 +55,8 @@ def inputs_after(exercise, *args):
 # %% [markdown]
 # ## 1. A pullover that is a little coat
 #
-# The teacher is the course's best network: ResNet-8 with 24, 48 and 96 channels, trained on all 55,000 labelled images. The student has the same plan and far fewer channels.
+# The teacher is the course's best network: ResNet-8 with 24, 48 and 96 channels, trained on all 55,000 labelled images.
+# The student has far fewer channels.
 
 # %%
 teacher = models.load("resnet8")
@@ -60,20 +68,26 @@ for name, net in (("teacher", teacher), ("student", lesson05.new_student(seed=0)
 print(f"accuracy of the teacher on the validation images: {teacher_accuracy:.2f} %")
 
 # %% [markdown]
-# A network ends in **logits**, one number $z_i$ a class, and softmax makes probabilities of them. For most images the teacher is so sure that the probability of the right class rounds to 1 and the others to 0: such an answer is a label again. The information sits in the *differences* between the small ones. A **temperature** $T$ brings them out:
+# A network ends in **logits**, one number $z_i$ a class, and softmax makes probabilities of them. Mostly the teacher is
+# so sure that they round to 1 for one class and 0 for the others: a label again. A **temperature** $T$ brings out the
+# differences between the small ones:
 #
 # $$p_i = \frac{e^{z_i/T}}{\sum_j e^{z_j/T}}.$$
 #
-# At $T = 1$ this is plain softmax. Larger temperatures shrink all differences between logits, so the probabilities move together; as $T \to \infty$ they become equal, as $T \to 0$ the largest takes all. The order of the classes never changes.
+# At $T = 1$ this is plain softmax. Larger temperatures move the probabilities together; as $T \to \infty$ they become
+# equal, as $T \to 0$ the largest takes all. The order of the classes never changes.
 
 # %% [markdown]
 # ### Exercise 1 · `soften`
 #
-# <details><summary>Hint 1, a nudge</summary>Softmax is allowed, and it guards against large numbers by itself: e to the power of 10,000 is infinite, but softmax subtracts the largest logit first. What remains is to divide, and to say no to temperatures that make no sense.</details>
+# <details><summary>Hint 1, a nudge</summary>Softmax guards against large numbers by itself: it subtracts the largest
+# logit first. Which temperatures make no sense?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse a temperature that is not above 0 (nan is not). Divide the logits by it and take the softmax over the last axis.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse such a temperature; divide the logits by it; softmax
+# over the last axis.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>torch.softmax(logits / temperature, dim=-1)</code>. The comparison <code>not temperature > 0</code> is true for 0, for negative numbers and for nan.</details>
+# <details><summary>Hint 3, the key lines</summary><code>torch.softmax(logits / temperature, dim=-1)</code>.
+# <code>not temperature > 0</code> is true for nan as well.</details>
 
 # %% exercise="soften" minutes=5 difficulty=1
 def soften(logits: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -201,7 +215,7 @@ check_errors(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Let us look at real garments: four validation images of which the teacher is right, but not quite sure, in its own opinion at temperature 1 and at 4. The black bar is the label.
+# Four validation images of which the teacher is right, but not quite sure. The black bar is the label.
 
 # %%
 with torch.no_grad():
@@ -210,16 +224,20 @@ garments = lesson05.interesting(val_logits, val_y)
 pictures05.draw_garments(val_x[garments], val_y[garments], {T: soften(val_logits[garments], T) for T in (1.0, 4.0)})
 
 # %% [markdown]
-# *Picture: four garments and below each two rows of bars over the ten classes, at T = 1 and T = 4. A pullover is mostly pullover and a little coat; a sneaker is a little sandal, and nothing else.*
+# *Picture: four garments, and below each two rows of bars over the ten classes, at T = 1 and T = 4. A pullover is
+# mostly pullover and a little coat; a sneaker is a little sandal, and nothing else.*
 #
-# The teacher says "a pullover, and a little coat; no trouser at all". The label never said that a pullover resembles a coat more than a trouser. Hinton calls this **dark knowledge**. It is not only in the odd image: averaged over all garments of one kind, the soft targets draw a map of which classes are alike.
+# The label never said that a pullover resembles a coat more than a trouser. Hinton calls this **dark knowledge**.
+# Averaged over all garments of one kind, the soft targets draw a map of which classes are alike.
 
 # %%
 soft = soften(val_logits, 4.0)
 pictures05.draw_likeness(torch.stack([soft[val_y == c].mean(0) for c in range(10)]))
 
 # %% [markdown]
-# *Picture: a matrix, one row a true class, of the mean soft target at T = 4 with the diagonal left out. T-shirt, pullover, coat and shirt resemble one another; so do sandal, sneaker and ankle boot; bag and trouser stand nearly alone.*
+# *Picture: a matrix, one row a true class, of the mean soft target at T = 4 with the diagonal left out. T-shirt,
+# pullover, coat and shirt resemble one another; so do sandal, sneaker and ankle boot; bag and trouser stand nearly
+# alone.*
 #
 # Turn the slider. At which temperature does the second class become visible, and when do all classes look alike?
 
@@ -231,15 +249,18 @@ def at_temperature(garment=0, temperature=4.0):
 widgets.explore(at_temperature, garment=(0, len(garments) - 1, 0), temperature=(0.5, 20.5, 4.5))
 
 # %% [markdown]
-# *Picture: a garment, its ten soft targets at the chosen temperature, and a curve of their entropy over temperature, which rises from 0 towards the 3.32 bits of ten equal classes, with a dot at the chosen one.*
+# *Picture: a garment, its ten soft targets at the chosen temperature, and their entropy over temperature, which rises
+# from 0 towards the 3.32 bits of ten equal classes.*
 #
 # ## 2. The loss, and why T²
 #
-# How far is the student's distribution $q$ from the teacher's $p$? The **Kullback-Leibler divergence** counts how many nats it costs to believe $q$ when $p$ is true:
+# How far is the student's distribution $q$ from the teacher's $p$? The **Kullback-Leibler divergence** counts how many
+# nats it costs to believe $q$ when $p$ is true:
 #
 # $$\mathrm{KL}(p\,\|\,q) = \sum_i p_i \log \frac{p_i}{q_i} = \underbrace{-\sum_i p_i \log q_i}_{\text{soft cross-entropy}} - \underbrace{\Big(-\sum_i p_i \log p_i\Big)}_{\text{entropy of the teacher}}.$$
 #
-# The second term does not depend on the student, so both have the same gradient. KL is not symmetric: the teacher stands first, and a class that the teacher believes in must not be missing in the student.
+# The second term does not depend on the student, so KL and the soft cross-entropy have the same gradient. KL is not
+# symmetric: the teacher stands first, and a class that the teacher believes in must not be missing in the student.
 
 # %% [markdown]
 # Both distributions are softened. Through the softmax, the gradient on a logit $z_i$ of the student is
@@ -247,11 +268,14 @@ widgets.explore(at_temperature, garment=(0, len(garments) - 1, 0), temperature=(
 # $$\frac{\partial\, \mathrm{KL}}{\partial z_i} = \frac{1}{T}\,(q_i - p_i).$$
 
 # %% [markdown]
-# Now let $T$ be large. Then $e^{z/T} \approx 1 + z/T$, and if the logits of both (the teacher's are $v_i$) have mean 0, the $C$ probabilities are about $q_i \approx \frac{1}{C}(1 + z_i/T)$, so
+# Now let $T$ be large. Then $e^{z/T} \approx 1 + z/T$, and if the logits of both (the teacher's are $v_i$) have mean 0,
+# the $C$ probabilities are about $q_i \approx \frac{1}{C}(1 + z_i/T)$, so
 #
 # $$\frac{\partial\, \mathrm{KL}}{\partial z_i} \approx \frac{1}{C\,T^2}\,(z_i - v_i).$$
 #
-# One factor $1/T$ is the chain rule, the other the shrinking of the differences. The gradient fades with $T^2$, while that of the labels does not. **Multiplying by $T^2$** keeps the two in proportion, whatever the temperature. It also shows the limit: at high temperature distillation is regression on the logits.
+# One factor $1/T$ is the chain rule, the other the shrinking of the differences. The gradient fades with $T^2$, while
+# that of the labels does not; **multiplying by $T^2$** keeps the two in proportion. The formula also shows the limit:
+# at high temperature distillation is regression on the logits.
 
 # %% [markdown]
 # All together, with the labels $y$ at temperature 1 and a weight $\alpha$ for the teacher:
@@ -261,13 +285,19 @@ widgets.explore(at_temperature, garment=(0, len(garments) - 1, 0), temperature=(
 # %% [markdown]
 # ### Exercise 2 · `distillation_loss`
 #
-# Write KL yourself; cross-entropy with labels may come from torch. The loss is graded by its gradient, so the soft cross-entropy is as good as KL.
+# Write KL yourself; cross-entropy with labels may come from torch. Its gradient is graded, so the soft cross-entropy is
+# as good as KL; it must be right also where a probability is 0 in float32.
 #
-# <details><summary>Hint 1, a nudge</summary>Work with logarithms: <code>F.log_softmax</code> of both, divided by T. The sum runs over classes, the mean over the batch. Which of the two tensors must not receive a gradient?</details>
+# <details><summary>Hint 1, a nudge</summary>Work with logarithms, <code>F.log_softmax</code>, on both sides. Which of
+# the two tensors must not receive a gradient?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Log-probabilities of both at the temperature, the teacher's without a gradient. For each row sum p times (log p − log q), and average over the batch. Multiply by T² and alpha, and add 1 − alpha times the cross-entropy of the student's own logits with the labels.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Log-probabilities of both at the temperature; for each row the
+# sum of p times (log p − log q); the mean over the batch, times T² and alpha. The labels' cross-entropy takes the
+# student's own logits.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>log_p = F.log_softmax(teacher.detach() / T, dim=1)</code>, <code>log_q</code> likewise for the student; KL of a row is <code>(log_p.exp() * (log_p - log_q)).sum(1)</code>. The labels' part, <code>F.cross_entropy(student, labels)</code>, sees the logits as they are.</details>
+# <details><summary>Hint 3, the key lines</summary><code>log_p = F.log_softmax(teacher.detach() / T, dim=1)</code>,
+# <code>log_q</code> likewise for the student; KL of a row is <code>(log_p.exp() * (log_p - log_q)).sum(1)</code>. The
+# labels' part is <code>F.cross_entropy(student, labels)</code>.</details>
 
 # %% exercise="distillation_loss" minutes=12 difficulty=2
 def distillation_loss(student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, temperature: float = 4.0, alpha: float = 0.5) -> torch.Tensor:
@@ -409,7 +439,8 @@ check(distillation_gradients, [_sure], _gradients, {}, SYMPTOMS["distillation_lo
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The claim about $T^2$, measured: the length of the gradient on the logits, for a new student and 500 images, over the temperature. (One number an image: the norm of its ten entries, without the division by the batch.)
+# The claim about $T^2$, measured for a new student: the length of an image's gradient on its ten logits, as a mean over
+# 500 images.
 
 # %%
 with torch.no_grad():
@@ -429,24 +460,34 @@ for T, a, b in zip(temperatures, with_square, without):
 pictures05.draw_gradients(temperatures, with_square, without, from_labels)
 
 # %% [markdown]
-# *Picture: mean gradient length over temperature on logarithmic axes. Without T² the curve falls along the dashed line 1/T²; with it the curve rises between 1 and 4 and falls slowly from there, always within a factor of three of the labels' gradient.*
+# *Picture: mean gradient length over temperature on logarithmic axes. Without T² the curve falls along the dashed line
+# 1/T²; with it the curve stays within a factor of three of the labels' gradient.*
 #
-# Without $T^2$, the gradient at $T = 32$ is hundreds of times smaller than at 1: $\alpha = 0.5$ would then mean labels alone. With it the curve changes by less than a factor of three over the whole range. It is not flat: between $T = 1$ and 4 it more than doubles, since the approximation above holds only once $T$ is larger than the differences between the logits.
+# Without $T^2$, the gradient at $T = 32$ is hundreds of times smaller than at 1: $\alpha = 0.5$ would then mean labels
+# alone. With it the gradient still more than doubles between 1 and 4: the approximation above holds only once $T$ is
+# larger than the differences between the logits.
 #
 # ## 3. One pass
 #
-# Two networks, one optimizer. The teacher is in eval mode, or its batch norms would use, and remember, the statistics of our batches; and it computes without gradients. The student is in train mode. A function that borrows two models gives them back as they were, even when something goes wrong.
+# Two networks, one optimizer. The teacher is in eval mode, or its batch norms would use, and remember, the statistics
+# of our batches. A function that borrows two models gives them back as they were, even when something goes wrong.
 
 # %% [markdown]
 # ### Exercise 3 · `distill`
 #
 # One pass over the batches with the loss of exercise 2.
 #
-# <details><summary>Hint 1, a nudge</summary>Five lines a batch: the teacher's logits, the loss, zero_grad, backward, step. Around them: note the mode of <em>every</em> submodule first, and restore it in a <code>finally</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>A model in train mode may hold submodules in eval mode: note the mode of
+# <em>every</em> one first, and restore it in a <code>finally</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Note the mode of every submodule of both. Student in train mode, teacher in eval mode. For each batch: the teacher's logits without a gradient, the loss, gradients to zero, backward, one step, and the loss as a number. Give all modes back, also after an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Set both modes. For each batch: the teacher's logits without a
+# gradient, the loss, gradients to zero, backward, one step, and the loss as a number.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]</code>, then <code>student.train()</code>, <code>teacher.eval()</code>, a <code>try:</code> with the loop, in which <code>with torch.no_grad(): said = teacher(x)</code>, and <code>finally:</code> set <code>m.training = mode</code> for each pair. <code>loss.item()</code> is the number before the step.</details>
+# <details><summary>Hint 3, the key
+# lines</summary><code>modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]</code>; a
+# <code>try:</code> with the loop, in which <code>with torch.no_grad(): said = teacher(x)</code>; and
+# <code>finally:</code> set <code>m.training = mode</code> for each pair. <code>loss.item()</code> is the
+# number.</details>
 
 # %% exercise="distill" minutes=15 difficulty=3
 def distill(student: nn.Module, teacher: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]], optimizer: torch.optim.Optimizer, temperature: float, alpha: float) -> list[float]:
@@ -725,9 +766,11 @@ require(
 # %% [markdown]
 # ## 4. A teacher in place of labels
 #
-# The case that distillation is made for: images are cheap, labels are not. We pretend that only the first 1,000 training images have labels. 39,000 more have none, but the teacher can be asked about all 40,000.
+# The case that distillation is made for: images are cheap, labels are not. We pretend that only the first 1,000
+# training images have labels. 39,000 more have none, but the teacher can be asked about all 40,000.
 #
-# Asking costs a forward pass of the large network an image, and the answer never changes. So `data/make_lesson05.py` asked once, about each image and its mirrored twin, and stored the logits as 16-bit numbers. The images are numbered from 0 to 39,999, the twins from 40,000 on. Are these really the teacher's answers?
+# Its answers never change, so `data/make_lesson05.py` asked once, about each image and its mirrored twin, and stored
+# the logits as 16-bit numbers. The images are numbered from 0 to 39,999, the twins from 40,000 on.
 
 # %%
 train_x, train_y = data.load("train")
@@ -740,11 +783,14 @@ print(f"recorded: {tuple(answers.shape)}; largest difference to the teacher's ow
 print(f"the teacher's best guess is the true label for {100 * (answers[: len(pool)].argmax(1) == train_y[: len(pool)]).float().mean():.0f} % of the 40,000 images, and for {teacher_accuracy:.0f} % of the validation images")
 
 # %% [markdown]
-# The last line is a warning. The teacher has been trained on these images *with* their labels and knows most of them by heart, so its answers are better here than they would be on images that are new to it. A real pool of unlabelled images is a harder one. The validation and test images are new to teacher and students alike.
+# The last line is a warning. The teacher was trained on these images *with* their labels and knows most of them by
+# heart; a real pool is harder. The validation and test images are new to teacher and students alike.
 #
-# A table of answers is a network, too: `nn.Embedding` looks up rows by number. So both models are called with image *numbers*: the teacher is the table, and the student is wrapped so that it fetches the pictures itself. `distill` does not notice.
+# A table of answers is a network, too: `nn.Embedding` looks up rows by number. So both models are called with image
+# *numbers*; the student is wrapped and fetches the pictures itself.
 #
-# Two students from the same random start. The first sees 1,000 images and their labels ($\alpha = 0$: the teacher's part counts nothing), for 400 steps; that is 50 passes, and its loss is then nearly 0.
+# Two students from the same random start. The first sees 1,000 images and their labels ($\alpha = 0$: the teacher's
+# part counts nothing) for 400 steps, which is 50 passes.
 
 # %% tags=["nbval-ignore-output"]
 recorded = nn.Embedding.from_pretrained(answers)
@@ -755,7 +801,8 @@ losses = {"labels": distill(asked, recorded, lesson05.draw_batches(train_y[:few]
 print(f"teacher {teacher_accuracy:.2f} %, student of {few:,} labels {measure.accuracy(students['labels'], val_x, val_y):.2f} % of the validation images")
 
 # %% [markdown]
-# The second sees 40,000 images and the teacher's answers ($\alpha = 1$; the labels that the batches carry are all 0, and count nothing). (About 20 s on one core.)
+# The second sees 40,000 images and the teacher's answers ($\alpha = 1$; the labels in the batches are all 0, and count
+# nothing). (About 20 s on one core.)
 
 # %% tags=["nbval-ignore-output"]
 unknown = torch.zeros(len(pool), dtype=torch.int64)  # labels that nobody has
@@ -765,11 +812,14 @@ print(f"distilled student {measure.accuracy(students['distilled'], val_x, val_y)
 pictures05.draw_losses(losses)
 
 # %% [markdown]
-# *Picture: loss over steps for both students. The labels' loss falls to nearly 0, because the student soon knows its 1,000 images by heart; the distilled student's loss falls and levels off.*
+# *Picture: loss over steps for both students. The labels' loss falls to nearly 0, because the student soon knows its
+# 1,000 images by heart; the other levels off.*
 #
-# One seed proves little. The same with three, the same number of steps for all, and a third student that sees the 40,000 images and only the teacher's *best guess*, as if it were a label:
+# One seed proves little. The same with three, the same number of steps for all, and a third student that gets only the
+# teacher's *best guess* on the 40,000 images, as if it were a label:
 #
-# <details><summary><b>Predict first.</b> How much of the gain is in the teacher's best guess alone, and how much in its doubts?</summary>Nearly all of it is in the best guess, here.</details>
+# <details><summary><b>Predict first.</b> How much of the gain is in the teacher's best guess alone, and how much in its
+# doubts?</summary>Nearly all of it is in the best guess, here.</details>
 
 # %%
 results = lesson05.load_results()
@@ -784,13 +834,19 @@ print(f"gap to labels alone {gap:.2f} points, largest spread over seeds {spread:
 pictures05.draw_runs(runs, "labels only", reference=("97 % of the teacher", 0.97 * teacher_accuracy))
 
 # %% [markdown]
-# *Picture: one row a way of teaching, three dots each; both students of the teacher lie far to the right of labels alone, and a dashed line marks 97 % of the teacher's accuracy.*
+# *Picture: one row a way of teaching, three dots each; both students of the teacher lie far to the right of labels
+# alone, and a dashed line marks 97 % of the teacher's accuracy.*
 #
-# Without seeing a single label the student keeps more than 97 % of its teacher's validation accuracy for each of the three seeds, and a thousand labels come nowhere near. But look closer. Most of the gain is there already when the teacher gives only its best guess: the teacher is mainly a very cheap labeller. The soft part adds a little on average, less than the seeds differ among themselves, so this table does not prove that it adds anything. The next one does: there the images have labels, and a best guess would only repeat them.
+# Without a single label the student keeps more than 97 % of its teacher's validation accuracy for each of the three
+# seeds. But most of the gain is there with the best guess alone: the teacher is mainly a very cheap labeller. The soft
+# part adds less than the seeds differ, so this table does not prove that it adds anything. The next one does: there the
+# images have labels, and a best guess would only repeat them.
 #
 # ### When it does not help
 #
-# The comparison above is fair in what it costs, not in what it shows the student: the teacher's 40,000 images against 1,000. Now take the excuse away. With and without the teacher's answers the student sees the same labelled images and no others, first 1,000, then 4,000, then all 40,000. (The teacher itself stays the one that knows them all.)
+# The comparison above is fair in what it costs, not in what it shows the student: 40,000 images against 1,000. Now the
+# student sees the same labelled images with and without the teacher's answers, and no others. (The teacher stays the
+# one that knows them all.)
 
 # %%
 table = results["labels"]["accuracy"]
@@ -804,9 +860,13 @@ for n, row in table.items():
 pictures05.draw_labels(table)
 
 # %% [markdown]
-# *Picture: accuracy over the number of labelled images, with and without the teacher's answers on the same images; dots are seeds, lines join the means.*
+# *Picture: accuracy over the number of labelled images, with and without the teacher's answers on the same images; dots
+# are seeds, lines join the means.*
 #
-# With few labels the teacher's opinions are worth a lot, even about the same images. The gain shrinks as labels become plentiful: with 40,000 the means still differ, but so do the seeds, and by more. **Here distillation has not been shown to help**: three seeds cannot tell such a gain from luck, and one seed would have "proved" whatever one liked. To settle it takes more seeds or longer training; to gain from it takes another set-up, such as fewer labels, or images that the labels do not cover.
+# With few labels the teacher's opinions are worth a lot. With 40,000 the means still differ, but the seeds by more.
+# **Here distillation has not been shown to help**: three seeds cannot tell such a gain from luck, and one seed would
+# have "proved" whatever one liked. To settle it takes more seeds or longer training; to gain from it, fewer labels, or
+# images that the labels do not cover.
 
 # %%
 warm = results["temperature"]
@@ -815,15 +875,22 @@ for T_, values in warm["accuracy"].items():
     print(f"T = {T_:>2}: mean {sum(values) / 3:.2f}, from {min(values):.2f} to {max(values):.2f}")
 
 # %% [markdown]
-# And the temperature? All five means lie within the spread of a single row. T = 4 is a habit, not a discovery: with T² in place, the loss works over a wide range, and this table gives no reason to tune it.
+# And the temperature? All five means lie within the spread of a single row. T = 4 is a habit, not a discovery: with T²
+# in place, this table gives no reason to tune it.
 #
 # ### Never shown: one class left out
 #
-# Hinton et al. left all threes out of the student's images. It had never seen one, and still recognised most of them: every soft target says how much of a three there is in a two or an eight. What it lacked was the right level, since in its images a three was never the answer, so they raised the bias of that class.
+# Hinton et al. left all threes out of the student's images. It still recognised most of them: every soft target says
+# how much of a three there is in a two or an eight. Since a three was never the answer, its level was too low, so they
+# raised the bias of that class.
 #
-# Here the student does not see one bag, or one coat, among its images. The bias correction needs no labels, only the knowledge that one garment in ten is of the missing class: on 5,000 other images a number is added to that logit until it wins one time in ten.
+# Here the student does not see one bag, or one coat. The bias correction needs no labels, only the knowledge that one
+# garment in ten is of the missing class: on 5,000 other images a number is added to that logit until it wins one time
+# in ten.
 #
-# <details><summary><b>Predict first.</b> A bag looks like nothing else; a coat looks like a pullover and a shirt. Which one can be learned from what it is not?</summary>Both, once the level is right, and the bag better than the coat: where no other class fits, a little probability is enough.</details>
+# <details><summary><b>Predict first.</b> A bag looks like nothing else; a coat looks like a pullover and a shirt. Which
+# one can be learned from what it is not?</summary>Both, once the level is right, and the bag better than the coat:
+# where no other class fits, a little probability is enough.</details>
 
 # %%
 missing = results["omitted"]
@@ -836,9 +903,13 @@ for name, ways in missing["recall, accuracy, shift"].items():
         print(f"{way:32} {spread}{f'{shift[0][1]:.1f} ({shift[0][0]:.1f}–{shift[0][2]:.1f})' if shift else ''}")
 
 # %% [markdown]
-# Without the correction next to nothing is recognised: a class that never wins in the student's images keeps a logit that never wins. With it the student of soft targets knows four bags of five and two coats of three, without an image or a label of either. (Hinton's student missed 133 of 1,010 threes before the correction and 14 after it. Ours, of 400 steps, needs it far more; why, we have not examined.)
+# Without the correction next to nothing is recognised. With it the student of soft targets knows four bags of five and
+# two coats of three, without an image or a label of either. (Hinton's missed 133 of 1,010 threes before the correction
+# and 14 after it. Why ours, of 400 steps, needs it far more we have not examined.)
 #
-# Now the row that is easily left out: the same correction for *labels alone*. It finds two bags of three. That student knows what all other classes look like, and at a bag none of them fits. So a part of what looks like dark knowledge is exclusion, and only the rest is the teacher's. A coat cannot be found by exclusion, since the student takes it for a pullover or a shirt: here the soft targets are worth some forty points.
+# But the same correction for *labels alone* finds two bags of three: that student knows what all other classes look
+# like, and at a bag none of them fits. So a part of what looks like dark knowledge is exclusion. A coat cannot be found
+# by exclusion, since the student takes it for a pullover or a shirt: here the soft targets are worth some forty points.
 
 # %% [markdown]
 # ## 5. Imitate what happens inside
