@@ -56,7 +56,7 @@ def inputs_after(exercise, *args):
 # ## 1. A pullover that is a little coat
 #
 # The teacher is the course's best network: ResNet-8 with 24, 48 and 96 channels, trained on all 55,000 labelled images.
-# The student has far fewer channels.
+# The student has the same plan and far fewer channels.
 
 # %%
 teacher = models.load("resnet8")
@@ -224,8 +224,8 @@ garments = lesson05.interesting(val_logits, val_y)
 pictures05.draw_garments(val_x[garments], val_y[garments], {T: soften(val_logits[garments], T) for T in (1.0, 4.0)})
 
 # %% [markdown]
-# *Picture: four garments, and below each two rows of bars over the ten classes, at T = 1 and T = 4. A pullover is
-# mostly pullover and a little coat; a sneaker is a little sandal, and nothing else.*
+# *Picture: four garments, and below each its bars over the ten classes at T = 1 and T = 4. A pullover is mostly
+# pullover and a little coat; a sneaker is a little sandal, and nothing else.*
 #
 # The label never said that a pullover resembles a coat more than a trouser. Hinton calls this **dark knowledge**.
 # Averaged over all garments of one kind, the soft targets draw a map of which classes are alike.
@@ -235,9 +235,8 @@ soft = soften(val_logits, 4.0)
 pictures05.draw_likeness(torch.stack([soft[val_y == c].mean(0) for c in range(10)]))
 
 # %% [markdown]
-# *Picture: a matrix, one row a true class, of the mean soft target at T = 4 with the diagonal left out. T-shirt,
-# pullover, coat and shirt resemble one another; so do sandal, sneaker and ankle boot; bag and trouser stand nearly
-# alone.*
+# *Picture: one row a true class, its mean soft target at T = 4, without the diagonal. T-shirt, pullover, coat and shirt
+# resemble one another; so do sandal, sneaker and ankle boot; bag and trouser stand nearly alone.*
 #
 # Turn the slider. At which temperature does the second class become visible, and when do all classes look alike?
 
@@ -285,8 +284,8 @@ widgets.explore(at_temperature, garment=(0, len(garments) - 1, 0), temperature=(
 # %% [markdown]
 # ### Exercise 2 · `distillation_loss`
 #
-# Write KL yourself; cross-entropy with labels may come from torch. Its gradient is graded, so the soft cross-entropy is
-# as good as KL; it must be right also where a probability is 0 in float32.
+# Write KL yourself; cross-entropy with labels may come from torch. The loss is graded by its gradient, so the soft
+# cross-entropy is as good as KL. The gradient must be right also where a probability is 0 in float32.
 #
 # <details><summary>Hint 1, a nudge</summary>Work with logarithms, <code>F.log_softmax</code>, on both sides. Which of
 # the two tensors must not receive a gradient?</details>
@@ -463,9 +462,8 @@ pictures05.draw_gradients(temperatures, with_square, without, from_labels)
 # *Picture: mean gradient length over temperature on logarithmic axes. Without T² the curve falls along the dashed line
 # 1/T²; with it the curve stays within a factor of three of the labels' gradient.*
 #
-# Without $T^2$, the gradient at $T = 32$ is hundreds of times smaller than at 1: $\alpha = 0.5$ would then mean labels
-# alone. With it the gradient still more than doubles between 1 and 4: the approximation above holds only once $T$ is
-# larger than the differences between the logits.
+# Without $T^2$, $\alpha = 0.5$ would mean labels alone at $T = 32$. With it the gradient still more than doubles
+# between 1 and 4: the approximation above holds only once $T$ is larger than the differences between the logits.
 #
 # ## 3. One pass
 #
@@ -483,11 +481,10 @@ pictures05.draw_gradients(temperatures, with_square, without, from_labels)
 # <details><summary>Hint 2, the recipe in words</summary>Set both modes. For each batch: the teacher's logits without a
 # gradient, the loss, gradients to zero, backward, one step, and the loss as a number.</details>
 #
-# <details><summary>Hint 3, the key
-# lines</summary><code>modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]</code>; a
-# <code>try:</code> with the loop, in which <code>with torch.no_grad(): said = teacher(x)</code>; and
-# <code>finally:</code> set <code>m.training = mode</code> for each pair. <code>loss.item()</code> is the
-# number.</details>
+# <details><summary>Hint 3, the key lines</summary>First
+# <code>modes = [(m, m.training) for m in (*student.modules(), *teacher.modules())]</code>; a <code>try:</code> with the
+# loop, in which <code>with torch.no_grad(): said = teacher(x)</code>; and <code>finally:</code> set
+# <code>m.training = mode</code> for each pair. <code>loss.item()</code> is the number.</details>
 
 # %% exercise="distill" minutes=15 difficulty=3
 def distill(student: nn.Module, teacher: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]], optimizer: torch.optim.Optimizer, temperature: float, alpha: float) -> list[float]:
@@ -766,8 +763,8 @@ require(
 # %% [markdown]
 # ## 4. A teacher in place of labels
 #
-# The case that distillation is made for: images are cheap, labels are not. We pretend that only the first 1,000
-# training images have labels. 39,000 more have none, but the teacher can be asked about all 40,000.
+# The case that distillation is made for: images are cheap, labels are not. Only the first 1,000 training images shall
+# have labels; the teacher can be asked about these and 39,000 more.
 #
 # Its answers never change, so `data/make_lesson05.py` asked once, about each image and its mirrored twin, and stored
 # the logits as 16-bit numbers. The images are numbered from 0 to 39,999, the twins from 40,000 on.
@@ -812,8 +809,8 @@ print(f"distilled student {measure.accuracy(students['distilled'], val_x, val_y)
 pictures05.draw_losses(losses)
 
 # %% [markdown]
-# *Picture: loss over steps for both students. The labels' loss falls to nearly 0, because the student soon knows its
-# 1,000 images by heart; the other levels off.*
+# *Picture: loss over steps. With labels it falls to nearly 0, because the student soon knows its 1,000 images by heart;
+# that of the distilled student levels off.*
 #
 # One seed proves little. The same with three, the same number of steps for all, and a third student that gets only the
 # teacher's *best guess* on the 40,000 images, as if it were a label:
@@ -835,7 +832,7 @@ pictures05.draw_runs(runs, "labels only", reference=("97 % of the teacher", 0.97
 
 # %% [markdown]
 # *Picture: one row a way of teaching, three dots each; both students of the teacher lie far to the right of labels
-# alone, and a dashed line marks 97 % of the teacher's accuracy.*
+# alone. Dashed: 97 % of the teacher's accuracy.*
 #
 # Without a single label the student keeps more than 97 % of its teacher's validation accuracy for each of the three
 # seeds. But most of the gain is there with the best guess alone: the teacher is mainly a very cheap labeller. The soft
@@ -844,9 +841,8 @@ pictures05.draw_runs(runs, "labels only", reference=("97 % of the teacher", 0.97
 #
 # ### When it does not help
 #
-# The comparison above is fair in what it costs, not in what it shows the student: 40,000 images against 1,000. Now the
-# student sees the same labelled images with and without the teacher's answers, and no others. (The teacher stays the
-# one that knows them all.)
+# The comparison above is fair in what it costs, not in what it shows the student: 40,000 images against 1,000. Now both
+# sides see the same labelled images and no others. (The teacher stays the one that knows them all.)
 
 # %%
 table = results["labels"]["accuracy"]
@@ -860,13 +856,12 @@ for n, row in table.items():
 pictures05.draw_labels(table)
 
 # %% [markdown]
-# *Picture: accuracy over the number of labelled images, with and without the teacher's answers on the same images; dots
-# are seeds, lines join the means.*
+# *Picture: accuracy over the number of labelled images, with and without the teacher's answers; dots are seeds, lines
+# join the means.*
 #
 # With few labels the teacher's opinions are worth a lot. With 40,000 the means still differ, but the seeds by more.
-# **Here distillation has not been shown to help**: three seeds cannot tell such a gain from luck, and one seed would
-# have "proved" whatever one liked. To settle it takes more seeds or longer training; to gain from it, fewer labels, or
-# images that the labels do not cover.
+# **Here distillation has not been shown to help**: three seeds cannot tell such a gain from luck. To settle it takes
+# more seeds or longer training; to gain from it, fewer labels, or images that the labels do not cover.
 
 # %%
 warm = results["temperature"]
@@ -884,7 +879,7 @@ for T_, values in warm["accuracy"].items():
 # how much of a three there is in a two or an eight. Since a three was never the answer, its level was too low, so they
 # raised the bias of that class.
 #
-# Here the student does not see one bag, or one coat. The bias correction needs no labels, only the knowledge that one
+# Here the student's images hold no bag, or no coat. The bias correction needs no labels, only the knowledge that one
 # garment in ten is of the missing class: on 5,000 other images a number is added to that logit until it wins one time
 # in ten.
 #
@@ -914,18 +909,25 @@ for name, ways in missing["recall, accuracy, shift"].items():
 # %% [markdown]
 # ## 5. Imitate what happens inside
 #
-# The logits are the end of the computation. Three papers look at the middle, where a convolution's output is a tensor of features `[N, C, H, W]`. The difficulty is always the same: the student has fewer channels than the teacher, so the features cannot simply be subtracted.
+# Three papers look at the middle of the computation, at features `[N, C, H, W]`. The student has fewer channels than
+# the teacher, so they cannot simply be subtracted.
 #
-# **Hints** (Romero et al. 2015, FitNets): a small extra layer, the *regressor*, translates the student's channels into the teacher's, and the mean squared error compares. The regressor is trained along and thrown away at the end.
+# **Hints** (Romero et al. 2015, FitNets): a small extra layer, the *regressor*, translates the student's channels into
+# the teacher's, and the mean squared error compares. It is trained along and thrown away at the end.
 
 # %% [markdown]
 # ### Exercise 4 · `hint_loss`
 #
-# <details><summary>Hint 1, a nudge</summary>Student features go through the regressor, then, only where height or width differ, through adaptive average pooling to the teacher's. The teacher's features are a fixed target.</details>
+# <details><summary>Hint 1, a nudge</summary>Two things differ: the channels, which the regressor translates, and the
+# places. What brings those together?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Send the student's features through the regressor, bring them to the teacher's height and width by averaging, and take the mean square of the difference to the teacher's features, which get no gradient.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Translate the student's features, then average them to the
+# teacher's height and width, then take the mean square of the difference to the teacher's, which get no
+# gradient.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>guess = regressor(student_features)</code>; <code>F.adaptive_avg_pool2d(guess, teacher_features.shape[-2:])</code> changes nothing where the sizes agree; then <code>F.mse_loss(guess, teacher_features.detach())</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>guess = regressor(student_features)</code>;
+# <code>F.adaptive_avg_pool2d(guess, teacher_features.shape[-2:])</code> changes nothing where the sizes agree; then
+# <code>F.mse_loss(guess, teacher_features.detach())</code>.</details>
 
 # %% exercise="hint_loss" minutes=8 difficulty=2
 def hint_loss(student_features: torch.Tensor, teacher_features: torch.Tensor, regressor: nn.Module) -> torch.Tensor:
@@ -1073,16 +1075,22 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Attention maps** (Zagoruyko and Komodakis 2017) forget the channels: the sum of squares over them says *where* the network finds something, one number a place. Divided by its length, it can be compared with a map of any other network that has as many places.
+# **Attention maps** (Zagoruyko and Komodakis 2017) forget the channels: the sum of squares over them says *where* the
+# network finds something, one number a place. Divided by its length, such a map can be compared with that of any
+# network that has as many places.
 
 # %% [markdown]
 # ### Exercise 5 · `attention_map`
 #
-# <details><summary>Hint 1, a nudge</summary>Channels are axis 1. After the sum, one row of H · W numbers a sample; each row is divided by its own length.</details>
+# <details><summary>Hint 1, a nudge</summary>Channels are axis 1. After the sum, one row of H · W numbers a sample is
+# left. What is the length of a row of zeros, and what does dividing by it do?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Square, sum over the channels, make one row a sample, and divide each row by its length; a row of zeros stays zeros, and so does its gradient.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Square, sum over the channels, make one row a sample, and
+# divide each row by its own length.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>F.normalize(rows, dim=1)</code> divides by the length and guards against a length of 0. If you write it by hand, guard the <em>root</em>: the gradient of a square root at 0 is infinite, and infinity times zero is nan.</details>
+# <details><summary>Hint 3, the key lines</summary><code>F.normalize(rows, dim=1)</code> divides by the length and
+# guards against a length of 0. If you write it by hand, guard the <em>root</em>: the gradient of a square root at 0 is
+# infinite, and infinity times zero is nan.</details>
 
 # %% exercise="attention_map" minutes=8 difficulty=2
 def attention_map(features: torch.Tensor) -> torch.Tensor:
@@ -1201,7 +1209,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your function, on the second block of three networks: the teacher, the student that was taught by labels, and the one that was taught by the teacher's logits. Nobody has shown the students a map.
+# Your function, on the second block of the teacher, the student of labels and the student of the teacher's logits.
+# Nobody has shown the students a map.
 
 # %% tags=["nbval-ignore-output"]
 looked = torch.cat([val_x[:500], val_x[garments]])
@@ -1215,23 +1224,30 @@ for name, other in {**{n: maps[n] for n in students}, "the teacher's map of anot
 pictures05.draw_maps(looked, maps, list(range(500, 500 + len(garments))))
 
 # %% [markdown]
-# *Picture: four garments, and beside each the attention maps of teacher, label-taught and distilled student, 7 × 7 places on one scale of brightness; bright where the features are large. By eye no student is clearly closer to the teacher.*
+# *Picture: four garments, and beside each the attention maps of teacher, label-taught and distilled student, 7 × 7
+# places on one scale of brightness. By eye no student is clearly closer to the teacher.*
 #
-# So read the numbers, and the last of them first: it says how far apart maps are that have nothing to do with each other. Only
+# So read the numbers, the last of them first: that far apart are maps which have nothing to do with each other. Only
 # what is well below it is likeness.
 #
-# **Similarities** (Tung and Mori 2019) forget channels *and* places. What is left is which images of the batch look alike to the network: the matrix $G = F F^\top$ of the inner products of all pairs, each row divided by its length. If two garments are alike for the teacher, they shall be alike for the student:
+# **Similarities** (Tung and Mori 2019) forget channels *and* places. What is left is which images of the batch look
+# alike to the network: the matrix $G = F F^\top$ of the inner products of all pairs, each row divided by its length.
+# Garments alike for the teacher shall be alike for the student:
 #
 # $$L = \frac{1}{N^2}\,\lVert \tilde G_S - \tilde G_T \rVert_F^2 .$$
 
 # %% [markdown]
 # ### Exercise 6 · `similarity_loss`
 #
-# <details><summary>Hint 1, a nudge</summary>Flatten everything behind the batch. The two matrices are N × N whatever the number of features is. Normalise the rows of the matrix, not the features.</details>
+# <details><summary>Hint 1, a nudge</summary>The two matrices are N × N whatever the number of features is. Normalise
+# the rows of the matrix, not the features.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Flatten each sample. All products of two samples give an N × N matrix; divide each of its rows by its length. Do so for both networks, the teacher's without a gradient, and divide the sum of the squared differences by N².</details>
+# <details><summary>Hint 2, the recipe in words</summary>For both networks: flatten each sample, take all products of
+# two samples, divide each row of them by its length.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For both: <code>f = features.flatten(1)</code>, <code>g = F.normalize(f @ f.T, dim=1)</code>. Then the sum of the squared differences over <code>N ** 2</code>; the teacher's matrix is detached.</details>
+# <details><summary>Hint 3, the key lines</summary>For both: <code>f = features.flatten(1)</code>,
+# <code>g = F.normalize(f @ f.T, dim=1)</code>. Then the sum of the squared differences over <code>N ** 2</code>; the
+# teacher's matrix is detached.</details>
 
 # %% exercise="similarity_loss" minutes=8 difficulty=2
 def similarity_loss(student_features: torch.Tensor, teacher_features: torch.Tensor) -> torch.Tensor:
@@ -1364,9 +1380,11 @@ for name in students:
 pictures05.draw_similarities({name: F.normalize(f.flatten(1), dim=1) @ F.normalize(f.flatten(1), dim=1).T for name, f in late.items()})
 
 # %% [markdown]
-# *Picture: three matrices of 60 × 60 similarities. Ten bright squares on the diagonal are the classes; blocks beside it show classes that look alike. For the picture each pair is divided by the lengths of both, so that the diagonal is 1.*
+# *Picture: three matrices of 60 × 60 similarities. Ten bright squares on the diagonal are the classes; blocks beside
+# it, classes that look alike. (For the picture each pair is divided by both lengths.)*
 #
-# Now they train something. Your three losses, each beside the cross-entropy of 500 labels, for 100 steps from three starts; `lesson05.imitate` hands your function what student and teacher see. (About 20 s on one core.)
+# Now they train something: your three losses, each beside the cross-entropy of 500 labels, for 100 steps from three
+# starts. `lesson05.imitate` hands your function what student and teacher see. (About 20 s on one core.)
 
 # %% tags=["nbval-ignore-output"]
 shown_x, shown_y, weights = pool[:500], train_y[:500], lesson05.METHOD_WEIGHTS
@@ -1391,11 +1409,19 @@ for name, extra in beside.items():
     print(f"{name:12} mean {np.mean(reached[name]):.1f} %, from {min(reached[name]):.1f} to {max(reached[name]):.1f}{said}")
 
 # %% [markdown]
-# Three pairs are few: where the three gains differ in sign, nothing has been shown. When we ran it, similarities helped every time and the maps harmed every time: with 500 labels and 100 steps their weight of 20 is too large. The longer run below uses the same weight and shows no harm.
+# Where the three gains differ in sign, nothing has been shown. When we ran it, similarities helped every time and the
+# maps harmed every time: with 500 labels and 100 steps their weight of 20 is too large. At the same weight the longer
+# run below shows no harm.
 #
-# Which of the four is the best thing to imitate? A longer run and one budget for all: the same 4,000 labelled images, the same steps, the same three seeds. The logits come in two ways, with KL and with half the mean squared error, which is what $T^2\,\mathrm{KL}$ becomes at high temperature (section 2); Ba and Caruana (2014) trained with it, and Kim et al. (2021) found it better than KL. For hints, maps and similarities the labels' cross-entropy stands beside them, with fixed weights (1, 20 and 3,000, after the papers), none of them tuned by us. So this compares losses *at these weights*: a row that loses may only have the wrong weight. `data/make_lesson05.py` trained them once; the losses are those that you have just written.
+# Which of the four is best to imitate? A longer run, with the same 4,000 labelled images, steps and seeds for all. The
+# logits come with KL and with half the mean squared error, its limit at high temperature (section 2); Ba and Caruana
+# (2014) trained with it, and Kim et al. (2021) found it better than KL. Hints, maps and similarities stand beside the
+# labels' cross-entropy, with fixed weights (1, 20 and 3,000, after the papers), none of them tuned by us: a row that
+# loses may only have the wrong weight. `data/make_lesson05.py` trained them once, with the losses that you have just
+# written.
 #
-# <details><summary><b>Predict first.</b> Hints, maps, similarities or logits: which student will be best?</summary>Similarities lead here and logits follow; hints and maps add less than their seeds differ. With weights that somebody has tuned, the order may be another.</details>
+# <details><summary><b>Predict first.</b> Hints, maps, similarities or logits: which student will be
+# best?</summary>Similarities lead here and logits follow.</details>
 
 # %%
 inside = results["methods"]
@@ -1405,29 +1431,39 @@ for name, runs in inside["accuracy"].items():
 pictures05.draw_runs(inside["accuracy"], "labels only")
 
 # %% [markdown]
-# *Picture: one row a method, three dots for three seeds and a bar at their mean; a grey band is the range of labels alone.*
+# *Picture: one row a method, three dots and a bar at their mean; a grey band is the range of labels alone.*
 #
-# Labels alone vary by about one point from seed to seed; hints and attention maps stay inside or close to that range, so here they have not been shown to help. The logits by KL and the similarities are outside it; the squared error of the logits is not quite, and its seeds overlap with those of KL, so we cannot confirm that it is better. The similarity matrix is ahead: perhaps because it says what is alike among 128 images at once. Another network, weight or budget can change this order; what you can take along is the way of comparing.
+# Hints and attention maps stay inside or close to the range of labels alone: here they have not been shown to help. The
+# logits by KL and the similarities are outside it; the squared error of the logits is not quite, and we cannot confirm
+# that it is better than KL. Similarities are ahead, perhaps because their matrix says what is alike among 128 images at
+# once. Another network, weight or budget can change this order.
 
 # %% [markdown]
 # ## 6. Many teachers, or none
 #
-# A group of networks that were trained separately makes different mistakes, and the average of their *probabilities* is usually better than each. An ensemble is also the most expensive teacher there is, which is why Hinton et al. wrote their paper: they distilled it into one network.
+# Networks that were trained separately make different mistakes, and the average of their *probabilities* is usually
+# better than each, but expensive: Hinton et al. distilled such an ensemble into one network.
 #
-# To use the group as one teacher, we want logits whose softened version is the mean of the softened opinions:
+# As one teacher, the group needs logits whose softened version is the mean of the softened opinions:
 #
 # $$z = T \,\log\Big(\frac{1}{K}\sum_{k=1}^{K} \mathrm{softmax}(l_k / T)\Big).$$
 #
-# Averaging the logits would be another thing: the geometric mean of the probabilities, in which one member that says "impossible" overrules all others.
+# Averaging the logits would give the geometric mean of the probabilities, in which one member that says "impossible"
+# overrules all others.
 
 # %% [markdown]
 # ### Exercise 7 · `ensemble_logits`
 #
-# <details><summary>Hint 1, a nudge</summary>Soften each, take the mean, then the logarithm, then multiply by T. Why does softmax(z / T) give back the mean?</details>
+# <details><summary>Hint 1, a nudge</summary>Which logits does softmax(z / T) turn back into given
+# probabilities?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse an empty list. Average the softened probabilities of the members, take the logarithm, and multiply by the temperature: softened again, such logits give the mean back. In logarithms throughout nothing becomes 0.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse an empty list. Average the softened probabilities of the
+# members, take the logarithm, and multiply by the temperature.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>torch.stack([soften(l, temperature) for l in logits]).mean(0).log() * temperature</code>. (With <code>F.log_softmax</code> and <code>torch.logsumexp</code> it also survives probabilities that are 0 in float32.) An empty list has no mean: raise ValueError.</details>
+# <details><summary>Hint 3, the key lines</summary>In one line:
+# <code>torch.stack([soften(l, temperature) for l in logits]).mean(0).log() * temperature</code>. (With
+# <code>F.log_softmax</code> and <code>torch.logsumexp</code> it also survives probabilities that are 0 in
+# float32.)</details>
 
 # %% exercise="ensemble_logits" minutes=6 difficulty=2
 def ensemble_logits(logits: list[torch.Tensor], temperature: float) -> torch.Tensor:
@@ -1517,7 +1553,9 @@ check_errors(ValueError, ensemble_logits, ([], 4.0))
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Take three students, each taught by the same 4,000 labels from its own random start. What are they worth together? And what happens when a student teaches a copy of itself (**self-distillation**, Furlanello et al. 2018), on the same images or on the 40,000 without labels?
+# What are three students of the same 4,000 labels, each from its own random start, worth together? And what happens
+# when a student teaches a copy of itself (**self-distillation**, Furlanello et al. 2018), on the same images or on the
+# 40,000 without labels?
 
 # %%
 group = results["ensemble"]
@@ -1528,13 +1566,20 @@ for name, runs in group.items():
 pictures05.draw_runs(group, "alone")
 
 # %% [markdown]
-# *Picture: one row a way of teaching, with dots for the seeds and a bar at the mean; the grey band is the range of the three students alone.*
+# *Picture: one row a way of teaching, dots and a bar at their mean; the grey band is the range of the three students
+# alone.*
 #
-# The three together are better than the best of them: a gain without a new label, at three times the cost of an answer. A student that is taught by its own twin on the same 4,000 images gains nothing that can be seen here (Furlanello et al. trained far longer, and on larger networks, when they found a gain). On 40,000 images without labels the means rise by about half a point; the student of the three keeps some of the ensemble's lead in a single network, but half of these dots still lie in the range of the students alone. No teacher who knows only 4,000 labels replaces one who has seen all.
+# The three together are better than the best of them, without a new label, at three times the cost of an answer.
+# Self-distillation on the same 4,000 images gains nothing that can be seen here (Furlanello et al. trained far longer,
+# and on larger networks, when they found a gain). On the 40,000 images the means rise by about half a point, but half
+# of these dots still lie in the range of the students alone. No teacher who knows only 4,000 labels replaces one who
+# has seen all.
 #
 # ### Sentences
 #
-# The same with text: the teacher is lesson 09's, the encoder MiniLM taught to tell good from bad film reviews. The student has no encoder: a table of word vectors, one convolution over three neighbouring words, and a linear layer. `data/make_lesson05.py text` trained it with three seeds, and measured once on the test sentences.
+# The same with text: the teacher is lesson 09's, the encoder MiniLM taught to tell good from bad film reviews. The
+# student is a table of word vectors, one convolution over three neighbouring words, and a linear layer.
+# `data/make_lesson05.py text` trained it with three seeds, and measured once on the test sentences.
 
 # %%
 told = results["text"]
@@ -1548,23 +1593,32 @@ for name, runs in told["students"].items():
     print(f"{name:41} mean {mean:.1f} ± {error:.1f} %, from {min(runs):.1f} to {max(runs):.1f}")
 
 # %% [markdown]
-# The ± is the standard error of a share of so many sentences. With the teacher every seed is two or three points above the same seed without it, and its answers alone, without one label, do as well as labels and answers together. But look at the distance: the student stays far below its teacher, and soft targets close little of the gap. A teacher cannot hand over what a student is unable to represent, here what a word means in its sentence; and it cannot hand over words that its sentences do not contain. Eighty times smaller has its price, and distillation does not pay it.
+# The ± is the standard error of a share of so many sentences. With the teacher every seed is two or three points above
+# the same seed without it, and its answers alone do as well as labels and answers together. But the student stays far
+# below its teacher, who cannot hand over what a student is unable to represent, here what a word means in its sentence,
+# nor words that its sentences do not contain. Eighty times smaller has its price, and distillation does not pay it.
 
 # %% [markdown]
 # ## 7. Start from the teacher's layers
 #
-# If student and teacher have the same width, as in DistilBERT, the student need not start from random weights: it takes every second layer of the teacher (Sanh et al. 2019). A transformer makes this natural. Each of its layers *adds* something to the same stream of vectors, so a stream that skips a layer need not be nonsense.
+# If student and teacher have the same width, as in DistilBERT, the student can start from every second layer of the
+# teacher (Sanh et al. 2019). Each layer of a transformer *adds* something to the same stream of vectors, so a stream
+# that skips a layer need not be nonsense.
 #
-# Our teacher here is a small transformer that cuts a garment into 16 patches and has six layers.
+# Our teacher here is a small transformer of six layers that cuts a garment into 16 patches.
 
 # %% [markdown]
 # ### Exercise 8 · `init_from_layers`
 #
-# <details><summary>Hint 1, a nudge</summary>A layer that stands in two lists is one layer: training the student would change the teacher. Copy each one by itself.</details>
+# <details><summary>Hint 1, a nudge</summary>A layer that stands in two lists is one layer: training the student would
+# change the teacher.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>For each index of the list, in its order, an independent copy of that layer; all of them in one module list. An index that stands there twice gives two copies.</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each index, in order, an independent copy of that layer;
+# all of them in one module list.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>import copy</code>, then <code>copy.deepcopy(layer)</code> for each index of <code>keep</code>, in its order, inside <code>nn.ModuleList([...])</code>. (Copying a whole list at once keeps equal entries equal: an index that stands there twice would give one shared layer.)</details>
+# <details><summary>Hint 3, the key lines</summary><code>import copy</code>, then <code>copy.deepcopy(layer)</code> for
+# each index of <code>keep</code> inside <code>nn.ModuleList([...])</code>. (Copying a whole list at once would give one
+# shared layer for an index that stands there twice.)</details>
 
 # %% exercise="init_from_layers" minutes=6 difficulty=1
 def init_from_layers(teacher_layers: nn.ModuleList, keep: list[int]) -> nn.ModuleList:
@@ -1654,9 +1708,10 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Three of six layers, before any training of the student: embedding, position, last norm and classifier are the teacher's, too.
+# Some of the six layers, before any training; embedding, position, last norm and classifier are the teacher's, too.
 #
-# <details><summary><b>Predict first.</b> Keep three of six layers, and do not train: the first three, the last three, or every second one?</summary>The first three, by far: a layer understands what the one before it delivers. The last three alone are hardly better than guessing.</details>
+# <details><summary><b>Predict first.</b> Keep three of six layers, and do not train: the first three, the last three,
+# or every second one?</summary>The first three, by far. The last three alone are hardly better than guessing.</details>
 
 # %%
 six = lesson05.load_transformer()
@@ -1667,7 +1722,8 @@ for keep in ([0, 1, 2, 3, 4], [0, 2, 4], [0, 1, 2], [3, 4, 5], [5, 3, 1]):
     print(f"layers {keep}: accuracy {measure.accuracy(three, val_x, val_y):.1f} %, {sum(p.numel() for p in three.parameters()):,} parameters")
 
 # %% [markdown]
-# A layer expects what the one before it delivers, so it matters which ones are missing, and training can repair a part. What counts is how far a short distillation gets from there (three seeds, stored).
+# A layer expects what the one before it delivers, so it matters which ones are missing. How far does a short
+# distillation get from there (three seeds, stored)?
 
 # %%
 started = results["layers"]
@@ -1677,16 +1733,22 @@ for name, runs in started["accuracy"].items():
 pictures05.draw_runs({name: runs["after"] for name, runs in started["accuracy"].items()}, "new random layers")
 
 # %% [markdown]
-# *Picture: one row a start, dots for three seeds after the distillation; the starts from the teacher's layers lie to the right of the random one.*
+# *Picture: one row a start, three dots each after the distillation; the starts from the teacher's layers lie to the
+# right of the random one.*
 #
-# A short distillation is hardly enough for new layers, and plenty for copied ones. In this small network the first three layers are a better start than every second one, before and after the training; DistilBERT took every second. Which layers to take is a question for an experiment, and it costs a few minutes.
+# A short distillation is hardly enough for new layers, and plenty for copied ones. In this small network the first
+# three are the better start, before and after the training; DistilBERT took every second. Which to take is a question
+# for an experiment of a few minutes.
 
 # %% [markdown]
 # ## 8. The result, measured
 #
-# The choice is made: width 10, temperature 4, soft targets alone. The distilled student is written to a file and read back, and the test images are looked at once. Latencies are taken in turns with the teacher's.
+# The choice is made: width 10, temperature 4, soft targets alone. The distilled student is written to a file and read
+# back, and the test images are looked at once.
 #
-# Beside it stands the same with the library. PyTorch has the parts: `F.kl_div` wants *log*-probabilities of the student first, then the teacher's (here as logarithms too, `log_target=True`), and `reduction="batchmean"`; its default `"mean"` also divides by the number of classes. T² and the labels' part remain yours in every library that we know.
+# Beside it stands the same with the library. `F.kl_div` wants *log*-probabilities of the student first, then the
+# teacher's (here as logarithms too, `log_target=True`), and `reduction="batchmean"`; its default `"mean"` also divides
+# by the number of classes. T² and the labels' part remain yours in every library that we know.
 
 # %%
 def library_loss(student, teacher, labels, T=4.0, alpha=0.5):
@@ -1740,36 +1802,61 @@ kept = 100 * on_test["distilled"] / on_test["teacher"]
 print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %: {'reached' if kept >= 97 else 'missed'}); five times smaller: {'reached' if written['teacher'] >= 5 * written['distilled'] else 'missed'}")
 
 # %% [markdown]
-# By hand and with the library the students are the same to rounding, which training amplifies: expect some tenths of a point between them. (The teacher's file is some kilobytes smaller than in section 1: each tensor's name in it begins with the name of the file, "net" here and "archive" in memory.) The student is five times smaller in file and MACs, but not five times faster, least of all with a single image; lesson 04 measured why (a call has a price, and narrow layers use the processor badly).
+# By hand and with the library the students are the same to rounding, which training amplifies: expect some tenths of a
+# point between them. (The teacher's file is smaller than in section 1: each tensor's name in it begins with the name of
+# the file, "net" here and "archive" in memory.) The student is five times smaller in file and MACs, but not five times
+# faster; lesson 04 measured why (a call has a price, and narrow layers use the processor badly).
 #
 # ## Pitfalls
 #
-# - **Probabilities for log-probabilities.** `F.kl_div(q, p)` with `q` a softmax raises no error and learns slowly or not at all. It wants logarithms for its first argument.
-# - **The teacher in train mode.** Its batch norms then use the student's batches and remember them: the teacher is worse, and no longer the model that you measured.
+# - **Probabilities for log-probabilities.** `F.kl_div(q, p)` with `q` a softmax raises no error and learns slowly or
+#   not at all.
+# - **The teacher in train mode.** It is worse, and no longer the model that you measured.
 # - **T without T².** The teacher fades, and α no longer means what you set.
-# - **Teaching what was memorised.** On its own training images a teacher is nearly always right and very sure. Ask it about images that it does not know by heart where you can; a part of our pool's value is lost here, since the teacher was trained on these very images.
-# - **Cached answers, other images.** A recorded answer belongs to one image in one view. Augment the image and you have to ask again (Beyer et al. 2022 make a point of it). That is why our table holds the mirrored twins.
-# - **One seed.** Two students that differ by half a point may be the same student with another start. Show the seeds.
+# - **Teaching what was memorised.** On its own training images a teacher is nearly always right and very sure: ask it
+#   about others where you can.
+# - **Cached answers, other images.** A recorded answer belongs to one image in one view. Augment the image and you have
+#   to ask again (Beyer et al. 2022 make a point of it).
+# - **One seed.** Two students that differ by half a point may be the same student with another start.
 #
 # ## Questions
 #
-# <details><summary>Why does the student not need a single label here, and what would go wrong if the teacher were wrong about one class?</summary>The teacher's answers are the targets, so its knowledge is the ceiling: whatever it gets wrong systematically the student learns as well. A few labels in the mixture (alpha below 1) or a validation set with true labels shows such errors; soft targets alone never will.</details>
+# <details><summary>Why does the student not need a single label here, and what would go wrong if the teacher were wrong
+# about one class?</summary>The teacher's answers are the targets, so whatever it gets wrong systematically the student
+# learns as well. A few labels in the mixture (alpha below 1) or a validation set with true labels shows such errors;
+# soft targets alone never will.</details>
 #
-# <details><summary>What is the difference between soft targets and label smoothing?</summary>Label smoothing gives every wrong class the same small probability. It makes the network less sure, but says nothing about which classes are alike. A teacher's soft targets do both. (Müller et al. 2019 found that a teacher trained with label smoothing teaches worse: it has thrown the differences away.)</details>
+# <details><summary>What is the difference between soft targets and label smoothing?</summary>Label smoothing gives
+# every wrong class the same small probability: the network becomes less sure, but learns nothing about which classes
+# are alike. (Müller et al. 2019 found that a teacher trained with label smoothing teaches worse: it has thrown the
+# differences away.)</details>
 #
-# <details><summary>A larger and more accurate teacher made the student worse. How can that be?</summary>Its answers may be too sharp, or too complicated for a student of little capacity (Cho and Hariharan 2019). A higher temperature, a teacher stopped early, or one of middle size in between helps.</details>
+# <details><summary>A larger and more accurate teacher made the student worse. How can that be?</summary>Its answers may
+# be too sharp, or too complicated for a student of little capacity (Cho and Hariharan 2019). A higher temperature, a
+# teacher stopped early, or one of middle size in between helps.</details>
 #
-# <details><summary>Distillation, quantization and pruning: in which order?</summary>They combine. Usual: distil into a small architecture first, prune it if channels are left over, quantize last. The large teacher can help again in each fine-tuning, since the loss does not care why the student needs to be retrained.</details>
+# <details><summary>Distillation, quantization and pruning: in which order?</summary>Usual: distil into a small
+# architecture first, prune it if channels are left over, quantize last. The large teacher can help again in each
+# fine-tuning.</details>
 
 # %% [markdown] question="question_distil_or_label" points=4
 # ### For your teacher
 #
-# A hospital has a large network that recognises fractures, 2,000 labelled X-rays and 200,000 without labels, and wants a model for a portable device with a tenth of the parameters. Labelling costs 5 euros an image. A colleague has distilled once, on the 2,000 labelled images, found 0.4 points more than with labels alone, and proposes to publish this as a success. In at most ten sentences: what do you say to the colleague, how would you set up the distillation, and what would you measure before anyone relies on the model? Write your answer in the cell below.
+# A hospital has a large network that recognises fractures, 2,000 labelled X-rays and 200,000 without labels, and wants
+# a model for a portable device with a tenth of the parameters. Labelling costs 5 euros an image. A colleague has
+# distilled once, on the 2,000 labelled images, found 0.4 points more than with labels alone, and proposes to publish
+# this as a success. In at most ten sentences: what do you say to the colleague, how would you set up the distillation,
+# and what would you measure before anyone relies on the model? Write your answer in the cell below.
 #
 # === BEGIN MARK SCHEME ===
-# 4 points: one run is no evidence, several seeds with mean and spread (on data not used for choices) are needed, and 0.4 points may be inside the spread; the 200,000 unlabelled images are the asset: ask the teacher about them, store the logits for every view used, soft targets with T and T² (alpha near 1, labels mixed in); baseline under the same budget; measures size, latency on the device, accuracy on held-back labelled patients, per class and against the teacher's own errors, which the student inherits; perhaps spends some labels where teacher and student disagree.
+# 4 points: one run is no evidence, several seeds with mean and spread (on data not used for choices) are needed, and
+# 0.4 points may be inside the spread; the 200,000 unlabelled images are the asset: ask the teacher about them, store
+# the logits for every view used, soft targets with T and T² (alpha near 1, labels mixed in); baseline under the same
+# budget; measures size, latency on the device, accuracy on held-back labelled patients, per class and against the
+# teacher's own errors, which the student inherits; perhaps spends some labels where teacher and student disagree.
 #
-# 2 points: wants several seeds and uses the unlabelled images, but gives no fair baseline or does not see that the teacher's errors are inherited.
+# 2 points: wants several seeds and uses the unlabelled images, but gives no fair baseline or does not see that the
+# teacher's errors are inherited.
 #
 # 0 or 1 point: accepts the single run, or only tunes the temperature.
 # === END MARK SCHEME ===
@@ -1780,22 +1867,23 @@ print(f"the student keeps {kept:.1f} % of the teacher's test accuracy (goal 97 %
 # %% [markdown]
 # ## An open experiment
 #
-# What does the teacher have to be? Take its answers on the 40,000 images and spoil them on purpose: keep only the two
-# largest logits, shuffle the small ones among themselves, give every class but the best the same share (label smoothing), or
-# use the mean answer of a class for all of its images. Train for 300 steps each, with three seeds. Which of these still beats
-# the best guess alone, and what does that say about where the dark knowledge sits? There is no right answer known to us.
+# What does the teacher have to be? Spoil its answers on the 40,000 images on purpose: keep only the two largest logits,
+# shuffle the small ones among themselves, give every class but the best the same share (label smoothing), or use the
+# mean answer of a class for all of its images. Train for 300 steps each, with three seeds. Which still beats the best
+# guess alone, and what does that say about where the dark knowledge sits? There is no right answer known to us.
 
 # %% [markdown]
 # ## References
 #
 # - J. Ba, R. Caruana (2014). *Do Deep Nets Really Need to Be Deep?* arXiv:1312.6184
 # - G. Hinton, O. Vinyals, J. Dean (2015). *Distilling the Knowledge in a Neural Network.* arXiv:1503.02531
-# - A. Romero, N. Ballas, S. E. Kahou, A. Chassang, C. Gatta, Y. Bengio (2015). *FitNets: Hints for Thin Deep Nets.* arXiv:1412.6550
+# - A. Romero et al. (2015). *FitNets: Hints for Thin Deep Nets.* arXiv:1412.6550
 # - S. Zagoruyko, N. Komodakis (2017). *Paying More Attention to Attention.* arXiv:1612.03928
-# - T. Kim, J. Oh, N. Kim, S. Cho, S.-Y. Yun (2021). *Comparing Kullback-Leibler Divergence and Mean Squared Error Loss in Knowledge Distillation.* arXiv:2105.08919
-# - T. Furlanello, Z. C. Lipton, M. Tschannen, L. Itti, A. Anandkumar (2018). *Born Again Neural Networks.* arXiv:1805.04770
+# - T. Kim et al. (2021). *Comparing Kullback-Leibler Divergence and Mean Squared Error Loss in Knowledge Distillation.*
+#   arXiv:2105.08919
+# - T. Furlanello et al. (2018). *Born Again Neural Networks.* arXiv:1805.04770
 # - F. Tung, G. Mori (2019). *Similarity-Preserving Knowledge Distillation.* arXiv:1907.09682
-# - V. Sanh, L. Debut, J. Chaumond, T. Wolf (2019). *DistilBERT, a Distilled Version of BERT.* arXiv:1910.01108
+# - V. Sanh et al. (2019). *DistilBERT, a Distilled Version of BERT.* arXiv:1910.01108
 # - J. H. Cho, B. Hariharan (2019). *On the Efficacy of Knowledge Distillation.* arXiv:1910.01348
 # - R. Müller, S. Kornblith, G. Hinton (2019). *When Does Label Smoothing Help?* arXiv:1906.02629
-# - L. Beyer, X. Zhai, A. Royer, L. Markeeva, R. Anil, A. Kolesnikov (2022). *Knowledge Distillation: A Good Teacher Is Patient and Consistent.* arXiv:2106.05237
+# - L. Beyer et al. (2022). *Knowledge Distillation: A Good Teacher Is Patient and Consistent.* arXiv:2106.05237
