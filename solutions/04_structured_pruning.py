@@ -6,11 +6,11 @@
 # After this lesson you can
 #
 # - score channels by their weights, by their effect on the loss, and by scales that training has pushed to zero,
-# - cut a channel out of a network for good, with everything that hangs on it, and prove that the output is the masked network's,
+# - cut a channel out of a network for good, with all that hangs on it, and prove that the output is the masked network's,
 # - hit a budget of multiply-accumulates, and say why the clock does not follow it exactly,
 # - find out which layers of a residual network must be cut together, and remove heads from an attention layer.
 #
-# **Why it matters.** Liu et al. (2017) pruned the channels of a VGG network on CIFAR-10 in several passes: the model became 20 times smaller and its operations 5 times fewer. The result needs no special kernel and no special file.
+# **Why it matters.** Liu et al. (2017) pruned the channels of a VGG network on CIFAR-10 in several passes: the model became 20 times smaller and its operations 5 times fewer.
 #
 # **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) MACs (section 3), latency (sections 4 and 5) and Pareto fronts (section 7); from [lesson 03](../03_magnitude_pruning/03_magnitude_pruning.ipynb) why magnitude is a first guess (section 1) and what a weight means for the loss (section 3). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
@@ -60,7 +60,7 @@ def filled(layer, weight, bias=None):
 # %% [markdown]
 # ## 1. Zeros save nothing
 #
-# Our patient is LeNet-5 in the form that pruning papers use: two convolutions of 20 and 50 filters, a hidden layer of 500 neurons, trained on Fashion-MNIST.
+# Our patient is LeNet-5 in the form that pruning papers use, trained on Fashion-MNIST.
 
 # %%
 dense = models.load("lenet_5")
@@ -72,7 +72,9 @@ print(f"{sum(p.numel() for p in dense.parameters()):,} parameters, {dense_macs:,
 print(f"accuracy on the validation images: {dense_accuracy:.2f} %")
 
 # %% [markdown]
-# Set 60 % of everything to zero, in two ways: single weights scattered anywhere, as in lesson 03, and whole filters. Then build a third network that has only the remaining 40 % of the filters (its weights are random; the clock does not mind). Each is timed in turns with the dense one.
+# Set 60 % of everything to zero, once as single weights anywhere, as in lesson 03, and once as whole filters. A third
+# network has only the remaining 40 % of the filters (with random weights; the clock does not mind). Each is timed in
+# turns with the dense one.
 #
 # <details><summary><b>Predict first.</b> Which of the three will be clearly faster than dense?</summary>Only the one whose filters are gone. A product with zero takes as long as any other.</details>
 
@@ -109,33 +111,38 @@ with torch.no_grad():
 pictures04.draw_zeros_and_holes()
 
 # %% [markdown]
-# *Picture: four weight matrices. Dense; with half of the weights zero at scattered places; with four of the eight rows zero; and with these rows removed. Only the last stores fewer numbers.*
+# *Picture: four weight matrices: dense, with scattered zeros, with four of eight rows zero, and with these rows removed.*
 #
-# The kernel multiplies zeros as patiently as anything else (what gains less than a twentieth, we call no faster). If the network with zero filters is a little faster, look at the
-# last two lines: it is the max pooling behind the convolution that gains (its comparisons may be easier to foresee where all
-# values are equal), and not the convolution. Only the network that *lost* its filters is much faster. So pruning has two steps here: decide which channels go, and then really take them out.
+# A gain of less than a twentieth we call no faster. If the network with zero filters gains a little, the last two lines
+# show where: in the max pooling behind the convolution (its comparisons may be easier to foresee where all values are
+# equal), not in the convolution. Only the network that *lost* its filters is much faster. So pruning has two steps:
+# decide which channels go, and take them out.
 #
-# How much is there to win? A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an output of $H \times W$ costs
+# How much is there to win? A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an
+# output of $H \times W$ costs
 #
 # $$\mathrm{MACs} = H\,W\,k^2\,C_{in}\,C_{out}.$$
 #
-# Keep a fraction $f$ of the channels everywhere and both factors shrink: the cost goes with $f^2$, except in the first layer, whose input stays.
+# Keep a fraction $f$ of the channels everywhere and the cost goes with $f^2$, except in the first layer, whose input
+# stays.
 
 # %% [markdown]
 # ## 2. Which channel can go?
 #
-# The cheapest answer looks at the weights alone. Li et al. (2017) take the L1 norm of each filter: a filter of small weights makes small outputs. The L2 norm weighs large weights more. Where a batch norm follows, its scale $\gamma_c$ multiplies whatever channel $c$ says, so $|\gamma_c|$ is a score, too (Liu et al. 2017).
+# The cheapest answer looks at the weights alone. Li et al. (2017) take the L1 norm of each filter: small weights make
+# small outputs. The L2 norm weighs large weights more. Where a batch norm follows, its scale $\gamma_c$ multiplies
+# whatever channel $c$ says, so $|\gamma_c|$ is a score, too (Liu et al. 2017).
 
 # %% [markdown]
 # ### Exercise 1 · `filter_importance`
 #
 # One score for each output channel.
 #
-# <details><summary>Hint 1, a nudge</summary>The weight is <code>[out, in, kh, kw]</code>, and a filter is <code>weight[o]</code>: everything but axis 0 is summed away.</details>
+# <details><summary>Hint 1, a nudge</summary>A filter is <code>weight[o]</code>: everything but axis 0 is summed away.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Give the weight one row a filter. L1 is the sum of a row's magnitudes, L2 its length; with bn it is the magnitude of γ, if there is a batch norm and it has one. Everything else is an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give the weight one row a filter. L1 is the sum of a row's magnitudes, L2 its length; with bn it is the magnitude of γ. Everything else is an error.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>conv.weight.detach().flatten(1)</code> is one row a filter; <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code> a batch norm has <code>bn.weight is None</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>conv.weight.detach().flatten(1)</code>, then <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code> a batch norm has <code>bn.weight is None</code>.</details>
 
 # %% exercise="filter_importance" minutes=8 difficulty=1
 def filter_importance(conv: nn.Conv2d, method: str, bn=None) -> torch.Tensor:
@@ -258,20 +265,26 @@ check_errors(ValueError, filter_importance_of, (_weights, "taylor"), (_weights, 
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Weights do not know the data. Hu et al. (2016) look at what a channel says: one whose output is zero at most places (their APoZ, the average percentage of zeros) seems idle. But what we really want is the change of the loss $L$ when the activation $a_c$ of a channel becomes 0. A first-order Taylor expansion around the network as it is gives
+# Weights do not know the data. Hu et al. (2016) look at what a channel says: one whose output is zero at most places
+# (APoZ, the average percentage of zeros) seems idle. What we want is the change of the loss $L$ when the activation
+# $a_c$ of a channel becomes 0. A first-order Taylor expansion gives
 #
 # $$L(a_c = 0) - L \;\approx\; -\sum_{\text{space}} a_c\, g_c, \qquad g_c = \frac{\partial L}{\partial a_c},$$
 #
-# and everything in it is known after one backward pass. The sum runs over the places of one image, since they vanish together: there, positive and negative parts may cancel. Between images they may not, since each image that changes its loss counts. Hence the absolute value *after* the sum over space and *before* the mean over the batch (Molchanov et al. 2017).
+# all known after one backward pass. The places of one image vanish together, so there positive and negative parts may
+# cancel. Between images they may not: each image that changes its loss counts. Hence the absolute value *after* the sum
+# over space and *before* the mean over the batch (Molchanov et al. 2017).
 
 # %% [markdown]
 # ### Exercise 2 · `taylor_importance`
 #
-# <details><summary>Hint 1, a nudge</summary>Three steps in this order: sum over space, absolute value, mean over the batch. Which axes are space?</details>
+# The formula above, for every channel at once. Neither input is changed.
 #
-# <details><summary>Hint 2, the recipe in words</summary>Multiply activation and gradient, and give the product the shape samples × channels × everything else. Sum over the last axis, take the magnitude, average over the samples. The magnitude comes after the sum: within an image the places may cancel.</details>
+# <details><summary>Hint 1, a nudge</summary>Which axes are space? They are summed away before the absolute value is taken.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>(activation * grad).flatten(2).sum(2)</code> is <code>[N, C]</code>. A linear layer has no axes of space: <code>[N, C]</code> cannot be flattened from axis 2, so bring it to <code>reshape(N, C, -1)</code> first.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give the product the shape samples × channels × everything else. Sum over the last axis, take the magnitude, average over the samples.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>(activation * grad).reshape(N, C, -1).sum(2)</code> is <code>[N, C]</code>, also where there are no axes of space and <code>flatten(2)</code> would fail.</details>
 
 # %% exercise="taylor_importance" minutes=8 difficulty=2
 def taylor_importance(activation: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
@@ -351,7 +364,9 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Who is right? We can ask the network. Silence each of the 50 channels of the second convolution, one at a time, and measure how much the loss of an image really changes, on 1,000 validation images. Activations and gradients come from 2,000 training images; `lesson04.watch` catches them behind the ReLU of each layer.
+# Who is right? Silence each of the 50 channels of the second convolution, one at a time, and measure how much the loss
+# of an image changes, on 1,000 validation images. Activations and gradients come from 2,000 training images;
+# `lesson04.watch` catches them behind each ReLU.
 
 # %%
 train_x, train_y = data.load("train")
@@ -399,38 +414,45 @@ for k in (25, 15):
     print(f"{k} at random, 8 draws: {min(lucky):.1f} to {max(lucky):.1f} %")
 
 # %% [markdown]
-# *Picture: three scatter plots of the true change of the loss over the rank of a channel by L1, mean activation and Taylor score. By Taylor score they rise from left to right, by L1 they are scattered.*
+# *Picture: the true change of the loss over a channel's rank by L1, mean activation and Taylor score. By Taylor score the points rise from left to right, by L1 they are scattered.*
 #
-# Read the first table with care. Against the mean *absolute* change of an image's loss the Taylor score looks far better than
-# the norms, but that is the quantity which it estimates. What we pay for is the change of the *mean* loss, where one image's
-# gain cancels another's loss; there no score is good. The second table is the test that counts: prune, and compare with channels
-# drawn at random. The margin over chance is what a score is worth: at 25 of 50 no score leaves the range of eight random draws,
-# at 15 the two best of five stand in its upper half and still inside. All are estimates for *one* channel at a time.
-# Remove half, and those that are left must take over: that is what fine-tuning is for.
+# Read the first table with care. The mean *absolute* change of an image's loss, where the Taylor score looks far better
+# than the norms, is the quantity that it estimates. What we pay for is the change of the *mean* loss, where one image's
+# gain cancels another's loss; there no score is good. The second table is the test that counts: the margin over
+# channels drawn at random is what a score is worth. At 25 of 50 no score leaves the range of eight random draws, at 15
+# the two best of five stand in its upper half and still inside. All are estimates for *one* channel at a time. Remove
+# half, and those that are left must take over: that is what fine-tuning is for.
 
 # %% [markdown]
 # ## 3. Taking a channel out
 #
-# A filter is a row of its layer's weight. When it goes, its bias goes, its entry in the batch norm goes (four numbers), and the layer that reads it loses one *input*: a slice `weight[:, c]` of each of its filters. If that reader is a linear layer behind a flatten, the channel filled $H \cdot W$ neighbouring columns, and all of them go.
+# A filter is a row of its layer's weight. With it go its bias, its entry in the batch norm (four numbers) and, in the
+# layer that reads it, one *input*: the slice `weight[:, c]`. In a linear layer behind a flatten the channel filled
+# $H \cdot W$ neighbouring columns, and all of them go.
 
 # %%
 pictures04.draw_one_channel()
 
 # %% [markdown]
-# *Picture: filter 1 of a convolution is marked, and with it entry 1 of the batch norm, slice 1 along the input axis of each filter of the next convolution, or two neighbouring columns of a linear layer behind a flatten.*
+# *Picture: what goes with filter 1 of a convolution: entry 1 of the batch norm, and input slice 1 of the next convolution or two neighbouring columns of a linear layer behind a flatten.*
 #
-# We write one function for each kind of layer, and then one that walks along a network. All of them take **indices of channels to keep**, in the order wanted. What they have in common is written already, at the end of the set-up cell: `take(tensor, keep, axis)` copies the wanted entries along an axis (all for `None`, and no bias stays no bias), `filled(layer, weight, bias)` puts tensors into a new layer. Which axis goes with which index, and how large the new layer is, is yours.
+# We write one function for each kind of layer, then one that walks along a network. All take **indices of channels to
+# keep**, in the order wanted. Two helpers stand at the end of the set-up cell: `take(tensor, keep, axis)` copies the
+# wanted entries along an axis (all for `None`, and no bias stays no bias), `filled(layer, weight, bias)` puts tensors
+# into a new layer. Which axis goes with which index, and how large the new layer is, is yours.
 
 # %% [markdown]
 # ### Exercise 3 · `shrink_conv`
 #
-# A new, smaller convolution. Every setting stays: kernel, stride, padding and its mode, dilation, bias or none. In a depthwise convolution each channel has a filter of its own (`groups == in_channels == out_channels`, weight `[C, 1, kh, kw]`): an output cannot go without its input, so one index decides both.
+# A new, smaller convolution. Every setting stays: kernel, stride, padding and its mode, dilation, bias or none. In a
+# depthwise convolution each channel has a filter of its own (`groups == in_channels == out_channels`, weight
+# `[C, 1, kh, kw]`): an output cannot go without its input, so one index decides both.
 #
-# <details><summary>Hint 1, a nudge</summary>Whose index cuts axis 0 of the weight, whose the bias, whose axis 1? In the depthwise case there is only axis 0 to be cut, and the new layer has as many groups as channels.</details>
+# <details><summary>Hint 1, a nudge</summary>Whose index cuts axis 0 of the weight, whose the bias, whose axis 1? Which axis is left to cut in the depthwise case?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Take the kept rows of axis 0 of weight and bias, and the kept entries of axis 1; in a depthwise layer there is one list for both, and it cuts axis 0 only. Build a new layer whose numbers of channels and groups come from the cut weight, all other settings from the old one, and put the copies in.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Cut weight and bias; depthwise, the one list cuts axis 0 only. Numbers of channels and groups come from the cut weight, all other settings from the old layer.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>weight = take(take(conv.weight, keep_out), keep_in, 1)</code>, depthwise with the one list and without the other. Its shape says the rest: <code>nn.Conv2d(weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>weight = take(take(conv.weight, keep_out), keep_in, 1)</code>, depthwise with the one list and without the other. Then <code>nn.Conv2d(weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)</code>.</details>
 
 # %% exercise="shrink_conv" minutes=12 difficulty=3
 def shrink_conv(conv: nn.Conv2d, keep_out=None, keep_in=None) -> nn.Conv2d:
@@ -583,13 +605,15 @@ check(
 # %% [markdown]
 # ### Exercise 4 · `shrink_batchnorm`
 #
-# Four numbers a channel, two of them buffers: the running mean and variance are not parameters, but without them the layer normalises by the wrong numbers.
+# Four numbers a channel, two of them buffers: the running mean and variance are not parameters, but without them the
+# layer normalises by the wrong numbers. What `bn` is without (gamma and beta, or running statistics), the new layer is
+# without, too.
 #
-# <details><summary>Hint 1, a nudge</summary>Build the new layer with the old settings, then copy the kept entries of every tensor that is there. Which of them can be missing?</details>
+# <details><summary>Hint 1, a nudge</summary>Go through the tensors that the old layer has. Which of them can be missing, and which has no channels?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Make a new batch norm of the new width with the old settings, and give it the kept entries of all that the old one's state holds; a counter has no channels and stays as it is. With affine=False or without running statistics some of it is not there.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Make a batch norm of the new width with the old settings, and give it the kept entries of all that the old one's state holds; the counter goes over as it is.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; then over <code>bn.state_dict().items()</code>: a 1-d tensor becomes <code>take(tensor, keep)</code>, the counter <code>num_batches_tracked</code> stays as it is; <code>new.load_state_dict</code> copies.</details>
+# <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; <code>take(tensor, keep)</code> for each 1-d tensor of <code>bn.state_dict().items()</code>; <code>new.load_state_dict</code> copies.</details>
 
 # %% exercise="shrink_batchnorm" minutes=10 difficulty=2
 def shrink_batchnorm(bn: nn.BatchNorm2d, keep: torch.Tensor) -> nn.BatchNorm2d:
@@ -682,13 +706,14 @@ check(shrink_batchnorm_of, [a for a, _ in _cases], [w for _, w in _cases], {}, S
 # %% [markdown]
 # ### Exercise 5 · `shrink_linear`
 #
-# Flatten writes a `[C, H, W]` activation out channel by channel: first all $H \cdot W$ values of channel 0, then those of channel 1. So channel $c$ is the columns $c\,HW \ldots (c+1)\,HW - 1$.
+# Flatten writes a `[C, H, W]` activation out channel by channel, so channel $c$ is the columns
+# $c\,HW \ldots (c+1)\,HW - 1$.
 #
-# <details><summary>Hint 1, a nudge</summary>Reshape the weight to <code>[out, C, spatial]</code>: now a channel is one index again.</details>
+# <details><summary>Hint 1, a nudge</summary>Seen as <code>[out, C, spatial]</code>, the weight has one index a channel again.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse columns that are no whole number of channels. See the columns as channels × places, keep the wanted channels with all their places, and flatten again. Then keep the wanted rows, and their biases. Build a new layer with what is left.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse columns that are no whole number of channels. Keep the wanted channels with all their places, and flatten again; then keep the wanted rows, and their biases.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>linear.weight.view(linear.out_features, -1, spatial)</code> has channels as its axis 1; <code>flatten(1)</code> makes columns of them again. The bias follows <code>keep_out</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>linear.weight.view(linear.out_features, -1, spatial)</code> has channels as its axis 1; <code>flatten(1)</code> makes columns of them again.</details>
 
 # %% exercise="shrink_linear" minutes=8 difficulty=2
 def shrink_linear(linear: nn.Linear, keep_in=None, keep_out=None, spatial: int = 1) -> nn.Linear:
