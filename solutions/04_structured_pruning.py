@@ -831,18 +831,21 @@ check_errors(
 # %% [markdown]
 # ## 4. A whole network
 #
-# In a chain each layer reads only the one before. Walk from the front and remember which channels the last convolution or linear layer kept: the next batch norm keeps them, the next convolution or linear layer reads them. ReLU, pooling and dropout work channel by channel and need no change. A pruned channel then counts as zero *after* its batch norm and activation, which is what the next layer would have read.
+# In a chain each layer reads only the one before. Walk from the front and remember which channels the last convolution
+# or linear layer kept: the next batch norm keeps them, the next convolution or linear layer reads them. ReLU, pooling
+# and dropout work channel by channel and need no change. A pruned channel counts as zero *after* its batch norm and
+# activation, which is what the next layer would have read.
 
 # %% [markdown]
 # ### Exercise 6 · `prune_chain`
 #
 # Whether the children keep their names or get numbers, and whether new layers are in train or in eval mode, is up to you.
 #
-# <details><summary>Hint 1, a nudge</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. Every convolution or linear layer first uses it for its inputs and then replaces it by <code>keep.get(name)</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. A layer first uses it for its inputs, then replaces it by <code>keep.get(name)</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Walk through the layers with two things in mind: which channels of the last layer were kept (None: all) and how many it had before. A convolution or linear layer is shrunk at both ends and then says what is kept; a batch norm follows what was kept; anything else is copied. Names and mode are those of the model.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Remember also how many channels the last layer had <em>before</em> pruning. Convolutions and linear layers are shrunk at both ends, a batch norm follows what was kept, anything else is copied.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Also remember how many channels the last layer had <em>before</em> pruning. A linear layer then has <code>spatial = in_features // channels</code>: 1 after another linear layer, H·W after a flatten. Other layers: <code>copy.deepcopy</code>. <code>nn.Sequential(OrderedDict(...))</code> keeps the names.</details>
+# <details><summary>Hint 3, the key lines</summary><code>spatial = in_features // channels</code> is 1 after another linear layer, H·W after a flatten. Other layers: <code>copy.deepcopy</code>. <code>nn.Sequential(OrderedDict(...))</code> keeps the names.</details>
 
 # %% exercise="prune_chain" minutes=25 difficulty=4
 def prune_chain(model: nn.Sequential, keep: dict[str, torch.Tensor]) -> nn.Sequential:
@@ -1101,9 +1104,10 @@ check(prune_chain_of, [a for a, _ in _cases], [w for _, w in _cases], {}, SYMPTO
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The proof on LeNet-5: keep the better half of everything by Taylor score, and compare the small network with the dense one whose other channels are zeroed. They agree to the last digits of float32. Accuracy is another matter.
+# The proof on LeNet-5: keep the better half of everything by Taylor score, and compare the logits with those of the
+# dense network whose other channels are zeroed. Accuracy is another matter.
 #
-# <details><summary><b>Predict first.</b> Half of the channels of every layer go, without training. How many points are lost?</summary>About a third of all images. And nothing was cut wrongly, as the comparison of logits shows: what is missing is training.</details>
+# <details><summary><b>Predict first.</b> Half of the channels of every layer go, without training. How many points are lost?</summary>About a third of all images. Nothing was cut wrongly, as the logits show: what is missing is training.</details>
 
 # %%
 best = lambda score, n: score.topk(n).indices.sort().values
@@ -1119,16 +1123,18 @@ print(f"accuracy without any training: {measure.accuracy(small, val_x, val_y):.2
 # %% [markdown]
 # ## 5. A budget
 #
-# How many channels may stay? Say it in MACs: "a quarter of what it costs now". If one keep-fraction $f$ holds for every convolution, the cost only grows with $f$, so we can try all of $f = 0/64, 1/64, \ldots, 64/64$ and take the largest that fits. The cost of a candidate must be counted on the *pruned chain*: the next layer's inputs shrink as well.
+# How many channels may stay? Say it in MACs: "a quarter of what it costs now". If one keep-fraction $f$ holds for every
+# convolution, the cost only grows with $f$: try $f = 0/64, 1/64, \ldots, 64/64$ and take the largest that fits. Count a
+# candidate's cost on the *pruned chain*: the next layer's inputs shrink as well.
 
 # %% [markdown]
 # ### Exercise 7 · `channels_for_macs`
 #
-# <details><summary>Hint 1, a nudge</summary>You have all the parts: for each <code>f</code> build the <code>keep</code> dictionary, prune the chain and count. <code>measure.macs(model, input_shape)</code> does the counting.</details>
+# <details><summary>Hint 1, a nudge</summary>For each <code>f</code> build the <code>keep</code> dictionary, prune the chain and count with <code>measure.macs(model, input_shape)</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>The budget is the ratio times the MACs of the whole network. Try the fractions 64/64, 63/64, … in turn: so many of the most important filters of each layer, at least one, their indices in rising order; prune, count, and return the first that fits. If none does, that is an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The budget is the ratio times the MACs of the whole network. Try 64/64, 63/64, … in turn and return the first that fits; if none does, that is an error.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Go down from <code>i = 64</code> and return the first that fits. <code>k = max(1, round(i / 64 * len(score)))</code>; the indices are <code>score.topk(k).indices.sort().values</code>. If the loop ends, nothing fits.</details>
+# <details><summary>Hint 3, the key lines</summary><code>k = max(1, round(i / 64 * len(score)))</code>; the indices are <code>score.topk(k).indices.sort().values</code>.</details>
 
 # %% exercise="channels_for_macs" minutes=20 difficulty=3
 def channels_for_macs(
@@ -1337,7 +1343,8 @@ require(_drop <= 3.5, f"expected accuracy within 3.5 points of dense on unseen i
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Turn the sliders: the fraction of filters (and of hidden neurons) that LeNet-5 keeps, by Taylor score. The figure counts, times and tests the pruned network, without any fine-tuning. Which layer hurts most? Which one buys the most speed?
+# Turn the sliders, the fractions of filters and hidden neurons that LeNet-5 keeps by Taylor score. The figure counts,
+# times and tests the pruned network, without fine-tuning. Which layer hurts most? Which one buys the most speed?
 
 # %% tags=["nbval-ignore-output"]
 def keeping(conv_1=0.5, conv_2=0.5, hidden_layer=0.5):
@@ -1356,11 +1363,13 @@ def keeping(conv_1=0.5, conv_2=0.5, hidden_layer=0.5):
 widgets.explore(keeping, conv_1=(0.05, 1.0, 0.525), conv_2=(0.05, 1.0, 0.525), hidden_layer=(0.05, 1.0, 0.525))
 
 # %% [markdown]
-# *Picture: MACs of the four layers of LeNet-5, dense and pruned to about half of the channels; the second convolution dominates and shrinks most. The title gives MAC ratio, latency ratio and accuracy.*
+# *Picture: MACs of the four layers of LeNet-5, dense and pruned to about half of the channels; the second convolution dominates and shrinks most.*
 #
 # ## 6. Three times faster, measured
 #
-# The goal: at least three times faster than dense at batch 64, within 2 points of accuracy. The hidden layer keeps 160 of its 500 neurons. For the convolutions we try four budgets, each with a short fine-tuning on 10,000 training images, and look at accuracy on *validation* images.
+# The goal: at least three times faster than dense at batch 64, within 2 points of accuracy. The hidden layer keeps 160
+# of its 500 neurons. For the convolutions we try four budgets, each with a short fine-tuning on 10,000 training images,
+# and look at *validation* images.
 
 # %% tags=["nbval-ignore-output"]
 neck = prune_chain(dense, {"7": best(taylor["7"], 160)})
@@ -1381,9 +1390,12 @@ for name in accuracies:
 pictures04.draw_tradeoff(ratios, accuracies, dense_accuracy - 2)
 
 # %% [markdown]
-# *Picture: validation accuracy over latency ratio for the dense network and four budgets after a short fine-tuning; accuracy falls slowly at first, and a dashed line marks dense minus 2 points.*
+# *Picture: validation accuracy over latency ratio for dense and four budgets; it falls slowly at first. A dashed line marks dense minus 2 points.*
 #
-# The short training ranks the candidates; a longer one recovers more, so a candidate below the line need not stay there. We take the budget of 0.16, which leaves a margin on the clock, and fine-tune it on all training images. The file is written and read back, and the test images are looked at once. On a busy machine the ratios of single rounds scatter, so `lesson04.speedup` measures again, up to five times, and reports the run with the narrowest quartiles. (About 10 s on one core.)
+# A longer training recovers more, so a candidate below the line need not stay there. We take the budget of 0.16, which
+# leaves a margin on the clock, and fine-tune it on all training images. The file is written and read back, and the test
+# images are looked at once. On a busy machine `lesson04.speedup` measures again, up to five times, and reports the run
+# with the narrowest quartiles. (About 10 s on one core.)
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
@@ -1422,13 +1434,18 @@ reached = {batch: "reached" if faster[batch]["pruned"][1] >= 3 else "missed" for
 print(f"filters left: {[len(k) for k in chosen_keep.values()]}. Three times faster: {reached[64]} at batch 64, {reached[1]} at batch 1 (on this machine)")
 
 # %% [markdown]
-# The masked network has the MACs and the bytes of the dense one, and nearly its time: its zeros are a plan, not a saving. (Its accuracy is that of the plan before fine-tuning.) The pruned one is smaller in all three, and at batch 64 the clock follows. Batch 1 is another matter: section 10.
+# The zeros of the masked network are a plan, not a saving. (Its accuracy is that of the plan before fine-tuning.) The
+# pruned one is smaller, and at batch 64 the clock follows. Batch 1 is another matter: section 10.
 #
 # ### What accuracy does not show
 #
-# A line makes chips, one in fifty has a defect, and a camera looks for it. Who passes every chip is right in 98 % of the cases. So accuracy hardly moves while the network forgets what it was bought for; **recall**, the share of the defects that are found, says so.
+# A line makes chips, one in fifty has a defect, and a camera looks for it. Who passes every chip is right in 98 % of
+# the cases. So accuracy hardly moves while the network forgets what it was bought for; **recall**, the share of the
+# defects that are found, says so.
 #
-# Our defect is a dress among 12,000 garments. `data/make_lesson04.py` trained a small chain of convolutions (three seeds), removed channels by Taylor score, and fine-tuned for one pass over the same images. Recall is that of all 500 or so dresses of the validation images; accuracy is weighted as if one garment in fifty were one.
+# Our defect is a dress. `data/make_lesson04.py` trained a small chain of convolutions, removed channels by Taylor
+# score, and fine-tuned for one pass over the same images. Recall is that of all 500 or so dresses of the validation
+# images; accuracy is weighted as if one garment in fifty were one.
 #
 # <details><summary><b>Predict first.</b> After fine-tuning with half of the channels: how much of the accuracy is lost, and how much of the recall?</summary>Accuracy: a few hundredths of a point. Recall: nine points of sixty-nine, and with three tenths of the channels all of it.</details>
 
@@ -1444,7 +1461,8 @@ for name in rare["runs"][0]:
         print(f"{f'{name}, {when} fine-tuning' if when else name:40} {spread}")
 
 # %% [markdown]
-# Three tenths of the channels, fine-tuned, still have an accuracy of 98 %, and find next to no defect: they pass everything. No table that shows accuracy alone would have told. Where classes are rare, write the recall of each beside the accuracy before you choose how much to prune; lesson 11 does.
+# Three tenths of the channels, fine-tuned, still have an accuracy of 98 %, and find next to no defect. Where classes
+# are rare, write the recall of each beside the accuracy before you choose how much to prune; lesson 11 does.
 #
 # ## 7. Let training choose: network slimming
 #
@@ -1452,16 +1470,17 @@ for name in rare["runs"][0]:
 #
 # $$L_{\text{slim}} = L + \lambda \sum_{\text{batch norms}} \sum_c |\gamma_c|.$$
 #
-# The gradient of $|\gamma|$ is its sign: a constant push towards zero. A channel that helps resists; the others end at nearly nothing, and pruning them changes little.
+# The gradient of $|\gamma|$ is its sign: a constant push towards zero. A channel that helps resists; the others end at
+# nearly nothing, and pruning them changes little.
 
 # %% [markdown]
 # ### Exercise 8 · `slimming_penalty`
 #
-# <details><summary>Hint 1, a nudge</summary>The penalty joins the loss and is differentiated with it, so it must be computed from the parameters themselves, not from <code>.data</code> or <code>.detach()</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>The penalty is differentiated with the loss, so compute it from the parameters themselves, without <code>.data</code> or <code>.detach()</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Add up the magnitudes of γ of every BatchNorm2d that has one, at any depth, and multiply by the strength. Keep the parameters themselves in the sum, so that it has a gradient; without any batch norm it is a tensor of 0.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Add up the magnitudes of γ of every BatchNorm2d that has one, at any depth, and multiply by the strength.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Loop over <code>model.modules()</code> and add <code>m.weight.abs().sum()</code> for each <code>nn.BatchNorm2d</code> whose weight is not None.</details>
+# <details><summary>Hint 3, the key lines</summary><code>m.weight.abs().sum()</code> for each <code>nn.BatchNorm2d</code> in <code>model.modules()</code> whose weight is not None.</details>
 
 # %% exercise="slimming_penalty" minutes=8 difficulty=2
 def slimming_penalty(model: nn.Module, strength: float):
@@ -1553,7 +1572,9 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# End to end: a small chain of four convolutions with batch norms, trained from scratch on 10,000 images, once without and once with the penalty; `lesson04.train_chain` adds to the loss what you hand it. (The paper trains for many more steps with a weaker penalty, $10^{-4}$; we have seconds, so ours is strong.) (About 15 s.)
+# A chain of four convolutions with batch norms, trained on 10,000 images without and with the penalty;
+# `lesson04.train_chain` adds to the loss what you hand it. (The paper trains for many more steps with a weaker penalty,
+# $10^{-4}$; we have seconds, so ours is strong.) (About 15 s.)
 
 # %% tags=["nbval-ignore-output"]
 plain, slim = (lesson04.train_chain(train_x[:10_000], train_y[:10_000], lambda net: slimming_penalty(net, strength)) for strength in (0.0, 0.03))
@@ -1563,9 +1584,10 @@ for name, net in (("no penalty", plain), ("penalty", slim)):
 pictures04.draw_gammas(gammas(plain), gammas(slim))
 
 # %% [markdown]
-# *Picture: two histograms of |γ|. Without the penalty the values lie around 1 and more; with it, most channels stand in the first bars, near 0.*
+# *Picture: two histograms of |γ|: without the penalty around 1 and more, with it mostly near 0.*
 #
-# Now remove every channel with $|\gamma| < 0.001$. Nobody told the layers how wide to be: training has decided. For comparison the plain network is cut to the same widths, by the same score.
+# Now remove every channel with $|\gamma| < 0.001$: training has decided how wide each layer is. For comparison the
+# plain network is cut to the same widths, by the same score.
 
 # %% tags=["nbval-ignore-output"]
 by_gamma = lambda net: {str(i): filter_importance(net[i], "bn", net[i + 1]) for i in (0, 3, 6, 9)}
@@ -1578,7 +1600,11 @@ for name, net in (("no penalty", plain), ("penalty", slim)):
     print(f"{name:10} {measure.macs(net, shape) / measure.macs(cut, shape):.1f} times fewer MACs, accuracy {before:.2f} %, after a short fine-tuning {measure.accuracy(cut, val_x, val_y):.2f} %")
 
 # %% [markdown]
-# Look at the accuracy before fine-tuning: the slimmed network hardly notices the cut, because it had stopped using those channels while it trained. The price was paid before: with so strong a penalty, training ended at a lower accuracy. Fine-tuning then evens out much of the difference: scores matter most when there is little time to train. And be careful with the threshold. A channel with $\gamma = 0$ still says its $\beta$, the same at every place, and the next layer may count on it; cutting the channel takes that away, too. Raise the threshold to 0.02 and see.
+# Before fine-tuning the slimmed network hardly notices the cut: it had stopped using those channels. The price was paid
+# before: with so strong a penalty, training ended at a lower accuracy. Fine-tuning then evens out much of the
+# difference: scores matter most when there is little time to train. Be careful with the threshold: a channel with
+# $\gamma = 0$ still says its $\beta$, the same at every place, and the next layer may count on it. Raise the threshold
+# to 0.02 and see.
 #
 # ## 8. Residual networks: what must go together
 #
@@ -1595,13 +1621,15 @@ for name in list(graph)[:11]:
 # %% [markdown]
 # ### Exercise 9 · `coupled_groups`
 #
-# Convolutions and linear layers make channels of their own; an addition ties its inputs together; every other node passes its input's channels on. A node that reads nothing (the network's input) has channels, too, and can tie layers together, but is no layer that one could prune.
+# Convolutions and linear layers make channels of their own; an addition ties its inputs together; every other node
+# passes its input's channels on. A node that reads nothing (the network's input) can tie layers together, too, but is
+# no layer that one could prune. The graph is not changed.
 #
-# <details><summary>Hint 1, a nudge</summary>Think of every node as standing for one set of channels. <code>bn1</code> stands for the same set as the convolution that it reads; an addition for the same set as all that it reads. Which nodes end up with one set?</details>
+# <details><summary>Hint 1, a nudge</summary>Every node stands for one set of channels: <code>bn1</code> for that of the convolution it reads, an addition for that of all it reads. Which nodes end up with one set?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>A convolution or linear layer begins a set of channels of its own. Every other node passes on what it reads: join it with each of its inputs. Whoever ends up in one set has to be cut alike: return the sets that hold at least two layers.</details>
+# <details><summary>Hint 2, the recipe in words</summary>A convolution or linear layer begins a set of its own. Join every other node with each of its inputs. Return the sets that hold at least two layers.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Union-find: <code>parent = {node: node for node in graph}</code>, a function <code>find</code> that follows parents to the end. For each node that is not conv or linear, join it with each of its inputs. At the end collect the conv and linear nodes by their <code>find</code> and keep the groups of two and more.</details>
+# <details><summary>Hint 3, the key lines</summary>Union-find: <code>parent = {node: node for node in graph}</code>, a function <code>find</code> that follows parents to the end, and <code>parent[find(other)] = find(node)</code> joins two. Collect the conv and linear nodes by their <code>find</code>.</details>
 
 # %% exercise="coupled_groups" minutes=20 difficulty=3
 def coupled_groups(graph: dict[str, tuple[str, list[str]]]) -> list[set[str]]:
@@ -1806,9 +1834,10 @@ for group in sorted(map(sorted, groups)):
 pictures04.draw_graph(graph, groups)
 
 # %% [markdown]
-# *Picture: the graph of the residual network in three rows, one a block, from left to right. Layers of one group share a colour and a number: the stem and the last convolution of block 1; the last convolution and the shortcut of block 2; the same in block 3. The first convolution of each block is free.*
+# *Picture: the graph of the residual network, one row a block; a group shares a colour and a number: the stem and the last convolution of block 1; the last convolution and the shortcut of block 2, and of block 3. The first convolution of each block is free.*
 #
-# With the groups, pruning any such network is a dozen lines. Each group gets one set of indices, by the sum of its members' L1 scores; each layer cuts its outputs by its own set, and its inputs by the set of whatever it reads, found by walking back along the graph.
+# Each group gets one set of indices, by the sum of its members' L1 scores. Each layer cuts its outputs by its own set,
+# and its inputs by the set of whatever it reads, found by walking back along the graph.
 
 # %%
 def prune_graph(net, graph, fraction):
@@ -1844,7 +1873,8 @@ print(f"pruned {measure.macs(by_hand, shape):10,} MACs, {measure.size_bytes(by_h
 # %% [markdown]
 # ### The same with the library
 #
-# Torch-Pruning (Fang et al. 2023) traces the network with autograd, finds the groups by itself, for many more kinds of layer than ours, and cuts. Same network, same norm, same fraction, and the same short fine-tuning for both.
+# Torch-Pruning (Fang et al. 2023) traces the network with autograd, finds the groups by itself, for many more kinds of
+# layer than ours, and cuts. Network, norm, fraction and the short fine-tuning are the same for both.
 
 # %% tags=["nbval-ignore-output"]
 import torch_pruning as tp
@@ -1870,7 +1900,10 @@ for name, net in rows.items():
     print(f"{name:14} {measure.macs(net, shape):10,}  {measure.size_bytes(net):8,}   {spread[0]:18}  {spread[1]:18}  {before[name]:6.2f} %   {measure.accuracy(net, val_x, val_y):6.2f} %")
 
 # %% [markdown]
-# Both networks have the same shapes, so MACs, bytes and time agree; they differ a little in which channels they chose, since the library also looks at the layers that read a channel. The fine-tuning here is short: a real one runs until the accuracy has settled. In the library `global_pruning=True` ranks all channels of the network together, `round_to=8` rounds channel counts, and `iterative_steps` prunes in small portions with training in between.
+# The two differ a little in which channels they chose, since the library also looks at the layers that read a channel.
+# (A real fine-tuning runs until the accuracy has settled.) In the library `global_pruning=True` ranks all channels of
+# the network together, `round_to=8` rounds channel counts, and `iterative_steps` prunes in small portions with training
+# in between.
 
 # %% [markdown]
 # ## 9. Attention heads
@@ -1886,11 +1919,12 @@ for name, net in rows.items():
 # %% [markdown]
 # ### Exercise 10 · `prune_heads`
 #
-# The module cannot hold fewer rows than embed, so we return the tensors.
+# The module cannot hold fewer rows than embed, so we return the tensors. The output's bias belongs to no head and stays
+# whole.
 #
-# <details><summary>Hint 1, a nudge</summary>First a list of the rows that stay, in one block of embed rows. q, k and v use the same list; the output projection uses it on its other axis. Which of the four biases has nothing to do with heads?</details>
+# <details><summary>Hint 1, a nudge</summary>Which rows stay in one block of embed rows? q, k and v use that list; the output projection uses it on its other axis.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse heads that do not exist. List the rows of the heads that stay, head by head. Take these rows from the weight and bias of q, k and v, and these columns from the output's weight. The output's bias belongs to no head and stays whole.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse heads that do not exist. Take the rows of the heads that stay from the weights and biases of q, k and v, and the same columns from the output's weight.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>attn.in_proj_weight.chunk(3)</code> gives q, k, v. The rows: <code>[h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]</code>.</details>
 
@@ -2004,9 +2038,13 @@ print(f"{mid:.2f} times faster (quartiles {low:.2f} to {high:.2f})")
 # %% [markdown]
 # ### Which heads, which units, which layers?
 #
-# That layer knew nothing. Here is a small transformer that does: it reads a garment row by row, 28 tokens of 28 pixels, through four layers of eight heads and 128 feed-forward units each. `data/make_lesson04.py` trained it.
+# That layer knew nothing. A small transformer that does (`data/make_lesson04.py` trained it) reads a garment row by
+# row, 28 tokens of 28 pixels, through four layers of eight heads and 128 feed-forward units each.
 #
-# Michel et al. put a factor $\xi_h = 1$ before each head and take $|\partial L/\partial \xi_h|$, averaged over sentences. By the chain rule that derivative is the sum of what the head says times its gradient, so the score is your `taylor_importance`, with heads for channels; the units of the feed-forward part get theirs in the same way. As in the paper, the scores of a layer are divided by their length before layers are compared.
+# Michel et al. put a factor $\xi_h = 1$ before each head and take $|\partial L/\partial \xi_h|$, averaged over
+# sentences. By the chain rule that derivative is the sum of what the head says times its gradient: your
+# `taylor_importance`, with heads for channels, and in the same way with the units of the feed-forward part. As in the
+# paper, the scores of a layer are divided by their length before layers are compared.
 
 # %%
 reader = lesson04.load_rows()
@@ -2043,9 +2081,13 @@ for i in range(4):
     print(f"without layer {i}: {right(without(layers=(i,))):5.1f} %")
 
 # %% [markdown]
-# The units are the easy part: by gradient half of them are not missed, and three quarters hardly. With heads it depends on how many. At 8 and 16 of 32 the score is at the upper end of five random draws or above it; at 24 it is *below* all of them. A score says what one head is worth while all others are there, and ranking over all layers leaves some with a single head. And depth: the last two layers can each go for less than a point, the first cannot.
+# By gradient half of the units are not missed, and three quarters hardly. With heads it depends: at 8 and 16 of 32 the
+# score is at the upper end of five random draws or above it; at 24 it is *below* all of them. A score says what one
+# head is worth while all others are there, and ranking over all layers leaves some with a single head. And depth: the
+# last two layers can each go for less than a point, the first cannot.
 #
-# Three ways to about half of the parameters, each with the same short fine-tuning: half of heads and units by score, the same by chance, and two whole layers dropped, the two that cost least when they go alone.
+# Three ways to about half of the parameters, with the same short fine-tuning: half of heads and units by score, the
+# same by chance, and without the two layers that cost least when they go alone.
 #
 # <details><summary><b>Predict first.</b> Narrow or shallow: which of the two will be faster with a single image?</summary>The shallow one: two layers dropped are half of the calls. Narrow layers make as many calls as before.</details>
 
@@ -2074,15 +2116,18 @@ for name, net in rows.items():
     print(f"{name:25} {sum(p.numel() for p in net.parameters()):10,}   {before[name]:4.1f} %, {right(net):4.1f} %   {spread[0]:18} {spread[1]:18}")
 
 # %% [markdown]
-# After fine-tuning the three stand within two points of one another, and on 1,000 images a difference of one or two points is luck. The clock is less ambiguous: with the same number of parameters the shallow network makes half of the calls, and gains at batch 64 what the narrow one does not. (The fine-tuning is short; which way wins after a long one is open.)
+# After fine-tuning the three stand within two points of one another, and on 1,000 images that is luck. The clock is
+# less ambiguous: with the same number of parameters the shallow network gains at batch 64 what the narrow one does not.
+# (Which way wins after a long fine-tuning is open.)
 #
 # ## 10. Why MACs are not speed
 #
-# The tables above show a smaller gain in time than in MACs. There are three reasons; the figure below measures the first two, and the batch 1 columns above show the third.
+# Time gains less than MACs, for three reasons. The figure below measures the first two, the batch 1 columns above show
+# the third.
 #
-# - **Kernels work in blocks.** A vector unit computes 8 or 16 channels at once; 17 channels can cost as much as 32. Hence the habit of rounding channel counts to multiples of 8 or 16. (Count the filters that our LeNet-5 kept in its second convolution.)
-# - **Some layers do not multiply.** Batch norm, ReLU and pooling read and write each activation once. They shrink with $f$, not with $f^2$, and MACs do not count them at all.
-# - **Every call costs.** A layer call has a price of some microseconds for anything it does. At batch 1 on a small network that is most of the time.
+# - **Kernels work in blocks.** A vector unit computes 8 or 16 channels at once; 17 channels can cost as much as 32. Hence the habit of rounding channel counts to multiples of 8 or 16. (How many has our second convolution kept?)
+# - **Some layers do not multiply.** Batch norm, ReLU and pooling read and write each activation once. They shrink with $f$, not with $f^2$, and MACs do not count them.
+# - **Every call costs** some microseconds, whatever it does. At batch 1 on a small network that is most of the time.
 
 # %% tags=["nbval-ignore-output"]
 channels, x = list(range(4, 50, 2)), torch.randn(64, 32, 14, 14)
@@ -2102,22 +2147,23 @@ with torch.no_grad():
 pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["half of the\nchannels", "dense"])
 
 # %% [markdown]
-# *Picture: left, the least time of one convolution over its number of output channels, which rises in steps rather than along a line; right, the time of small_cnn by kind of layer, dense and with half of the channels: convolutions shrink most, batch norm and ReLU less.*
+# *Picture: left, the least time of one convolution over its output channels, which rises in steps; right, the time of small_cnn by kind of layer: with half of the channels convolutions shrink most, batch norm and ReLU less.*
 #
-# So MACs are a budget to plan with, and the clock decides. Measure on the machine, at the batch size, and in the runtime that will be used.
+# So MACs are a budget to plan with, and the clock decides: on the machine, at the batch size, and in the runtime that
+# will be used.
 #
 # ## Pitfalls
 #
-# - **A mask is not a smaller network.** Zeroed channels cost the same time and the same bytes. Take them out, and compare the outputs.
+# - **A mask is not a smaller network.** Take the channels out, and compare the outputs.
 # - **The other side.** A channel is a row here and a column there: batch norm, next layer, flattened columns. Forget one and the shapes clash, or, worse, they do not.
 # - **Aliases.** A slice of the old weight still holds the whole old storage, and `torch.save` writes it. Fine-tuning an alias changes the old network as well.
-# - **Residual sums.** Channels that are added go together. A tool that prunes "each layer by itself" breaks here.
+# - **Residual sums.** A tool that prunes "each layer by itself" breaks where channels are added.
 # - **Old optimizers.** An optimizer made before pruning holds the old parameters. Make a new one.
 # - **Batch 1 and batch 64** are different questions. Say which one your number answers.
 #
 # ## Questions
 #
-# <details><summary>Structured pruning at 50 % costs more accuracy than unstructured pruning at 50 %. Why would anyone use it?</summary>Scattered zeros leave more freedom, so accuracy holds longer. But on dense kernels they save neither time nor memory traffic, and in the file only with a sparse format. A smaller dense network is faster everywhere, needs no special kernel, and can still be quantized or pruned further.</details>
+# <details><summary>Structured pruning at 50 % costs more accuracy than unstructured pruning at 50 %. Why would anyone use it?</summary>Scattered zeros leave more freedom, so accuracy holds longer. But on dense kernels they save neither time nor memory traffic, and in the file only with a sparse format. A smaller dense network needs no special kernel and can still be quantized or pruned further.</details>
 #
 # <details><summary>Half of the channels removed everywhere: why four times fewer MACs, but not in the first layer?</summary>Each inner layer loses half of its inputs and half of its outputs. The first layer's input is the image; only its outputs are halved. In a network of few layers the first one can dominate after pruning.</details>
 #
@@ -2152,11 +2198,11 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 # %% [markdown]
 # ## References
 #
-# - H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf (2017). *Pruning Filters for Efficient ConvNets.* arXiv:1608.08710
-# - H. Hu, R. Peng, Y.-W. Tai, C.-K. Tang (2016). *Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep Architectures.* arXiv:1607.03250
-# - P. Molchanov, S. Tyree, T. Karras, T. Aila, J. Kautz (2017). *Pruning Convolutional Neural Networks for Resource Efficient Inference.* arXiv:1611.06440
-# - Z. Liu, J. Li, Z. Shen, G. Huang, S. Yan, C. Zhang (2017). *Learning Efficient Convolutional Networks through Network Slimming.* arXiv:1708.06519
-# - Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell (2019). *Rethinking the Value of Network Pruning.* arXiv:1810.05270
+# - H. Li et al. (2017). *Pruning Filters for Efficient ConvNets.* arXiv:1608.08710
+# - H. Hu et al. (2016). *Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep Architectures.* arXiv:1607.03250
+# - P. Molchanov et al. (2017). *Pruning Convolutional Neural Networks for Resource Efficient Inference.* arXiv:1611.06440
+# - Z. Liu et al. (2017). *Learning Efficient Convolutional Networks through Network Slimming.* arXiv:1708.06519
+# - Z. Liu et al. (2019). *Rethinking the Value of Network Pruning.* arXiv:1810.05270
 # - P. Michel, O. Levy, G. Neubig (2019). *Are Sixteen Heads Really Better than One?* arXiv:1905.10650
-# - G. Fang, X. Ma, M. Song, M. B. Mi, X. Wang (2023). *DepGraph: Towards Any Structural Pruning.* arXiv:2301.12900
-# - K. He, X. Zhang, S. Ren, J. Sun (2016). *Deep Residual Learning for Image Recognition.* arXiv:1512.03385
+# - G. Fang et al. (2023). *DepGraph: Towards Any Structural Pruning.* arXiv:2301.12900
+# - K. He et al. (2016). *Deep Residual Learning for Image Recognition.* arXiv:1512.03385
