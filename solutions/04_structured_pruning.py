@@ -111,15 +111,14 @@ with torch.no_grad():
 pictures04.draw_zeros_and_holes()
 
 # %% [markdown]
-# *Picture: four weight matrices: dense, with scattered zeros, with four of eight rows zero, and with these rows removed.*
+# *Picture: a weight matrix dense, with scattered zeros, with four of eight rows zero, and without these rows.*
 #
 # A gain of less than a twentieth we call no faster. If the network with zero filters gains a little, the last two lines
 # show where: in the max pooling behind the convolution (its comparisons may be easier to foresee where all values are
-# equal), not in the convolution. Only the network that *lost* its filters is much faster. So pruning has two steps:
-# decide which channels go, and take them out.
+# equal), not in the convolution. Pruning has two steps, then: decide which channels go, and take them out.
 #
-# How much is there to win? A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an
-# output of $H \times W$ costs
+# A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an output of $H \times W$
+# costs
 #
 # $$\mathrm{MACs} = H\,W\,k^2\,C_{in}\,C_{out}.$$
 #
@@ -140,9 +139,9 @@ pictures04.draw_zeros_and_holes()
 #
 # <details><summary>Hint 1, a nudge</summary>A filter is <code>weight[o]</code>: everything but axis 0 is summed away.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Give the weight one row a filter. L1 is the sum of a row's magnitudes, L2 its length; with bn it is the magnitude of γ. Everything else is an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give the weight one row a filter. L1 is the sum of its magnitudes, L2 its length, bn the magnitude of γ.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>conv.weight.detach().flatten(1)</code>, then <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code> a batch norm has <code>bn.weight is None</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>conv.weight.detach().flatten(1)</code>, then <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code>, <code>bn.weight is None</code>.</details>
 
 # %% exercise="filter_importance" minutes=8 difficulty=1
 def filter_importance(conv: nn.Conv2d, method: str, bn=None) -> torch.Tensor:
@@ -282,7 +281,7 @@ check_errors(ValueError, filter_importance_of, (_weights, "taylor"), (_weights, 
 #
 # <details><summary>Hint 1, a nudge</summary>Which axes are space? They are summed away before the absolute value is taken.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Give the product the shape samples × channels × everything else. Sum over the last axis, take the magnitude, average over the samples.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give the product the shape samples × channels × everything else; then sum, magnitude, mean, in this order.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>(activation * grad).reshape(N, C, -1).sum(2)</code> is <code>[N, C]</code>, also where there are no axes of space and <code>flatten(2)</code> would fail.</details>
 
@@ -414,14 +413,14 @@ for k in (25, 15):
     print(f"{k} at random, 8 draws: {min(lucky):.1f} to {max(lucky):.1f} %")
 
 # %% [markdown]
-# *Picture: the true change of the loss over a channel's rank by L1, mean activation and Taylor score. By Taylor score the points rise from left to right, by L1 they are scattered.*
+# *Picture: the true change of the loss over a channel's rank by three scores: by Taylor score the points rise, by L1 they are scattered.*
 #
 # Read the first table with care. The mean *absolute* change of an image's loss, where the Taylor score looks far better
 # than the norms, is the quantity that it estimates. What we pay for is the change of the *mean* loss, where one image's
 # gain cancels another's loss; there no score is good. The second table is the test that counts: the margin over
 # channels drawn at random is what a score is worth. At 25 of 50 no score leaves the range of eight random draws, at 15
-# the two best of five stand in its upper half and still inside. All are estimates for *one* channel at a time. Remove
-# half, and those that are left must take over: that is what fine-tuning is for.
+# the two best of five stand in its upper half and still inside. All judge *one* channel at a time; when half are gone,
+# the others must take over: that is what fine-tuning is for.
 
 # %% [markdown]
 # ## 3. Taking a channel out
@@ -434,12 +433,12 @@ for k in (25, 15):
 pictures04.draw_one_channel()
 
 # %% [markdown]
-# *Picture: what goes with filter 1 of a convolution: entry 1 of the batch norm, and input slice 1 of the next convolution or two neighbouring columns of a linear layer behind a flatten.*
+# *Picture: filter 1 of a convolution and what goes with it in the batch norm, in the next convolution, or in a linear layer behind a flatten.*
 #
-# We write one function for each kind of layer, then one that walks along a network. All take **indices of channels to
-# keep**, in the order wanted. Two helpers stand at the end of the set-up cell: `take(tensor, keep, axis)` copies the
-# wanted entries along an axis (all for `None`, and no bias stays no bias), `filled(layer, weight, bias)` puts tensors
-# into a new layer. Which axis goes with which index, and how large the new layer is, is yours.
+# We write one function for each kind of layer, then one for a network. All take **indices of channels to keep**, in the
+# order wanted. Two helpers stand at the end of the set-up cell: `take(tensor, keep, axis)` copies the wanted entries
+# along an axis (all for `None`, and no bias stays no bias), `filled(layer, weight, bias)` puts tensors into a new
+# layer. Which axis goes with which index is yours.
 
 # %% [markdown]
 # ### Exercise 3 · `shrink_conv`
@@ -448,9 +447,9 @@ pictures04.draw_one_channel()
 # depthwise convolution each channel has a filter of its own (`groups == in_channels == out_channels`, weight
 # `[C, 1, kh, kw]`): an output cannot go without its input, so one index decides both.
 #
-# <details><summary>Hint 1, a nudge</summary>Whose index cuts axis 0 of the weight, whose the bias, whose axis 1? Which axis is left to cut in the depthwise case?</details>
+# <details><summary>Hint 1, a nudge</summary>Whose index cuts axis 0 of the weight, whose the bias, whose axis 1?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Cut weight and bias; depthwise, the one list cuts axis 0 only. Numbers of channels and groups come from the cut weight, all other settings from the old layer.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Depthwise, the one list cuts axis 0 only. Numbers of channels and groups come from the cut weight, all other settings from the old layer.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>weight = take(take(conv.weight, keep_out), keep_in, 1)</code>, depthwise with the one list and without the other. Then <code>nn.Conv2d(weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)</code>.</details>
 
@@ -605,13 +604,12 @@ check(
 # %% [markdown]
 # ### Exercise 4 · `shrink_batchnorm`
 #
-# Four numbers a channel, two of them buffers: the running mean and variance are not parameters, but without them the
-# layer normalises by the wrong numbers. What `bn` is without (gamma and beta, or running statistics), the new layer is
-# without, too.
+# Four numbers a channel, of which the running mean and variance are buffers, not parameters. What `bn` is without
+# (gamma and beta, or running statistics), the new layer is without, too.
 #
-# <details><summary>Hint 1, a nudge</summary>Go through the tensors that the old layer has. Which of them can be missing, and which has no channels?</details>
+# <details><summary>Hint 1, a nudge</summary>Which tensors of the old layer can be missing, and which has no channels?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Make a batch norm of the new width with the old settings, and give it the kept entries of all that the old one's state holds; the counter goes over as it is.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give a batch norm of the new width and the old settings the kept entries of all that the old one's state holds.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; <code>take(tensor, keep)</code> for each 1-d tensor of <code>bn.state_dict().items()</code>; <code>new.load_state_dict</code> copies.</details>
 
@@ -711,9 +709,9 @@ check(shrink_batchnorm_of, [a for a, _ in _cases], [w for _, w in _cases], {}, S
 #
 # <details><summary>Hint 1, a nudge</summary>Seen as <code>[out, C, spatial]</code>, the weight has one index a channel again.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse columns that are no whole number of channels. Keep the wanted channels with all their places, and flatten again; then keep the wanted rows, and their biases.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Keep the wanted channels with all their places, flatten again, then keep the wanted rows and their biases.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>linear.weight.view(linear.out_features, -1, spatial)</code> has channels as its axis 1; <code>flatten(1)</code> makes columns of them again.</details>
+# <details><summary>Hint 3, the key lines</summary><code>linear.weight.view(linear.out_features, -1, spatial)</code>, cut along axis 1, then <code>flatten(1)</code>.</details>
 
 # %% exercise="shrink_linear" minutes=8 difficulty=2
 def shrink_linear(linear: nn.Linear, keep_in=None, keep_out=None, spatial: int = 1) -> nn.Linear:
@@ -839,11 +837,12 @@ check_errors(
 # %% [markdown]
 # ### Exercise 6 · `prune_chain`
 #
-# Whether the children keep their names or get numbers, and whether new layers are in train or in eval mode, is up to you.
+# Whether the children keep their names or get numbers, and whether new layers are in train or in eval mode, is up to
+# you.
 #
 # <details><summary>Hint 1, a nudge</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. A layer first uses it for its inputs, then replaces it by <code>keep.get(name)</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Remember also how many channels the last layer had <em>before</em> pruning. Convolutions and linear layers are shrunk at both ends, a batch norm follows what was kept, anything else is copied.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Remember also how many channels the last layer had <em>before</em> pruning: that says how many columns each has behind a flatten.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>spatial = in_features // channels</code> is 1 after another linear layer, H·W after a flatten. Other layers: <code>copy.deepcopy</code>. <code>nn.Sequential(OrderedDict(...))</code> keeps the names.</details>
 
@@ -1105,7 +1104,7 @@ check(prune_chain_of, [a for a, _ in _cases], [w for _, w in _cases], {}, SYMPTO
 
 # %% [markdown]
 # The proof on LeNet-5: keep the better half of everything by Taylor score, and compare the logits with those of the
-# dense network whose other channels are zeroed. Accuracy is another matter.
+# dense network whose other channels are zeroed.
 #
 # <details><summary><b>Predict first.</b> Half of the channels of every layer go, without training. How many points are lost?</summary>About a third of all images. Nothing was cut wrongly, as the logits show: what is missing is training.</details>
 
@@ -1123,16 +1122,16 @@ print(f"accuracy without any training: {measure.accuracy(small, val_x, val_y):.2
 # %% [markdown]
 # ## 5. A budget
 #
-# How many channels may stay? Say it in MACs: "a quarter of what it costs now". If one keep-fraction $f$ holds for every
-# convolution, the cost only grows with $f$: try $f = 0/64, 1/64, \ldots, 64/64$ and take the largest that fits. Count a
-# candidate's cost on the *pruned chain*: the next layer's inputs shrink as well.
+# How many channels may stay if the network is to cost a quarter of its MACs? If one keep-fraction $f$ holds for every
+# convolution, the cost only grows with $f$: take the largest that fits. Count the cost on the *pruned chain*: the next
+# layer's inputs shrink as well.
 
 # %% [markdown]
 # ### Exercise 7 · `channels_for_macs`
 #
 # <details><summary>Hint 1, a nudge</summary>For each <code>f</code> build the <code>keep</code> dictionary, prune the chain and count with <code>measure.macs(model, input_shape)</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>The budget is the ratio times the MACs of the whole network. Try 64/64, 63/64, … in turn and return the first that fits; if none does, that is an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Try 64/64, 63/64, … in turn and return the first that fits.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>k = max(1, round(i / 64 * len(score)))</code>; the indices are <code>score.topk(k).indices.sort().values</code>.</details>
 
@@ -1344,7 +1343,7 @@ require(_drop <= 3.5, f"expected accuracy within 3.5 points of dense on unseen i
 
 # %% [markdown]
 # Turn the sliders, the fractions of filters and hidden neurons that LeNet-5 keeps by Taylor score. The figure counts,
-# times and tests the pruned network, without fine-tuning. Which layer hurts most? Which one buys the most speed?
+# times and tests the pruned network, without fine-tuning. Which layer hurts most, which buys the most speed?
 
 # %% tags=["nbval-ignore-output"]
 def keeping(conv_1=0.5, conv_2=0.5, hidden_layer=0.5):
@@ -1363,7 +1362,7 @@ def keeping(conv_1=0.5, conv_2=0.5, hidden_layer=0.5):
 widgets.explore(keeping, conv_1=(0.05, 1.0, 0.525), conv_2=(0.05, 1.0, 0.525), hidden_layer=(0.05, 1.0, 0.525))
 
 # %% [markdown]
-# *Picture: MACs of the four layers of LeNet-5, dense and pruned to about half of the channels; the second convolution dominates and shrinks most.*
+# *Picture: MACs of the four layers of LeNet-5, dense and pruned to about half of the channels; the second convolution dominates.*
 #
 # ## 6. Three times faster, measured
 #
@@ -1390,7 +1389,7 @@ for name in accuracies:
 pictures04.draw_tradeoff(ratios, accuracies, dense_accuracy - 2)
 
 # %% [markdown]
-# *Picture: validation accuracy over latency ratio for dense and four budgets; it falls slowly at first. A dashed line marks dense minus 2 points.*
+# *Picture: validation accuracy over latency ratio for dense and four budgets, with a dashed line at dense minus 2 points.*
 #
 # A longer training recovers more, so a candidate below the line need not stay there. We take the budget of 0.16, which
 # leaves a margin on the clock, and fine-tune it on all training images. The file is written and read back, and the test
@@ -1434,8 +1433,8 @@ reached = {batch: "reached" if faster[batch]["pruned"][1] >= 3 else "missed" for
 print(f"filters left: {[len(k) for k in chosen_keep.values()]}. Three times faster: {reached[64]} at batch 64, {reached[1]} at batch 1 (on this machine)")
 
 # %% [markdown]
-# The zeros of the masked network are a plan, not a saving. (Its accuracy is that of the plan before fine-tuning.) The
-# pruned one is smaller, and at batch 64 the clock follows. Batch 1 is another matter: section 10.
+# The zeros of the masked network are a plan, not a saving. (Its accuracy is that of the plan before fine-tuning.) For
+# the pruned one the clock follows at batch 64; batch 1 is another matter: section 10.
 #
 # ### What accuracy does not show
 #
@@ -1461,12 +1460,13 @@ for name in rare["runs"][0]:
         print(f"{f'{name}, {when} fine-tuning' if when else name:40} {spread}")
 
 # %% [markdown]
-# Three tenths of the channels, fine-tuned, still have an accuracy of 98 %, and find next to no defect. Where classes
-# are rare, write the recall of each beside the accuracy before you choose how much to prune; lesson 11 does.
+# Accuracy alone would not have told. Where classes are rare, write the recall of each beside the accuracy before you
+# choose how much to prune; lesson 11 does.
 #
 # ## 7. Let training choose: network slimming
 #
-# Scores look at a network that never meant to be pruned. Liu et al. (2017) make it ready while it trains: they add the absolute values of all batch-norm scales to the loss,
+# Scores look at a network that never meant to be pruned. Liu et al. (2017) make it ready while it trains: they add the
+# absolute values of all batch-norm scales to the loss,
 #
 # $$L_{\text{slim}} = L + \lambda \sum_{\text{batch norms}} \sum_c |\gamma_c|.$$
 #
@@ -1476,9 +1476,9 @@ for name in rare["runs"][0]:
 # %% [markdown]
 # ### Exercise 8 · `slimming_penalty`
 #
-# <details><summary>Hint 1, a nudge</summary>The penalty is differentiated with the loss, so compute it from the parameters themselves, without <code>.data</code> or <code>.detach()</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>The penalty is differentiated with the loss: compute it from the parameters, without <code>.data</code> or <code>.detach()</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Add up the magnitudes of γ of every BatchNorm2d that has one, at any depth, and multiply by the strength.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Add up the magnitudes of every γ there is, beginning with 0.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>m.weight.abs().sum()</code> for each <code>nn.BatchNorm2d</code> in <code>model.modules()</code> whose weight is not None.</details>
 
@@ -1574,7 +1574,7 @@ check(
 # %% [markdown]
 # A chain of four convolutions with batch norms, trained on 10,000 images without and with the penalty;
 # `lesson04.train_chain` adds to the loss what you hand it. (The paper trains for many more steps with a weaker penalty,
-# $10^{-4}$; we have seconds, so ours is strong.) (About 15 s.)
+# $10^{-4}$.) (About 15 s.)
 
 # %% tags=["nbval-ignore-output"]
 plain, slim = (lesson04.train_chain(train_x[:10_000], train_y[:10_000], lambda net: slimming_penalty(net, strength)) for strength in (0.0, 0.03))
@@ -1601,16 +1601,19 @@ for name, net in (("no penalty", plain), ("penalty", slim)):
 
 # %% [markdown]
 # Before fine-tuning the slimmed network hardly notices the cut: it had stopped using those channels. The price was paid
-# before: with so strong a penalty, training ended at a lower accuracy. Fine-tuning then evens out much of the
+# earlier: with so strong a penalty, training ended at a lower accuracy. Fine-tuning then evens out much of the
 # difference: scores matter most when there is little time to train. Be careful with the threshold: a channel with
-# $\gamma = 0$ still says its $\beta$, the same at every place, and the next layer may count on it. Raise the threshold
-# to 0.02 and see.
+# $\gamma = 0$ still says its $\beta$, the same at every place, and the next layer may count on what the cut takes away.
+# Raise the threshold to 0.02 and see.
 #
 # ## 8. Residual networks: what must go together
 #
-# A residual block computes $y = x + f(x)$. The sum is taken channel by channel: channel 5 of the sum is dead only if channel 5 of *both* terms is. And $x$ may itself be a sum. So the convolutions that feed an addition, directly or through batch norms, activations and other additions, form a **group**: they lose the same channels or none.
+# A residual block computes $y = x + f(x)$. Channel 5 of the sum is dead only if channel 5 of *both* terms is. And $x$
+# may itself be a sum. So the convolutions that feed an addition, directly or through batch norms, activations and other
+# additions, form a **group**: they lose the same channels or none.
 #
-# `torch.fx` runs the network once with symbols in place of numbers and notes who reads whom. `lesson04.graph_of` turns that into a dictionary: node → (kind, nodes that it reads).
+# `torch.fx` runs the network once with symbols in place of numbers and notes who reads whom. `lesson04.graph_of` turns
+# that into a dictionary: node → (kind, nodes that it reads).
 
 # %%
 resnet = models.load("resnet8")
@@ -1621,13 +1624,12 @@ for name in list(graph)[:11]:
 # %% [markdown]
 # ### Exercise 9 · `coupled_groups`
 #
-# Convolutions and linear layers make channels of their own; an addition ties its inputs together; every other node
-# passes its input's channels on. A node that reads nothing (the network's input) can tie layers together, too, but is
-# no layer that one could prune. The graph is not changed.
+# Find the groups of such a graph. Convolutions and linear layers make channels of their own; what the other kinds of
+# node do stands in the contract. The graph is not changed.
 #
-# <details><summary>Hint 1, a nudge</summary>Every node stands for one set of channels: <code>bn1</code> for that of the convolution it reads, an addition for that of all it reads. Which nodes end up with one set?</details>
+# <details><summary>Hint 1, a nudge</summary>Every node stands for one set of channels, an addition for that of all it reads. Which nodes end up with one set?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>A convolution or linear layer begins a set of its own. Join every other node with each of its inputs. Return the sets that hold at least two layers.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Join every node that is no convolution or linear layer with each of its inputs.</details>
 #
 # <details><summary>Hint 3, the key lines</summary>Union-find: <code>parent = {node: node for node in graph}</code>, a function <code>find</code> that follows parents to the end, and <code>parent[find(other)] = find(node)</code> joins two. Collect the conv and linear nodes by their <code>find</code>.</details>
 
@@ -1834,10 +1836,10 @@ for group in sorted(map(sorted, groups)):
 pictures04.draw_graph(graph, groups)
 
 # %% [markdown]
-# *Picture: the graph of the residual network, one row a block; a group shares a colour and a number: the stem and the last convolution of block 1; the last convolution and the shortcut of block 2, and of block 3. The first convolution of each block is free.*
+# *Picture: the graph of the residual network, one row a block; layers of one group share a colour and a number. The first convolution of each block is free.*
 #
-# Each group gets one set of indices, by the sum of its members' L1 scores. Each layer cuts its outputs by its own set,
-# and its inputs by the set of whatever it reads, found by walking back along the graph.
+# Now prune. Each group gets one set of indices, by the sum of its members' L1 scores; each layer's inputs follow the
+# set of whatever it reads, found by walking back along the graph.
 
 # %%
 def prune_graph(net, graph, fraction):
@@ -1873,8 +1875,8 @@ print(f"pruned {measure.macs(by_hand, shape):10,} MACs, {measure.size_bytes(by_h
 # %% [markdown]
 # ### The same with the library
 #
-# Torch-Pruning (Fang et al. 2023) traces the network with autograd, finds the groups by itself, for many more kinds of
-# layer than ours, and cuts. Network, norm, fraction and the short fine-tuning are the same for both.
+# Torch-Pruning (Fang et al. 2023) traces the network with autograd, finds the groups of many more kinds of layer than
+# ours, and cuts. Network, norm, fraction and the short fine-tuning are the same for both.
 
 # %% tags=["nbval-ignore-output"]
 import torch_pruning as tp
@@ -1901,20 +1903,22 @@ for name, net in rows.items():
 
 # %% [markdown]
 # The two differ a little in which channels they chose, since the library also looks at the layers that read a channel.
-# (A real fine-tuning runs until the accuracy has settled.) In the library `global_pruning=True` ranks all channels of
-# the network together, `round_to=8` rounds channel counts, and `iterative_steps` prunes in small portions with training
-# in between.
+# In the library `global_pruning=True` ranks all channels of the network together, `round_to=8` rounds channel counts,
+# and `iterative_steps` prunes in small portions with training in between.
 
 # %% [markdown]
 # ## 9. Attention heads
 #
-# A transformer has natural units as well. Each head of an attention layer computes its own mixture of values, and the output projection adds them up,
+# Each head of an attention layer computes its own mixture of values, and the output projection adds them up,
 #
 # $$y = \sum_h \mathrm{head}_h(x)\, W^O_h + b,$$
 #
-# so a head can go without touching the others. Michel, Levy and Neubig (2019) removed many of the heads of trained translation models at test time with little loss, and in some layers all but one.
+# so a head can go without touching the others. Michel, Levy and Neubig (2019) removed many of the heads of trained
+# translation models at test time with little loss, and in some layers all but one.
 #
-# `nn.MultiheadAttention` stores q, k and v in one matrix, `in_proj_weight` of shape `[3·embed, embed]`: all rows of q, then all of k, then all of v. Within each, head $h$ owns the rows $h\,d \ldots (h+1)\,d - 1$, where $d$ = embed / heads. In `out_proj.weight`, `[embed, embed]`, it owns the *columns* of the same numbers.
+# `nn.MultiheadAttention` stores q, k and v in one matrix, `in_proj_weight` of shape `[3·embed, embed]`: all rows of q,
+# then all of k, then all of v. Within each, head $h$ owns the rows $h\,d \ldots (h+1)\,d - 1$, where $d$ = embed/heads.
+# In `out_proj.weight`, `[embed, embed]`, it owns the *columns* of the same numbers.
 
 # %% [markdown]
 # ### Exercise 10 · `prune_heads`
@@ -1922,9 +1926,9 @@ for name, net in rows.items():
 # The module cannot hold fewer rows than embed, so we return the tensors. The output's bias belongs to no head and stays
 # whole.
 #
-# <details><summary>Hint 1, a nudge</summary>Which rows stay in one block of embed rows? q, k and v use that list; the output projection uses it on its other axis.</details>
+# <details><summary>Hint 1, a nudge</summary>Which rows stay in one block of embed rows? One list does for q, k, v and the output projection.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse heads that do not exist. Take the rows of the heads that stay from the weights and biases of q, k and v, and the same columns from the output's weight.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Take these rows from the weights and biases of q, k and v, and the columns of the same numbers from the output's weight.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>attn.in_proj_weight.chunk(3)</code> gives q, k, v. The rows: <code>[h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]</code>.</details>
 
@@ -2015,7 +2019,8 @@ check_errors(ValueError, prune_heads_of, (12, 6, _state, [6]), (12, 6, _state, [
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Half of eight heads removed from one layer, checked against the zeroed heads and timed beside the whole layer (both through the same plain attention, batch 8, 64 tokens):
+# Half of eight heads removed, checked against the zeroed heads and timed beside the whole layer (both through the same
+# plain attention, batch 8, 64 tokens):
 #
 # <details><summary><b>Predict first.</b> Half of the heads: is the layer twice as fast?</summary>Nearly. All four products with weights shrink by half; what a call costs beside them does not.</details>
 
@@ -2116,16 +2121,16 @@ for name, net in rows.items():
     print(f"{name:25} {sum(p.numel() for p in net.parameters()):10,}   {before[name]:4.1f} %, {right(net):4.1f} %   {spread[0]:18} {spread[1]:18}")
 
 # %% [markdown]
-# After fine-tuning the three stand within two points of one another, and on 1,000 images that is luck. The clock is
-# less ambiguous: with the same number of parameters the shallow network gains at batch 64 what the narrow one does not.
-# (Which way wins after a long fine-tuning is open.)
+# After fine-tuning the three stand within two points of one another, and on 1,000 images one or two points are luck.
+# The clock is less ambiguous: with the same number of parameters the shallow network gains at batch 64 what the narrow
+# one does not. (Which way wins after a long fine-tuning is open.)
 #
 # ## 10. Why MACs are not speed
 #
-# Time gains less than MACs, for three reasons. The figure below measures the first two, the batch 1 columns above show
-# the third.
+# The gain in time is smaller than in MACs, for three reasons. The figure below measures the first two, the batch 1
+# columns above show the third.
 #
-# - **Kernels work in blocks.** A vector unit computes 8 or 16 channels at once; 17 channels can cost as much as 32. Hence the habit of rounding channel counts to multiples of 8 or 16. (How many has our second convolution kept?)
+# - **Kernels work in blocks.** A vector unit computes 8 or 16 channels at once; 17 channels can cost as much as 32. Hence the habit of rounding channel counts to multiples of 8 or 16.
 # - **Some layers do not multiply.** Batch norm, ReLU and pooling read and write each activation once. They shrink with $f$, not with $f^2$, and MACs do not count them.
 # - **Every call costs** some microseconds, whatever it does. At batch 1 on a small network that is most of the time.
 
@@ -2147,15 +2152,14 @@ with torch.no_grad():
 pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["half of the\nchannels", "dense"])
 
 # %% [markdown]
-# *Picture: left, the least time of one convolution over its output channels, which rises in steps; right, the time of small_cnn by kind of layer: with half of the channels convolutions shrink most, batch norm and ReLU less.*
+# *Picture: left, the least time of one convolution over its output channels, rising in steps; right, the time of small_cnn by kind of layer: with half of the channels convolutions shrink most.*
 #
 # So MACs are a budget to plan with, and the clock decides: on the machine, at the batch size, and in the runtime that
 # will be used.
 #
 # ## Pitfalls
 #
-# - **A mask is not a smaller network.** Take the channels out, and compare the outputs.
-# - **The other side.** A channel is a row here and a column there: batch norm, next layer, flattened columns. Forget one and the shapes clash, or, worse, they do not.
+# - **The other side.** Batch norm, next layer, flattened columns: forget one and the shapes clash, or, worse, they do not.
 # - **Aliases.** A slice of the old weight still holds the whole old storage, and `torch.save` writes it. Fine-tuning an alias changes the old network as well.
 # - **Residual sums.** A tool that prunes "each layer by itself" breaks where channels are added.
 # - **Old optimizers.** An optimizer made before pruning holds the old parameters. Make a new one.
@@ -2163,11 +2167,11 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 #
 # ## Questions
 #
-# <details><summary>Structured pruning at 50 % costs more accuracy than unstructured pruning at 50 %. Why would anyone use it?</summary>Scattered zeros leave more freedom, so accuracy holds longer. But on dense kernels they save neither time nor memory traffic, and in the file only with a sparse format. A smaller dense network needs no special kernel and can still be quantized or pruned further.</details>
+# <details><summary>Structured pruning at 50 % costs more accuracy than unstructured pruning at 50 %. Why would anyone use it?</summary>Scattered zeros leave more freedom, so accuracy holds longer. But they need a sparse kernel to save time and a sparse format to save bytes; a smaller dense network needs neither, and can still be quantized or pruned further.</details>
 #
-# <details><summary>Half of the channels removed everywhere: why four times fewer MACs, but not in the first layer?</summary>Each inner layer loses half of its inputs and half of its outputs. The first layer's input is the image; only its outputs are halved. In a network of few layers the first one can dominate after pruning.</details>
+# <details><summary>Half of the channels removed everywhere: why four times fewer MACs, but not in the first layer?</summary>Each inner layer loses half of its inputs and half of its outputs; the first layer's input is the image. In a network of few layers the first one can dominate after pruning.</details>
 #
-# <details><summary>Liu et al. (2019, "Rethinking the value of network pruning") trained the pruned architecture from new random weights and often reached the same accuracy. What would that mean?</summary>That the value of structured pruning lies in the architecture it finds rather than in the weights it keeps. To test it here, build the network with random weights and give it the same total training, that of the dense network included. If both agree, pruning was a search for widths. Lesson 10 searches for them directly.</details>
+# <details><summary>Liu et al. (2019, "Rethinking the value of network pruning") trained the pruned architecture from new random weights and often reached the same accuracy. What would that mean?</summary>That structured pruning is worth the architecture it finds rather than the weights it keeps. To test it here, give the network with random weights the same total training, that of the dense network included. If both agree, pruning was a search for widths. Lesson 10 searches for them directly.</details>
 #
 # <details><summary>The Taylor score is nearly 0 for every channel of a fully converged network in which gradients vanish. Is it useless there?</summary>The mean gradient vanishes, the gradients of single images do not, and the score takes absolute values per image. Where even these vanish, second-order terms decide.</details>
 
@@ -2190,10 +2194,10 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 # %% [markdown]
 # ## An open experiment
 #
-# Which 25 of the 50 filters of the second convolution may stay? Rank them by a score of your own (the variance of
-# the channel's output, its likeness to other channels, what a linear fit from the others leaves over), and compare with the
-# random draws of section 2 before and after fine-tuning. There is no right answer; a score that does not beat chance after
-# fine-tuning is a finding, too.
+# Which 25 of the 50 filters of the second convolution may stay? Rank them by a score of your own (the variance of the
+# channel's output, its likeness to other channels, what a linear fit from the others leaves over), and compare with the
+# random draws of section 2 before and after fine-tuning. There is no right answer; a score that does not beat chance
+# after fine-tuning is a finding, too.
 
 # %% [markdown]
 # ## References
