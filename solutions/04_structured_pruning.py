@@ -6,11 +6,11 @@
 # After this lesson you can
 #
 # - score channels by their weights, by their effect on the loss, and by scales that training has pushed to zero,
-# - cut a channel out of a network for good, with everything that hangs on it, and prove that the output is the masked network's,
+# - cut a channel out of a network for good, with all that hangs on it, and prove that the output is the masked network's,
 # - hit a budget of multiply-accumulates, and say why the clock does not follow it exactly,
 # - find out which layers of a residual network must be cut together, and remove heads from an attention layer.
 #
-# **Why it matters.** Liu et al. (2017) pruned the channels of a VGG network on CIFAR-10 in several passes: the model became 20 times smaller and its operations 5 times fewer. The result needs no special kernel and no special file.
+# **Why it matters.** Liu et al. (2017) pruned the channels of a VGG network on CIFAR-10 in several passes: the model became 20 times smaller and its operations 5 times fewer.
 #
 # **What you need:** from [lesson 00](../00_measure_first/00_measure_first.ipynb) MACs (section 3), latency (sections 4 and 5) and Pareto fronts (section 7); from [lesson 03](../03_magnitude_pruning/03_magnitude_pruning.ipynb) why magnitude is a first guess (section 1) and what a weight means for the loss (section 3). Plan two to three hours; each exercise says what it costs. Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what it expected.
 
@@ -60,7 +60,7 @@ def filled(layer, weight, bias=None):
 # %% [markdown]
 # ## 1. Zeros save nothing
 #
-# Our patient is LeNet-5 in the form that pruning papers use: two convolutions of 20 and 50 filters, a hidden layer of 500 neurons, trained on Fashion-MNIST.
+# Our patient is LeNet-5 in the form that pruning papers use, trained on Fashion-MNIST.
 
 # %%
 dense = models.load("lenet_5")
@@ -72,7 +72,9 @@ print(f"{sum(p.numel() for p in dense.parameters()):,} parameters, {dense_macs:,
 print(f"accuracy on the validation images: {dense_accuracy:.2f} %")
 
 # %% [markdown]
-# Set 60 % of everything to zero, in two ways: single weights scattered anywhere, as in lesson 03, and whole filters. Then build a third network that has only the remaining 40 % of the filters (its weights are random; the clock does not mind). Each is timed in turns with the dense one.
+# Set 60 % of everything to zero, once as single weights anywhere, as in lesson 03, and once as whole filters. A third
+# network has only the remaining 40 % of the filters (with random weights; the clock does not mind). Each is timed in
+# turns with the dense one.
 #
 # <details><summary><b>Predict first.</b> Which of the three will be clearly faster than dense?</summary>Only the one whose filters are gone. A product with zero takes as long as any other.</details>
 
@@ -109,33 +111,37 @@ with torch.no_grad():
 pictures04.draw_zeros_and_holes()
 
 # %% [markdown]
-# *Picture: four weight matrices. Dense; with half of the weights zero at scattered places; with four of the eight rows zero; and with these rows removed. Only the last stores fewer numbers.*
+# *Picture: a weight matrix dense, with scattered zeros, with four of eight rows zero, and without these rows.*
 #
-# The kernel multiplies zeros as patiently as anything else (what gains less than a twentieth, we call no faster). If the network with zero filters is a little faster, look at the
-# last two lines: it is the max pooling behind the convolution that gains (its comparisons may be easier to foresee where all
-# values are equal), and not the convolution. Only the network that *lost* its filters is much faster. So pruning has two steps here: decide which channels go, and then really take them out.
+# A gain of less than a twentieth we call no faster. If the network with zero filters gains a little, the last two lines
+# show where: in the max pooling behind the convolution (its comparisons may be easier to foresee where all values are
+# equal), not in the convolution. Pruning has two steps, then: decide which channels go, and take them out.
 #
-# How much is there to win? A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an output of $H \times W$ costs
+# A convolution with $C_{in}$ input channels, $C_{out}$ filters, a $k \times k$ kernel and an output of $H \times W$
+# costs
 #
 # $$\mathrm{MACs} = H\,W\,k^2\,C_{in}\,C_{out}.$$
 #
-# Keep a fraction $f$ of the channels everywhere and both factors shrink: the cost goes with $f^2$, except in the first layer, whose input stays.
+# Keep a fraction $f$ of the channels everywhere and the cost goes with $f^2$, except in the first layer, whose input
+# stays.
 
 # %% [markdown]
 # ## 2. Which channel can go?
 #
-# The cheapest answer looks at the weights alone. Li et al. (2017) take the L1 norm of each filter: a filter of small weights makes small outputs. The L2 norm weighs large weights more. Where a batch norm follows, its scale $\gamma_c$ multiplies whatever channel $c$ says, so $|\gamma_c|$ is a score, too (Liu et al. 2017).
+# The cheapest answer looks at the weights alone. Li et al. (2017) take the L1 norm of each filter: small weights make
+# small outputs. The L2 norm weighs large weights more. Where a batch norm follows, its scale $\gamma_c$ multiplies
+# whatever channel $c$ says, so $|\gamma_c|$ is a score, too (Liu et al. 2017).
 
 # %% [markdown]
 # ### Exercise 1 · `filter_importance`
 #
 # One score for each output channel.
 #
-# <details><summary>Hint 1, a nudge</summary>The weight is <code>[out, in, kh, kw]</code>, and a filter is <code>weight[o]</code>: everything but axis 0 is summed away.</details>
+# <details><summary>Hint 1, a nudge</summary>A filter is <code>weight[o]</code>: everything but axis 0 is summed away.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Give the weight one row a filter. L1 is the sum of a row's magnitudes, L2 its length; with bn it is the magnitude of γ, if there is a batch norm and it has one. Everything else is an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give the weight one row a filter. L1 is the sum of its magnitudes, L2 its length, bn the magnitude of γ.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>conv.weight.detach().flatten(1)</code> is one row a filter; <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code> a batch norm has <code>bn.weight is None</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>conv.weight.detach().flatten(1)</code>, then <code>.abs().sum(1)</code> or <code>.square().sum(1).sqrt()</code>. With <code>affine=False</code>, <code>bn.weight is None</code>.</details>
 
 # %% exercise="filter_importance" minutes=8 difficulty=1
 def filter_importance(conv: nn.Conv2d, method: str, bn=None) -> torch.Tensor:
@@ -258,20 +264,26 @@ check_errors(ValueError, filter_importance_of, (_weights, "taylor"), (_weights, 
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Weights do not know the data. Hu et al. (2016) look at what a channel says: one whose output is zero at most places (their APoZ, the average percentage of zeros) seems idle. But what we really want is the change of the loss $L$ when the activation $a_c$ of a channel becomes 0. A first-order Taylor expansion around the network as it is gives
+# Weights do not know the data. Hu et al. (2016) look at what a channel says: one whose output is zero at most places
+# (APoZ, the average percentage of zeros) seems idle. What we want is the change of the loss $L$ when the activation
+# $a_c$ of a channel becomes 0. A first-order Taylor expansion gives
 #
 # $$L(a_c = 0) - L \;\approx\; -\sum_{\text{space}} a_c\, g_c, \qquad g_c = \frac{\partial L}{\partial a_c},$$
 #
-# and everything in it is known after one backward pass. The sum runs over the places of one image, since they vanish together: there, positive and negative parts may cancel. Between images they may not, since each image that changes its loss counts. Hence the absolute value *after* the sum over space and *before* the mean over the batch (Molchanov et al. 2017).
+# all known after one backward pass. The places of one image vanish together, so there positive and negative parts may
+# cancel. Between images they may not: each image that changes its loss counts. Hence the absolute value *after* the sum
+# over space and *before* the mean over the batch (Molchanov et al. 2017).
 
 # %% [markdown]
 # ### Exercise 2 · `taylor_importance`
 #
-# <details><summary>Hint 1, a nudge</summary>Three steps in this order: sum over space, absolute value, mean over the batch. Which axes are space?</details>
+# The formula above, for every channel at once. Neither input is changed.
 #
-# <details><summary>Hint 2, the recipe in words</summary>Multiply activation and gradient, and give the product the shape samples × channels × everything else. Sum over the last axis, take the magnitude, average over the samples. The magnitude comes after the sum: within an image the places may cancel.</details>
+# <details><summary>Hint 1, a nudge</summary>Which axes are space? They are summed away before the absolute value is taken.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>(activation * grad).flatten(2).sum(2)</code> is <code>[N, C]</code>. A linear layer has no axes of space: <code>[N, C]</code> cannot be flattened from axis 2, so bring it to <code>reshape(N, C, -1)</code> first.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give the product the shape samples × channels × everything else; then sum, magnitude, mean, in this order.</details>
+#
+# <details><summary>Hint 3, the key lines</summary><code>(activation * grad).reshape(N, C, -1).sum(2)</code> is <code>[N, C]</code>, also where there are no axes of space and <code>flatten(2)</code> would fail.</details>
 
 # %% exercise="taylor_importance" minutes=8 difficulty=2
 def taylor_importance(activation: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
@@ -351,7 +363,9 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Who is right? We can ask the network. Silence each of the 50 channels of the second convolution, one at a time, and measure how much the loss of an image really changes, on 1,000 validation images. Activations and gradients come from 2,000 training images; `lesson04.watch` catches them behind the ReLU of each layer.
+# Who is right? Silence each of the 50 channels of the second convolution, one at a time, and measure how much the loss
+# of an image changes, on 1,000 validation images. Activations and gradients come from 2,000 training images;
+# `lesson04.watch` catches them behind each ReLU.
 
 # %%
 train_x, train_y = data.load("train")
@@ -399,38 +413,45 @@ for k in (25, 15):
     print(f"{k} at random, 8 draws: {min(lucky):.1f} to {max(lucky):.1f} %")
 
 # %% [markdown]
-# *Picture: three scatter plots of the true change of the loss over the rank of a channel by L1, mean activation and Taylor score. By Taylor score they rise from left to right, by L1 they are scattered.*
+# *Picture: the true change of the loss over a channel's rank by three scores: by Taylor score the points rise, by L1 they are scattered.*
 #
-# Read the first table with care. Against the mean *absolute* change of an image's loss the Taylor score looks far better than
-# the norms, but that is the quantity which it estimates. What we pay for is the change of the *mean* loss, where one image's
-# gain cancels another's loss; there no score is good. The second table is the test that counts: prune, and compare with channels
-# drawn at random. The margin over chance is what a score is worth: at 25 of 50 no score leaves the range of eight random draws,
-# at 15 the two best of five stand in its upper half and still inside. All are estimates for *one* channel at a time.
-# Remove half, and those that are left must take over: that is what fine-tuning is for.
+# Read the first table with care. The mean *absolute* change of an image's loss, where the Taylor score looks far better
+# than the norms, is the quantity that it estimates. What we pay for is the change of the *mean* loss, where one image's
+# gain cancels another's loss; there no score is good. The second table is the test that counts: the margin over
+# channels drawn at random is what a score is worth. At 25 of 50 no score leaves the range of eight random draws, at 15
+# the two best of five stand in its upper half and still inside. All judge *one* channel at a time; when half are gone,
+# the others must take over: that is what fine-tuning is for.
 
 # %% [markdown]
 # ## 3. Taking a channel out
 #
-# A filter is a row of its layer's weight. When it goes, its bias goes, its entry in the batch norm goes (four numbers), and the layer that reads it loses one *input*: a slice `weight[:, c]` of each of its filters. If that reader is a linear layer behind a flatten, the channel filled $H \cdot W$ neighbouring columns, and all of them go.
+# A filter is a row of its layer's weight. With it go its bias, its entry in the batch norm (four numbers) and, in the
+# layer that reads it, one *input*: the slice `weight[:, c]`. In a linear layer behind a flatten the channel filled
+# $H \cdot W$ neighbouring columns, and all of them go.
 
 # %%
 pictures04.draw_one_channel()
 
 # %% [markdown]
-# *Picture: filter 1 of a convolution is marked, and with it entry 1 of the batch norm, slice 1 along the input axis of each filter of the next convolution, or two neighbouring columns of a linear layer behind a flatten.*
+# *Picture: filter 1 of a convolution and what goes with it in the batch norm, in the next convolution, or in a linear layer behind a flatten.*
 #
-# We write one function for each kind of layer, and then one that walks along a network. All of them take **indices of channels to keep**, in the order wanted. What they have in common is written already, at the end of the set-up cell: `take(tensor, keep, axis)` copies the wanted entries along an axis (all for `None`, and no bias stays no bias), `filled(layer, weight, bias)` puts tensors into a new layer. Which axis goes with which index, and how large the new layer is, is yours.
+# We write one function for each kind of layer, then one for a network. All take **indices of channels to keep**, in the
+# order wanted. Two helpers stand at the end of the set-up cell: `take(tensor, keep, axis)` copies the wanted entries
+# along an axis (all for `None`, and no bias stays no bias), `filled(layer, weight, bias)` puts tensors into a new
+# layer. Which axis goes with which index is yours.
 
 # %% [markdown]
 # ### Exercise 3 · `shrink_conv`
 #
-# A new, smaller convolution. Every setting stays: kernel, stride, padding and its mode, dilation, bias or none. In a depthwise convolution each channel has a filter of its own (`groups == in_channels == out_channels`, weight `[C, 1, kh, kw]`): an output cannot go without its input, so one index decides both.
+# A new, smaller convolution. Every setting stays: kernel, stride, padding and its mode, dilation, bias or none. In a
+# depthwise convolution each channel has a filter of its own (`groups == in_channels == out_channels`, weight
+# `[C, 1, kh, kw]`): an output cannot go without its input, so one index decides both.
 #
-# <details><summary>Hint 1, a nudge</summary>Whose index cuts axis 0 of the weight, whose the bias, whose axis 1? In the depthwise case there is only axis 0 to be cut, and the new layer has as many groups as channels.</details>
+# <details><summary>Hint 1, a nudge</summary>Whose index cuts axis 0 of the weight, whose the bias, whose axis 1?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Take the kept rows of axis 0 of weight and bias, and the kept entries of axis 1; in a depthwise layer there is one list for both, and it cuts axis 0 only. Build a new layer whose numbers of channels and groups come from the cut weight, all other settings from the old one, and put the copies in.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Depthwise, the one list cuts axis 0 only. Numbers of channels and groups come from the cut weight, all other settings from the old layer.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>weight = take(take(conv.weight, keep_out), keep_in, 1)</code>, depthwise with the one list and without the other. Its shape says the rest: <code>nn.Conv2d(weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>weight = take(take(conv.weight, keep_out), keep_in, 1)</code>, depthwise with the one list and without the other. Then <code>nn.Conv2d(weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)</code>.</details>
 
 # %% exercise="shrink_conv" minutes=12 difficulty=3
 def shrink_conv(conv: nn.Conv2d, keep_out=None, keep_in=None) -> nn.Conv2d:
@@ -583,13 +604,14 @@ check(
 # %% [markdown]
 # ### Exercise 4 · `shrink_batchnorm`
 #
-# Four numbers a channel, two of them buffers: the running mean and variance are not parameters, but without them the layer normalises by the wrong numbers.
+# Four numbers a channel, of which the running mean and variance are buffers, not parameters. What `bn` is without
+# (gamma and beta, or running statistics), the new layer is without, too.
 #
-# <details><summary>Hint 1, a nudge</summary>Build the new layer with the old settings, then copy the kept entries of every tensor that is there. Which of them can be missing?</details>
+# <details><summary>Hint 1, a nudge</summary>Which tensors of the old layer can be missing, and which has no channels?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Make a new batch norm of the new width with the old settings, and give it the kept entries of all that the old one's state holds; a counter has no channels and stays as it is. With affine=False or without running statistics some of it is not there.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Give a batch norm of the new width and the old settings the kept entries of all that the old one's state holds.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; then over <code>bn.state_dict().items()</code>: a 1-d tensor becomes <code>take(tensor, keep)</code>, the counter <code>num_batches_tracked</code> stays as it is; <code>new.load_state_dict</code> copies.</details>
+# <details><summary>Hint 3, the key lines</summary><code>nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)</code>; <code>take(tensor, keep)</code> for each 1-d tensor of <code>bn.state_dict().items()</code>; <code>new.load_state_dict</code> copies.</details>
 
 # %% exercise="shrink_batchnorm" minutes=10 difficulty=2
 def shrink_batchnorm(bn: nn.BatchNorm2d, keep: torch.Tensor) -> nn.BatchNorm2d:
@@ -682,13 +704,14 @@ check(shrink_batchnorm_of, [a for a, _ in _cases], [w for _, w in _cases], {}, S
 # %% [markdown]
 # ### Exercise 5 · `shrink_linear`
 #
-# Flatten writes a `[C, H, W]` activation out channel by channel: first all $H \cdot W$ values of channel 0, then those of channel 1. So channel $c$ is the columns $c\,HW \ldots (c+1)\,HW - 1$.
+# Flatten writes a `[C, H, W]` activation out channel by channel, so channel $c$ is the columns
+# $c\,HW \ldots (c+1)\,HW - 1$.
 #
-# <details><summary>Hint 1, a nudge</summary>Reshape the weight to <code>[out, C, spatial]</code>: now a channel is one index again.</details>
+# <details><summary>Hint 1, a nudge</summary>Seen as <code>[out, C, spatial]</code>, the weight has one index a channel again.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse columns that are no whole number of channels. See the columns as channels × places, keep the wanted channels with all their places, and flatten again. Then keep the wanted rows, and their biases. Build a new layer with what is left.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Keep the wanted channels with all their places, flatten again, then keep the wanted rows and their biases.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>linear.weight.view(linear.out_features, -1, spatial)</code> has channels as its axis 1; <code>flatten(1)</code> makes columns of them again. The bias follows <code>keep_out</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>linear.weight.view(linear.out_features, -1, spatial)</code>, cut along axis 1, then <code>flatten(1)</code>.</details>
 
 # %% exercise="shrink_linear" minutes=8 difficulty=2
 def shrink_linear(linear: nn.Linear, keep_in=None, keep_out=None, spatial: int = 1) -> nn.Linear:
@@ -806,18 +829,22 @@ check_errors(
 # %% [markdown]
 # ## 4. A whole network
 #
-# In a chain each layer reads only the one before. Walk from the front and remember which channels the last convolution or linear layer kept: the next batch norm keeps them, the next convolution or linear layer reads them. ReLU, pooling and dropout work channel by channel and need no change. A pruned channel then counts as zero *after* its batch norm and activation, which is what the next layer would have read.
+# In a chain each layer reads only the one before. Walk from the front and remember which channels the last convolution
+# or linear layer kept: the next batch norm keeps them, the next convolution or linear layer reads them. ReLU, pooling
+# and dropout work channel by channel and need no change. A pruned channel counts as zero *after* its batch norm and
+# activation, which is what the next layer would have read.
 
 # %% [markdown]
 # ### Exercise 6 · `prune_chain`
 #
-# Whether the children keep their names or get numbers, and whether new layers are in train or in eval mode, is up to you.
+# Whether the children keep their names or get numbers, and whether new layers are in train or in eval mode, is up to
+# you.
 #
-# <details><summary>Hint 1, a nudge</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. Every convolution or linear layer first uses it for its inputs and then replaces it by <code>keep.get(name)</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Loop over <code>model.named_children()</code> with one variable <code>kept</code>, None as long as nothing has been pruned. A layer first uses it for its inputs, then replaces it by <code>keep.get(name)</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Walk through the layers with two things in mind: which channels of the last layer were kept (None: all) and how many it had before. A convolution or linear layer is shrunk at both ends and then says what is kept; a batch norm follows what was kept; anything else is copied. Names and mode are those of the model.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Remember also how many channels the last layer had <em>before</em> pruning: that says how many columns each has behind a flatten.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Also remember how many channels the last layer had <em>before</em> pruning. A linear layer then has <code>spatial = in_features // channels</code>: 1 after another linear layer, H·W after a flatten. Other layers: <code>copy.deepcopy</code>. <code>nn.Sequential(OrderedDict(...))</code> keeps the names.</details>
+# <details><summary>Hint 3, the key lines</summary><code>spatial = in_features // channels</code> is 1 after another linear layer, H·W after a flatten. Other layers: <code>copy.deepcopy</code>. <code>nn.Sequential(OrderedDict(...))</code> keeps the names.</details>
 
 # %% exercise="prune_chain" minutes=25 difficulty=4
 def prune_chain(model: nn.Sequential, keep: dict[str, torch.Tensor]) -> nn.Sequential:
@@ -1076,9 +1103,10 @@ check(prune_chain_of, [a for a, _ in _cases], [w for _, w in _cases], {}, SYMPTO
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The proof on LeNet-5: keep the better half of everything by Taylor score, and compare the small network with the dense one whose other channels are zeroed. They agree to the last digits of float32. Accuracy is another matter.
+# The proof on LeNet-5: keep the better half of everything by Taylor score, and compare the logits with those of the
+# dense network whose other channels are zeroed.
 #
-# <details><summary><b>Predict first.</b> Half of the channels of every layer go, without training. How many points are lost?</summary>About a third of all images. And nothing was cut wrongly, as the comparison of logits shows: what is missing is training.</details>
+# <details><summary><b>Predict first.</b> Half of the channels of every layer go, without training. How many points are lost?</summary>About a third of all images. Nothing was cut wrongly, as the logits show: what is missing is training.</details>
 
 # %%
 best = lambda score, n: score.topk(n).indices.sort().values
@@ -1094,16 +1122,18 @@ print(f"accuracy without any training: {measure.accuracy(small, val_x, val_y):.2
 # %% [markdown]
 # ## 5. A budget
 #
-# How many channels may stay? Say it in MACs: "a quarter of what it costs now". If one keep-fraction $f$ holds for every convolution, the cost only grows with $f$, so we can try all of $f = 0/64, 1/64, \ldots, 64/64$ and take the largest that fits. The cost of a candidate must be counted on the *pruned chain*: the next layer's inputs shrink as well.
+# How many channels may stay if the network is to cost a quarter of its MACs? If one keep-fraction $f$ holds for every
+# convolution, the cost only grows with $f$: take the largest that fits. Count the cost on the *pruned chain*: the next
+# layer's inputs shrink as well.
 
 # %% [markdown]
 # ### Exercise 7 · `channels_for_macs`
 #
-# <details><summary>Hint 1, a nudge</summary>You have all the parts: for each <code>f</code> build the <code>keep</code> dictionary, prune the chain and count. <code>measure.macs(model, input_shape)</code> does the counting.</details>
+# <details><summary>Hint 1, a nudge</summary>For each <code>f</code> build the <code>keep</code> dictionary, prune the chain and count with <code>measure.macs(model, input_shape)</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>The budget is the ratio times the MACs of the whole network. Try the fractions 64/64, 63/64, … in turn: so many of the most important filters of each layer, at least one, their indices in rising order; prune, count, and return the first that fits. If none does, that is an error.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Try 64/64, 63/64, … in turn and return the first that fits.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Go down from <code>i = 64</code> and return the first that fits. <code>k = max(1, round(i / 64 * len(score)))</code>; the indices are <code>score.topk(k).indices.sort().values</code>. If the loop ends, nothing fits.</details>
+# <details><summary>Hint 3, the key lines</summary><code>k = max(1, round(i / 64 * len(score)))</code>; the indices are <code>score.topk(k).indices.sort().values</code>.</details>
 
 # %% exercise="channels_for_macs" minutes=20 difficulty=3
 def channels_for_macs(
@@ -1312,7 +1342,8 @@ require(_drop <= 3.5, f"expected accuracy within 3.5 points of dense on unseen i
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Turn the sliders: the fraction of filters (and of hidden neurons) that LeNet-5 keeps, by Taylor score. The figure counts, times and tests the pruned network, without any fine-tuning. Which layer hurts most? Which one buys the most speed?
+# Turn the sliders, the fractions of filters and hidden neurons that LeNet-5 keeps by Taylor score. The figure counts,
+# times and tests the pruned network, without fine-tuning. Which layer hurts most, which buys the most speed?
 
 # %% tags=["nbval-ignore-output"]
 def keeping(conv_1=0.5, conv_2=0.5, hidden_layer=0.5):
@@ -1331,11 +1362,13 @@ def keeping(conv_1=0.5, conv_2=0.5, hidden_layer=0.5):
 widgets.explore(keeping, conv_1=(0.05, 1.0, 0.525), conv_2=(0.05, 1.0, 0.525), hidden_layer=(0.05, 1.0, 0.525))
 
 # %% [markdown]
-# *Picture: MACs of the four layers of LeNet-5, dense and pruned to about half of the channels; the second convolution dominates and shrinks most. The title gives MAC ratio, latency ratio and accuracy.*
+# *Picture: MACs of the four layers of LeNet-5, dense and pruned to about half of the channels; the second convolution dominates.*
 #
 # ## 6. Three times faster, measured
 #
-# The goal: at least three times faster than dense at batch 64, within 2 points of accuracy. The hidden layer keeps 160 of its 500 neurons. For the convolutions we try four budgets, each with a short fine-tuning on 10,000 training images, and look at accuracy on *validation* images.
+# The goal: at least three times faster than dense at batch 64, within 2 points of accuracy. The hidden layer keeps 160
+# of its 500 neurons. For the convolutions we try four budgets, each with a short fine-tuning on 10,000 training images,
+# and look at *validation* images.
 
 # %% tags=["nbval-ignore-output"]
 neck = prune_chain(dense, {"7": best(taylor["7"], 160)})
@@ -1356,9 +1389,12 @@ for name in accuracies:
 pictures04.draw_tradeoff(ratios, accuracies, dense_accuracy - 2)
 
 # %% [markdown]
-# *Picture: validation accuracy over latency ratio for the dense network and four budgets after a short fine-tuning; accuracy falls slowly at first, and a dashed line marks dense minus 2 points.*
+# *Picture: validation accuracy over latency ratio for dense and four budgets, with a dashed line at dense minus 2 points.*
 #
-# The short training ranks the candidates; a longer one recovers more, so a candidate below the line need not stay there. We take the budget of 0.16, which leaves a margin on the clock, and fine-tune it on all training images. The file is written and read back, and the test images are looked at once. On a busy machine the ratios of single rounds scatter, so `lesson04.speedup` measures again, up to five times, and reports the run with the narrowest quartiles. (About 10 s on one core.)
+# A longer training recovers more, so a candidate below the line need not stay there. We take the budget of 0.16, which
+# leaves a margin on the clock, and fine-tune it on all training images. The file is written and read back, and the test
+# images are looked at once. On a busy machine `lesson04.speedup` measures again, up to five times, and reports the run
+# with the narrowest quartiles. (About 10 s on one core.)
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
@@ -1397,13 +1433,18 @@ reached = {batch: "reached" if faster[batch]["pruned"][1] >= 3 else "missed" for
 print(f"filters left: {[len(k) for k in chosen_keep.values()]}. Three times faster: {reached[64]} at batch 64, {reached[1]} at batch 1 (on this machine)")
 
 # %% [markdown]
-# The masked network has the MACs and the bytes of the dense one, and nearly its time: its zeros are a plan, not a saving. (Its accuracy is that of the plan before fine-tuning.) The pruned one is smaller in all three, and at batch 64 the clock follows. Batch 1 is another matter: section 10.
+# The zeros of the masked network are a plan, not a saving. (Its accuracy is that of the plan before fine-tuning.) For
+# the pruned one the clock follows at batch 64; batch 1 is another matter: section 10.
 #
 # ### What accuracy does not show
 #
-# A line makes chips, one in fifty has a defect, and a camera looks for it. Who passes every chip is right in 98 % of the cases. So accuracy hardly moves while the network forgets what it was bought for; **recall**, the share of the defects that are found, says so.
+# A line makes chips, one in fifty has a defect, and a camera looks for it. Who passes every chip is right in 98 % of
+# the cases. So accuracy hardly moves while the network forgets what it was bought for; **recall**, the share of the
+# defects that are found, says so.
 #
-# Our defect is a dress among 12,000 garments. `data/make_lesson04.py` trained a small chain of convolutions (three seeds), removed channels by Taylor score, and fine-tuned for one pass over the same images. Recall is that of all 500 or so dresses of the validation images; accuracy is weighted as if one garment in fifty were one.
+# Our defect is a dress. `data/make_lesson04.py` trained a small chain of convolutions, removed channels by Taylor
+# score, and fine-tuned for one pass over the same images. Recall is that of all 500 or so dresses of the validation
+# images; accuracy is weighted as if one garment in fifty were one.
 #
 # <details><summary><b>Predict first.</b> After fine-tuning with half of the channels: how much of the accuracy is lost, and how much of the recall?</summary>Accuracy: a few hundredths of a point. Recall: nine points of sixty-nine, and with three tenths of the channels all of it.</details>
 
@@ -1419,24 +1460,27 @@ for name in rare["runs"][0]:
         print(f"{f'{name}, {when} fine-tuning' if when else name:40} {spread}")
 
 # %% [markdown]
-# Three tenths of the channels, fine-tuned, still have an accuracy of 98 %, and find next to no defect: they pass everything. No table that shows accuracy alone would have told. Where classes are rare, write the recall of each beside the accuracy before you choose how much to prune; lesson 11 does.
+# Accuracy alone would not have told. Where classes are rare, write the recall of each beside the accuracy before you
+# choose how much to prune; lesson 11 does.
 #
 # ## 7. Let training choose: network slimming
 #
-# Scores look at a network that never meant to be pruned. Liu et al. (2017) make it ready while it trains: they add the absolute values of all batch-norm scales to the loss,
+# Scores look at a network that never meant to be pruned. Liu et al. (2017) make it ready while it trains: they add the
+# absolute values of all batch-norm scales to the loss,
 #
 # $$L_{\text{slim}} = L + \lambda \sum_{\text{batch norms}} \sum_c |\gamma_c|.$$
 #
-# The gradient of $|\gamma|$ is its sign: a constant push towards zero. A channel that helps resists; the others end at nearly nothing, and pruning them changes little.
+# The gradient of $|\gamma|$ is its sign: a constant push towards zero. A channel that helps resists; the others end at
+# nearly nothing, and pruning them changes little.
 
 # %% [markdown]
 # ### Exercise 8 · `slimming_penalty`
 #
-# <details><summary>Hint 1, a nudge</summary>The penalty joins the loss and is differentiated with it, so it must be computed from the parameters themselves, not from <code>.data</code> or <code>.detach()</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>The penalty is differentiated with the loss: compute it from the parameters, without <code>.data</code> or <code>.detach()</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Add up the magnitudes of γ of every BatchNorm2d that has one, at any depth, and multiply by the strength. Keep the parameters themselves in the sum, so that it has a gradient; without any batch norm it is a tensor of 0.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Add up the magnitudes of every γ there is, beginning with 0.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Loop over <code>model.modules()</code> and add <code>m.weight.abs().sum()</code> for each <code>nn.BatchNorm2d</code> whose weight is not None.</details>
+# <details><summary>Hint 3, the key lines</summary><code>m.weight.abs().sum()</code> for each <code>nn.BatchNorm2d</code> in <code>model.modules()</code> whose weight is not None.</details>
 
 # %% exercise="slimming_penalty" minutes=8 difficulty=2
 def slimming_penalty(model: nn.Module, strength: float):
@@ -1528,7 +1572,9 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# End to end: a small chain of four convolutions with batch norms, trained from scratch on 10,000 images, once without and once with the penalty; `lesson04.train_chain` adds to the loss what you hand it. (The paper trains for many more steps with a weaker penalty, $10^{-4}$; we have seconds, so ours is strong.) (About 15 s.)
+# A chain of four convolutions with batch norms, trained on 10,000 images without and with the penalty;
+# `lesson04.train_chain` adds to the loss what you hand it. (The paper trains for many more steps with a weaker penalty,
+# $10^{-4}$.) (About 15 s.)
 
 # %% tags=["nbval-ignore-output"]
 plain, slim = (lesson04.train_chain(train_x[:10_000], train_y[:10_000], lambda net: slimming_penalty(net, strength)) for strength in (0.0, 0.03))
@@ -1538,9 +1584,10 @@ for name, net in (("no penalty", plain), ("penalty", slim)):
 pictures04.draw_gammas(gammas(plain), gammas(slim))
 
 # %% [markdown]
-# *Picture: two histograms of |γ|. Without the penalty the values lie around 1 and more; with it, most channels stand in the first bars, near 0.*
+# *Picture: two histograms of |γ|: without the penalty around 1 and more, with it mostly near 0.*
 #
-# Now remove every channel with $|\gamma| < 0.001$. Nobody told the layers how wide to be: training has decided. For comparison the plain network is cut to the same widths, by the same score.
+# Now remove every channel with $|\gamma| < 0.001$: training has decided how wide each layer is. For comparison the
+# plain network is cut to the same widths, by the same score.
 
 # %% tags=["nbval-ignore-output"]
 by_gamma = lambda net: {str(i): filter_importance(net[i], "bn", net[i + 1]) for i in (0, 3, 6, 9)}
@@ -1553,13 +1600,20 @@ for name, net in (("no penalty", plain), ("penalty", slim)):
     print(f"{name:10} {measure.macs(net, shape) / measure.macs(cut, shape):.1f} times fewer MACs, accuracy {before:.2f} %, after a short fine-tuning {measure.accuracy(cut, val_x, val_y):.2f} %")
 
 # %% [markdown]
-# Look at the accuracy before fine-tuning: the slimmed network hardly notices the cut, because it had stopped using those channels while it trained. The price was paid before: with so strong a penalty, training ended at a lower accuracy. Fine-tuning then evens out much of the difference: scores matter most when there is little time to train. And be careful with the threshold. A channel with $\gamma = 0$ still says its $\beta$, the same at every place, and the next layer may count on it; cutting the channel takes that away, too. Raise the threshold to 0.02 and see.
+# Before fine-tuning the slimmed network hardly notices the cut: it had stopped using those channels. The price was paid
+# earlier: with so strong a penalty, training ended at a lower accuracy. Fine-tuning then evens out much of the
+# difference: scores matter most when there is little time to train. Be careful with the threshold: a channel with
+# $\gamma = 0$ still says its $\beta$, the same at every place, and the next layer may count on what the cut takes away.
+# Raise the threshold to 0.02 and see.
 #
 # ## 8. Residual networks: what must go together
 #
-# A residual block computes $y = x + f(x)$. The sum is taken channel by channel: channel 5 of the sum is dead only if channel 5 of *both* terms is. And $x$ may itself be a sum. So the convolutions that feed an addition, directly or through batch norms, activations and other additions, form a **group**: they lose the same channels or none.
+# A residual block computes $y = x + f(x)$. Channel 5 of the sum is dead only if channel 5 of *both* terms is. And $x$
+# may itself be a sum. So the convolutions that feed an addition, directly or through batch norms, activations and other
+# additions, form a **group**: they lose the same channels or none.
 #
-# `torch.fx` runs the network once with symbols in place of numbers and notes who reads whom. `lesson04.graph_of` turns that into a dictionary: node → (kind, nodes that it reads).
+# `torch.fx` runs the network once with symbols in place of numbers and notes who reads whom. `lesson04.graph_of` turns
+# that into a dictionary: node → (kind, nodes that it reads).
 
 # %%
 resnet = models.load("resnet8")
@@ -1570,13 +1624,14 @@ for name in list(graph)[:11]:
 # %% [markdown]
 # ### Exercise 9 · `coupled_groups`
 #
-# Convolutions and linear layers make channels of their own; an addition ties its inputs together; every other node passes its input's channels on. A node that reads nothing (the network's input) has channels, too, and can tie layers together, but is no layer that one could prune.
+# Find the groups of such a graph. Convolutions and linear layers make channels of their own; what the other kinds of
+# node do stands in the contract. The graph is not changed.
 #
-# <details><summary>Hint 1, a nudge</summary>Think of every node as standing for one set of channels. <code>bn1</code> stands for the same set as the convolution that it reads; an addition for the same set as all that it reads. Which nodes end up with one set?</details>
+# <details><summary>Hint 1, a nudge</summary>Every node stands for one set of channels, an addition for that of all it reads. Which nodes end up with one set?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>A convolution or linear layer begins a set of channels of its own. Every other node passes on what it reads: join it with each of its inputs. Whoever ends up in one set has to be cut alike: return the sets that hold at least two layers.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Join every node that is no convolution or linear layer with each of its inputs.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Union-find: <code>parent = {node: node for node in graph}</code>, a function <code>find</code> that follows parents to the end. For each node that is not conv or linear, join it with each of its inputs. At the end collect the conv and linear nodes by their <code>find</code> and keep the groups of two and more.</details>
+# <details><summary>Hint 3, the key lines</summary>Union-find: <code>parent = {node: node for node in graph}</code>, a function <code>find</code> that follows parents to the end, and <code>parent[find(other)] = find(node)</code> joins two. Collect the conv and linear nodes by their <code>find</code>.</details>
 
 # %% exercise="coupled_groups" minutes=20 difficulty=3
 def coupled_groups(graph: dict[str, tuple[str, list[str]]]) -> list[set[str]]:
@@ -1781,9 +1836,10 @@ for group in sorted(map(sorted, groups)):
 pictures04.draw_graph(graph, groups)
 
 # %% [markdown]
-# *Picture: the graph of the residual network in three rows, one a block, from left to right. Layers of one group share a colour and a number: the stem and the last convolution of block 1; the last convolution and the shortcut of block 2; the same in block 3. The first convolution of each block is free.*
+# *Picture: the graph of the residual network, one row a block; layers of one group share a colour and a number. The first convolution of each block is free.*
 #
-# With the groups, pruning any such network is a dozen lines. Each group gets one set of indices, by the sum of its members' L1 scores; each layer cuts its outputs by its own set, and its inputs by the set of whatever it reads, found by walking back along the graph.
+# Now prune. Each group gets one set of indices, by the sum of its members' L1 scores; each layer's inputs follow the
+# set of whatever it reads, found by walking back along the graph.
 
 # %%
 def prune_graph(net, graph, fraction):
@@ -1819,7 +1875,8 @@ print(f"pruned {measure.macs(by_hand, shape):10,} MACs, {measure.size_bytes(by_h
 # %% [markdown]
 # ### The same with the library
 #
-# Torch-Pruning (Fang et al. 2023) traces the network with autograd, finds the groups by itself, for many more kinds of layer than ours, and cuts. Same network, same norm, same fraction, and the same short fine-tuning for both.
+# Torch-Pruning (Fang et al. 2023) traces the network with autograd, finds the groups of many more kinds of layer than
+# ours, and cuts. Network, norm, fraction and the short fine-tuning are the same for both.
 
 # %% tags=["nbval-ignore-output"]
 import torch_pruning as tp
@@ -1845,27 +1902,33 @@ for name, net in rows.items():
     print(f"{name:14} {measure.macs(net, shape):10,}  {measure.size_bytes(net):8,}   {spread[0]:18}  {spread[1]:18}  {before[name]:6.2f} %   {measure.accuracy(net, val_x, val_y):6.2f} %")
 
 # %% [markdown]
-# Both networks have the same shapes, so MACs, bytes and time agree; they differ a little in which channels they chose, since the library also looks at the layers that read a channel. The fine-tuning here is short: a real one runs until the accuracy has settled. In the library `global_pruning=True` ranks all channels of the network together, `round_to=8` rounds channel counts, and `iterative_steps` prunes in small portions with training in between.
+# The two differ a little in which channels they chose, since the library also looks at the layers that read a channel.
+# In the library `global_pruning=True` ranks all channels of the network together, `round_to=8` rounds channel counts,
+# and `iterative_steps` prunes in small portions with training in between.
 
 # %% [markdown]
 # ## 9. Attention heads
 #
-# A transformer has natural units as well. Each head of an attention layer computes its own mixture of values, and the output projection adds them up,
+# Each head of an attention layer computes its own mixture of values, and the output projection adds them up,
 #
 # $$y = \sum_h \mathrm{head}_h(x)\, W^O_h + b,$$
 #
-# so a head can go without touching the others. Michel, Levy and Neubig (2019) removed many of the heads of trained translation models at test time with little loss, and in some layers all but one.
+# so a head can go without touching the others. Michel, Levy and Neubig (2019) removed many of the heads of trained
+# translation models at test time with little loss, and in some layers all but one.
 #
-# `nn.MultiheadAttention` stores q, k and v in one matrix, `in_proj_weight` of shape `[3·embed, embed]`: all rows of q, then all of k, then all of v. Within each, head $h$ owns the rows $h\,d \ldots (h+1)\,d - 1$, where $d$ = embed / heads. In `out_proj.weight`, `[embed, embed]`, it owns the *columns* of the same numbers.
+# `nn.MultiheadAttention` stores q, k and v in one matrix, `in_proj_weight` of shape `[3·embed, embed]`: all rows of q,
+# then all of k, then all of v. Within each, head $h$ owns the rows $h\,d \ldots (h+1)\,d - 1$, where $d$ = embed/heads.
+# In `out_proj.weight`, `[embed, embed]`, it owns the *columns* of the same numbers.
 
 # %% [markdown]
 # ### Exercise 10 · `prune_heads`
 #
-# The module cannot hold fewer rows than embed, so we return the tensors.
+# The module cannot hold fewer rows than embed, so we return the tensors. The output's bias belongs to no head and stays
+# whole.
 #
-# <details><summary>Hint 1, a nudge</summary>First a list of the rows that stay, in one block of embed rows. q, k and v use the same list; the output projection uses it on its other axis. Which of the four biases has nothing to do with heads?</details>
+# <details><summary>Hint 1, a nudge</summary>Which rows stay in one block of embed rows? One list does for q, k, v and the output projection.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse heads that do not exist. List the rows of the heads that stay, head by head. Take these rows from the weight and bias of q, k and v, and these columns from the output's weight. The output's bias belongs to no head and stays whole.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Take these rows from the weights and biases of q, k and v, and the columns of the same numbers from the output's weight.</details>
 #
 # <details><summary>Hint 3, the key lines</summary><code>attn.in_proj_weight.chunk(3)</code> gives q, k, v. The rows: <code>[h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]</code>.</details>
 
@@ -1956,7 +2019,8 @@ check_errors(ValueError, prune_heads_of, (12, 6, _state, [6]), (12, 6, _state, [
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Half of eight heads removed from one layer, checked against the zeroed heads and timed beside the whole layer (both through the same plain attention, batch 8, 64 tokens):
+# Half of eight heads removed, checked against the zeroed heads and timed beside the whole layer (both through the same
+# plain attention, batch 8, 64 tokens):
 #
 # <details><summary><b>Predict first.</b> Half of the heads: is the layer twice as fast?</summary>Nearly. All four products with weights shrink by half; what a call costs beside them does not.</details>
 
@@ -1979,9 +2043,13 @@ print(f"{mid:.2f} times faster (quartiles {low:.2f} to {high:.2f})")
 # %% [markdown]
 # ### Which heads, which units, which layers?
 #
-# That layer knew nothing. Here is a small transformer that does: it reads a garment row by row, 28 tokens of 28 pixels, through four layers of eight heads and 128 feed-forward units each. `data/make_lesson04.py` trained it.
+# That layer knew nothing. A small transformer that does (`data/make_lesson04.py` trained it) reads a garment row by
+# row, 28 tokens of 28 pixels, through four layers of eight heads and 128 feed-forward units each.
 #
-# Michel et al. put a factor $\xi_h = 1$ before each head and take $|\partial L/\partial \xi_h|$, averaged over sentences. By the chain rule that derivative is the sum of what the head says times its gradient, so the score is your `taylor_importance`, with heads for channels; the units of the feed-forward part get theirs in the same way. As in the paper, the scores of a layer are divided by their length before layers are compared.
+# Michel et al. put a factor $\xi_h = 1$ before each head and take $|\partial L/\partial \xi_h|$, averaged over
+# sentences. By the chain rule that derivative is the sum of what the head says times its gradient: your
+# `taylor_importance`, with heads for channels, and in the same way with the units of the feed-forward part. As in the
+# paper, the scores of a layer are divided by their length before layers are compared.
 
 # %%
 reader = lesson04.load_rows()
@@ -2018,9 +2086,13 @@ for i in range(4):
     print(f"without layer {i}: {right(without(layers=(i,))):5.1f} %")
 
 # %% [markdown]
-# The units are the easy part: by gradient half of them are not missed, and three quarters hardly. With heads it depends on how many. At 8 and 16 of 32 the score is at the upper end of five random draws or above it; at 24 it is *below* all of them. A score says what one head is worth while all others are there, and ranking over all layers leaves some with a single head. And depth: the last two layers can each go for less than a point, the first cannot.
+# By gradient half of the units are not missed, and three quarters hardly. With heads it depends: at 8 and 16 of 32 the
+# score is at the upper end of five random draws or above it; at 24 it is *below* all of them. A score says what one
+# head is worth while all others are there, and ranking over all layers leaves some with a single head. And depth: the
+# last two layers can each go for less than a point, the first cannot.
 #
-# Three ways to about half of the parameters, each with the same short fine-tuning: half of heads and units by score, the same by chance, and two whole layers dropped, the two that cost least when they go alone.
+# Three ways to about half of the parameters, with the same short fine-tuning: half of heads and units by score, the
+# same by chance, and without the two layers that cost least when they go alone.
 #
 # <details><summary><b>Predict first.</b> Narrow or shallow: which of the two will be faster with a single image?</summary>The shallow one: two layers dropped are half of the calls. Narrow layers make as many calls as before.</details>
 
@@ -2049,15 +2121,18 @@ for name, net in rows.items():
     print(f"{name:25} {sum(p.numel() for p in net.parameters()):10,}   {before[name]:4.1f} %, {right(net):4.1f} %   {spread[0]:18} {spread[1]:18}")
 
 # %% [markdown]
-# After fine-tuning the three stand within two points of one another, and on 1,000 images a difference of one or two points is luck. The clock is less ambiguous: with the same number of parameters the shallow network makes half of the calls, and gains at batch 64 what the narrow one does not. (The fine-tuning is short; which way wins after a long one is open.)
+# After fine-tuning the three stand within two points of one another, and on 1,000 images one or two points are luck.
+# The clock is less ambiguous: with the same number of parameters the shallow network gains at batch 64 what the narrow
+# one does not. (Which way wins after a long fine-tuning is open.)
 #
 # ## 10. Why MACs are not speed
 #
-# The tables above show a smaller gain in time than in MACs. There are three reasons; the figure below measures the first two, and the batch 1 columns above show the third.
+# The gain in time is smaller than in MACs, for three reasons. The figure below measures the first two, the batch 1
+# columns above show the third.
 #
-# - **Kernels work in blocks.** A vector unit computes 8 or 16 channels at once; 17 channels can cost as much as 32. Hence the habit of rounding channel counts to multiples of 8 or 16. (Count the filters that our LeNet-5 kept in its second convolution.)
-# - **Some layers do not multiply.** Batch norm, ReLU and pooling read and write each activation once. They shrink with $f$, not with $f^2$, and MACs do not count them at all.
-# - **Every call costs.** A layer call has a price of some microseconds for anything it does. At batch 1 on a small network that is most of the time.
+# - **Kernels work in blocks.** A vector unit computes 8 or 16 channels at once; 17 channels can cost as much as 32. Hence the habit of rounding channel counts to multiples of 8 or 16.
+# - **Some layers do not multiply.** Batch norm, ReLU and pooling read and write each activation once. They shrink with $f$, not with $f^2$, and MACs do not count them.
+# - **Every call costs** some microseconds, whatever it does. At batch 1 on a small network that is most of the time.
 
 # %% tags=["nbval-ignore-output"]
 channels, x = list(range(4, 50, 2)), torch.randn(64, 32, 14, 14)
@@ -2077,26 +2152,26 @@ with torch.no_grad():
 pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["half of the\nchannels", "dense"])
 
 # %% [markdown]
-# *Picture: left, the least time of one convolution over its number of output channels, which rises in steps rather than along a line; right, the time of small_cnn by kind of layer, dense and with half of the channels: convolutions shrink most, batch norm and ReLU less.*
+# *Picture: left, the least time of one convolution over its output channels, rising in steps; right, the time of small_cnn by kind of layer: with half of the channels convolutions shrink most.*
 #
-# So MACs are a budget to plan with, and the clock decides. Measure on the machine, at the batch size, and in the runtime that will be used.
+# So MACs are a budget to plan with, and the clock decides: on the machine, at the batch size, and in the runtime that
+# will be used.
 #
 # ## Pitfalls
 #
-# - **A mask is not a smaller network.** Zeroed channels cost the same time and the same bytes. Take them out, and compare the outputs.
-# - **The other side.** A channel is a row here and a column there: batch norm, next layer, flattened columns. Forget one and the shapes clash, or, worse, they do not.
+# - **The other side.** Batch norm, next layer, flattened columns: forget one and the shapes clash, or, worse, they do not.
 # - **Aliases.** A slice of the old weight still holds the whole old storage, and `torch.save` writes it. Fine-tuning an alias changes the old network as well.
-# - **Residual sums.** Channels that are added go together. A tool that prunes "each layer by itself" breaks here.
+# - **Residual sums.** A tool that prunes "each layer by itself" breaks where channels are added.
 # - **Old optimizers.** An optimizer made before pruning holds the old parameters. Make a new one.
 # - **Batch 1 and batch 64** are different questions. Say which one your number answers.
 #
 # ## Questions
 #
-# <details><summary>Structured pruning at 50 % costs more accuracy than unstructured pruning at 50 %. Why would anyone use it?</summary>Scattered zeros leave more freedom, so accuracy holds longer. But on dense kernels they save neither time nor memory traffic, and in the file only with a sparse format. A smaller dense network is faster everywhere, needs no special kernel, and can still be quantized or pruned further.</details>
+# <details><summary>Structured pruning at 50 % costs more accuracy than unstructured pruning at 50 %. Why would anyone use it?</summary>Scattered zeros leave more freedom, so accuracy holds longer. But they need a sparse kernel to save time and a sparse format to save bytes; a smaller dense network needs neither, and can still be quantized or pruned further.</details>
 #
-# <details><summary>Half of the channels removed everywhere: why four times fewer MACs, but not in the first layer?</summary>Each inner layer loses half of its inputs and half of its outputs. The first layer's input is the image; only its outputs are halved. In a network of few layers the first one can dominate after pruning.</details>
+# <details><summary>Half of the channels removed everywhere: why four times fewer MACs, but not in the first layer?</summary>Each inner layer loses half of its inputs and half of its outputs; the first layer's input is the image. In a network of few layers the first one can dominate after pruning.</details>
 #
-# <details><summary>Liu et al. (2019, "Rethinking the value of network pruning") trained the pruned architecture from new random weights and often reached the same accuracy. What would that mean?</summary>That the value of structured pruning lies in the architecture it finds rather than in the weights it keeps. To test it here, build the network with random weights and give it the same total training, that of the dense network included. If both agree, pruning was a search for widths. Lesson 10 searches for them directly.</details>
+# <details><summary>Liu et al. (2019, "Rethinking the value of network pruning") trained the pruned architecture from new random weights and often reached the same accuracy. What would that mean?</summary>That structured pruning is worth the architecture it finds rather than the weights it keeps. To test it here, give the network with random weights the same total training, that of the dense network included. If both agree, pruning was a search for widths. Lesson 10 searches for them directly.</details>
 #
 # <details><summary>The Taylor score is nearly 0 for every channel of a fully converged network in which gradients vanish. Is it useless there?</summary>The mean gradient vanishes, the gradients of single images do not, and the score takes absolute values per image. Where even these vanish, second-order terms decide.</details>
 
@@ -2119,19 +2194,19 @@ pictures04.draw_speed(channels, [min(times[c]) for c in channels], shares, ["hal
 # %% [markdown]
 # ## An open experiment
 #
-# Which 25 of the 50 filters of the second convolution may stay? Rank them by a score of your own (the variance of
-# the channel's output, its likeness to other channels, what a linear fit from the others leaves over), and compare with the
-# random draws of section 2 before and after fine-tuning. There is no right answer; a score that does not beat chance after
-# fine-tuning is a finding, too.
+# Which 25 of the 50 filters of the second convolution may stay? Rank them by a score of your own (the variance of the
+# channel's output, its likeness to other channels, what a linear fit from the others leaves over), and compare with the
+# random draws of section 2 before and after fine-tuning. There is no right answer; a score that does not beat chance
+# after fine-tuning is a finding, too.
 
 # %% [markdown]
 # ## References
 #
-# - H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf (2017). *Pruning Filters for Efficient ConvNets.* arXiv:1608.08710
-# - H. Hu, R. Peng, Y.-W. Tai, C.-K. Tang (2016). *Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep Architectures.* arXiv:1607.03250
-# - P. Molchanov, S. Tyree, T. Karras, T. Aila, J. Kautz (2017). *Pruning Convolutional Neural Networks for Resource Efficient Inference.* arXiv:1611.06440
-# - Z. Liu, J. Li, Z. Shen, G. Huang, S. Yan, C. Zhang (2017). *Learning Efficient Convolutional Networks through Network Slimming.* arXiv:1708.06519
-# - Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell (2019). *Rethinking the Value of Network Pruning.* arXiv:1810.05270
+# - H. Li et al. (2017). *Pruning Filters for Efficient ConvNets.* arXiv:1608.08710
+# - H. Hu et al. (2016). *Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep Architectures.* arXiv:1607.03250
+# - P. Molchanov et al. (2017). *Pruning Convolutional Neural Networks for Resource Efficient Inference.* arXiv:1611.06440
+# - Z. Liu et al. (2017). *Learning Efficient Convolutional Networks through Network Slimming.* arXiv:1708.06519
+# - Z. Liu et al. (2019). *Rethinking the Value of Network Pruning.* arXiv:1810.05270
 # - P. Michel, O. Levy, G. Neubig (2019). *Are Sixteen Heads Really Better than One?* arXiv:1905.10650
-# - G. Fang, X. Ma, M. Song, M. B. Mi, X. Wang (2023). *DepGraph: Towards Any Structural Pruning.* arXiv:2301.12900
-# - K. He, X. Zhang, S. Ren, J. Sun (2016). *Deep Residual Learning for Image Recognition.* arXiv:1512.03385
+# - G. Fang et al. (2023). *DepGraph: Towards Any Structural Pruning.* arXiv:2301.12900
+# - K. He et al. (2016). *Deep Residual Learning for Image Recognition.* arXiv:1512.03385
