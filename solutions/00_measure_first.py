@@ -823,8 +823,8 @@ lesson00.draw_turns(apart, in_turns)
 #
 # $$r_i = \frac{t_{A,i}}{t_{B,i}} .$$
 #
-# Above 1, B is faster. The **median** of the ratios is the answer, and their **quartiles** say how far to trust it. A
-# single interrupted call spoils one ratio and not the median; the ratio of the two *means* it can spoil.
+# Above 1, B is faster. The **median** of the ratios is the answer, and their **quartiles** say how far to trust it. An
+# interrupted call spoils one ratio, not the median; the ratio of the two *means* it can spoil.
 
 # %% [markdown]
 # ### Exercise 5 · `compare`
@@ -987,8 +987,8 @@ for attempt in range(3):
     print(f"one after the other, attempt {attempt + 1}: resnet8 / small_cnn {alone[0] / alone[1]:.2f} (ratio of means)")
 
 # %% [markdown]
-# A speed-up belongs to a pair of models, a batch size, a library, a number of threads and a machine. A report that
-# leaves them out cannot be checked.
+# A speed-up belongs to a pair of models, a batch size, a library, a number of threads and a machine. A report without
+# them cannot be checked.
 #
 # ### Equal MACs, unequal time
 #
@@ -1208,8 +1208,8 @@ lesson00.draw_fronts(names, scores, prices, [pareto_front(costs, scores) for cos
 # ## 8. Energy
 #
 # A machine is paid by the hour and power by the kilowatt-hour; both follow from the hours for which a machine is held.
-# A call answers `batch` requests and takes `latency_ms`. Since requests do not arrive in step, a machine is not always
-# busy: its **utilisation** is the share of time in which it computes. So
+# A call answers `batch` requests and takes `latency_ms`. A machine's **utilisation** is the share of time in which it
+# computes: requests do not arrive in step. So
 #
 # $$\text{machine hours} = \frac{\text{requests}}{\text{batch}} \cdot \frac{\text{latency}}{\text{utilisation}}, \qquad \text{kWh} = \frac{\text{watts}}{1000} \cdot \text{machine hours}.$$
 #
@@ -1344,8 +1344,7 @@ curves = {f"{n}, batch {b}": [serving_cost(by_batch[n][i], b, **billion | {"util
 lesson00.draw_bill(utilisations, curves)
 
 # %% [markdown]
-# *Picture: rent over utilisation, four falling curves; idle machines cost many times as much, and the curves of batch
-# 64 lie below those of batch 1.*
+# *Picture: rent over utilisation, four falling curves, those of batch 64 below those of batch 1.*
 #
 # Is arithmetic the expensive part? Horowitz (2014) gives 3.7 pJ for a 32-bit floating-point multiplication and 0.9 pJ
 # for an addition, in a 45 nm chip. Compare the MACs with what the formula says a call draws:
@@ -1463,10 +1462,10 @@ for key, row in measure.checklist(reports["lenet_5"], reports["small_cnn"], goal
 # %% [markdown]
 # ## An open experiment
 #
-# Find the batch at which your machine stops gaining: images per second over the batch for one network of your choice,
-# with `compare` and the quartiles of at least 30 rounds, once while nothing else runs and once while a video plays. At
-# which batch does the curve bend, does the bend move, and which of your ratios survive the second run? There is no
-# right answer; yours belongs to your machine.
+# Where does your machine stop gaining? Draw images per second over the batch for one network of your choice, with
+# `compare` and the quartiles of at least 30 rounds, once while nothing else runs and once while a video plays. At which
+# batch does the curve bend, does the bend move, and which of your ratios survive the second run? There is no right
+# answer; yours belongs to your machine.
 
 # %% [markdown]
 # ## References
