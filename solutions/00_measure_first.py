@@ -1,16 +1,20 @@
 # %% [markdown]
 # # 00 · Measure first
 #
-# **The idea in two sentences.** A compressed model is better only in what somebody has measured: bytes on disk, work for one image, time for one call, energy, money, and what is left of the accuracy. You build these instruments yourself, read four networks with them, and take them along to every later lesson.
+# **The idea in two sentences.** A compressed model is better only in what somebody has measured: bytes on disk, work
+# for one image, time for one call, energy, money, and what is left of the accuracy. You build these instruments, read
+# four networks with them, and use them in every later lesson.
 #
 # After this lesson you can
 #
-# - count the parameters, the bytes and the multiply-accumulates of a network, and say which of them a technique will change,
-# - time a function so that somebody else would get the same answer, and compare two models on a machine that is busy with other things,
-# - pick the models that are worth considering, with a Pareto front,
+# - count the parameters, the bytes and the multiply-accumulates of a network, and say which of them a technique will
+#   change,
+# - time a function so that somebody else would get the same answer, and compare two models on a busy machine,
+# - pick the models worth considering, with a Pareto front,
 # - estimate what it costs to serve a model, and say what the estimate leaves out.
 #
-# **Why it matters.** Tan et al. (2019) timed two networks on the same phone. Their multiply-accumulates were nearly equal, 575 million for MobileNet and 564 million for NASNet. Their latencies were not: 113 ms and 183 ms. Whoever had counted and not measured would have chosen the slower one.
+# **Why it matters.** Tan et al. (2019) timed MobileNet and NASNet on the same phone: 575 and 564 million
+# multiply-accumulates, 113 and 183 ms. Whoever had counted and not measured would have chosen the slower one.
 #
 # **What you need:** Python and a little PyTorch; no earlier lesson. Plan two hours; each exercise says what it costs.
 # Run the cells from the top, replace each `raise NotImplementedError()`, and run the test below it: it tells you what
@@ -41,7 +45,10 @@ FORBIDDEN = ["torchinfo", "fvcore", "thop", "ptflops", "torch.utils.flop_counter
 # %% [markdown]
 # ## 1. Four patients
 #
-# The course ships four small networks that tell ten kinds of clothing apart (Fashion-MNIST, grey images of 28 × 28 pixels). Two are classics: LeNet-300-100 has linear layers alone, LeNet-5 begins with two convolutions. Two are modern: a plain chain of convolutions with batch normalisation, and a small residual network. All choices in this course are made on **validation** images; the **test** images are looked at once, at the end.
+# The course ships four small networks that tell ten kinds of clothing apart (Fashion-MNIST, grey images of 28 × 28
+# pixels). Two are classics, LeNet-300-100 and LeNet-5; two are modern, a plain chain of convolutions and a small
+# residual network. All choices in this course are made on **validation** images; the **test** images are looked at
+# once, at the end.
 
 # %%
 networks = {name: models.load(name) for name in models.MODELS}
@@ -52,20 +59,25 @@ for name, model in networks.items():
     print(f"{name:15} {measure.accuracy(model, val_x, val_y):.2f} % of {len(val_x):,} validation images   {layers}")
 
 # %% [markdown]
-# They differ by a few points of accuracy. What do they differ by in size? The first answer is the number of **parameters**: the numbers that training adjusts. Three things make the count less obvious than it looks.
+# How do they differ in size? First in the number of **parameters**, the numbers that training adjusts. Three things
+# make the count less obvious than it looks.
 #
-# - A *frozen* parameter (`requires_grad=False`) is still stored and still computed with. It counts.
-# - A parameter may be *shared*: language models often use one matrix to read words and to write them. It has two names, and exists once.
-# - A *buffer* is state that no gradient changes, such as the running mean of a batch normalisation. It is not a parameter.
+# - A *frozen* parameter (`requires_grad=False`) is still stored and computed with. It counts.
+# - A parameter may be *shared*: language models often read and write words with one matrix. It has two names, and
+#   exists once.
+# - A *buffer*, state that no gradient changes, such as the running mean of a batch normalisation, is not a parameter.
 
 # %% [markdown]
 # ### Exercise 1 · `count_parameters`
 #
-# <details><summary>Hint 1, a nudge</summary>A module can list all its parameters, at every depth. Look at what <code>model.parameters()</code> does with one that is registered twice.</details>
+# <details><summary>Hint 1, a nudge</summary>What does <code>model.parameters()</code> do with a parameter that is
+# registered twice?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Go through the parameters that the module lists and add up how many numbers each holds. The list names a shared parameter once; <code>state_dict()</code> would name it twice, and buffers as well.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Add up how many numbers each listed parameter holds. The list
+# names a shared one once; <code>state_dict()</code> would name it twice, and buffers as well.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Add up <code>p.numel()</code> over <code>model.parameters()</code>. It yields a shared parameter once; <code>state_dict()</code> would list it twice, and buffers as well.</details>
+# <details><summary>Hint 3, the key lines</summary>Add up <code>p.numel()</code> over
+# <code>model.parameters()</code>.</details>
 
 # %% exercise="count_parameters" minutes=5 difficulty=1
 def count_parameters(model: nn.Module) -> int:
@@ -163,20 +175,27 @@ for name, count in parameters.items():
     print(f"{name:15} {count:8,} parameters")
 
 # %% [markdown]
-# The network with the best accuracy is not the largest. Keep that in mind when somebody compares models by their parameters.
+# The network with the best accuracy is not the largest.
 #
 # ## 2. Bytes on disk
 #
-# A parameter count says nothing about a file. The same number takes four bytes as float32, two as float16, and half a byte as int4. Buffers are stored too, and a container has headers. So we look at the file itself. PyTorch's ordinary checkpoint is the `state_dict`, the dictionary of names and tensors, written by `torch.save`: a zip archive with one entry a tensor. Saving the whole *module* would be a mistake: that pickles the code's class names as well, breaks when the code moves, and runs code when it is opened.
+# The same parameter takes four bytes as float32, two as float16, and half a byte as int4; buffers are stored too, and a
+# container has headers. So we look at the file itself. PyTorch's ordinary checkpoint is the `state_dict`, the
+# dictionary of names and tensors, written by `torch.save`: a zip archive with one entry a tensor. (Saving the whole
+# *module* would pickle the code's class names as well: such a file breaks when the code moves, and runs code when it is
+# opened.)
 
 # %% [markdown]
 # ### Exercise 2 · `size_on_disk`
 #
-# <details><summary>Hint 1, a nudge</summary><code>torch.save</code> writes to a path or to any object like an open file. A file in memory leaves nothing behind.</details>
+# <details><summary>Hint 1, a nudge</summary><code>torch.save</code> writes to a path or to any object like an open
+# file. A file in memory leaves nothing behind.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Save the state dict, not the model, to an object in memory that behaves like an open file, and count the bytes that arrived there.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Save the state dict, not the model, to such an object, and
+# count the bytes that arrived.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>buffer = io.BytesIO()</code>, <code>torch.save(model.state_dict(), buffer)</code>, then the length of <code>buffer.getvalue()</code>. With a real file, use <code>tempfile.TemporaryDirectory()</code> as a context manager.</details>
+# <details><summary>Hint 3, the key lines</summary><code>buffer = io.BytesIO()</code>,
+# <code>torch.save(model.state_dict(), buffer)</code>, then the length of <code>buffer.getvalue()</code>.</details>
 
 # %% exercise="size_on_disk" minutes=8 difficulty=1
 def size_on_disk(model: nn.Module) -> int:
@@ -244,7 +263,7 @@ for _model in (_mixed, _tied, _plain, _many):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# What is in the file of `small_cnn`? It is a zip archive, so Python can list its entries.
+# What is in the file of `small_cnn`? Python can list the entries of a zip archive.
 
 # %%
 import io
@@ -258,7 +277,8 @@ parts["names, headers, padding"] = file.getbuffer().nbytes - sum(tensors)
 lesson00.draw_file(parts)
 
 # %% [markdown]
-# *Picture: one bar as long as the file; four large tensors fill most of it, the small ones are a thin slice, and names, headers and padding take visibly more than they.*
+# *Picture: one bar as long as the file; four large tensors fill most of it, the small ones are a thin slice, and names,
+# headers and padding a thicker one.*
 
 # %%
 sizes = {name: size_on_disk(model) for name, model in networks.items()}
@@ -268,37 +288,41 @@ for name in networks:
     print(f"{name:15} {sizes[name]:9,} {sizes[name] / parameters[name]:15.2f} {halves[name]:18,}")
 
 # %% [markdown]
-# Every network has more than four bytes a parameter: buffers, names and headers come on top, and the smallest model pays most for them. Halving the bits does not quite halve the file. The smaller a model gets, the more its container matters.
+# Buffers, names and headers come on top of four bytes a parameter, and the smallest model pays most for them. So
+# halving the bits does not quite halve the file.
 #
 # ## 3. Work: multiply-accumulates
 #
-# Nearly all the arithmetic of a network is one operation, repeated: multiply two numbers and add the product to a sum. This is a **multiply-accumulate**, MAC for short. (Papers also count FLOPs, floating-point operations. A MAC is two of them, and some papers write FLOPs and mean MACs: always ask.)
+# Nearly all the arithmetic of a network is one operation: multiply two numbers and add the product to a sum, a
+# **multiply-accumulate** (MAC). Papers also count FLOPs, floating-point operations: a MAC is two of them, and some
+# papers write FLOPs and mean MACs.
 #
 # A **linear** layer has weights $[\,out, in\,]$. Each of its outputs is a sum of $in$ products:
 #
 # $$y_j = \sum_{i=1}^{in} w_{ji}\,x_i + b_j .$$
 #
-# If the input has $R$ rows (batch, words, whatever the leading axes are), that makes
+# For an input of $R$ rows (batch, words, whatever the leading axes are) that makes
 #
 # $$\text{MACs} = R \cdot out \cdot in .$$
 #
-# The bias is an addition without a multiplication, and we leave it out, as the literature does (Sze et al. 2017).
+# The bias, an addition without a multiplication, is left out, as in the literature (Sze et al. 2017).
 
 # %%
 lesson00.draw_multiplications()
 
 # %% [markdown]
-# *Picture: left, four points joined to three by lines, the four lines of one output in red; right, a 3×3 window on an image of 6×6 and an arrow to the one cell of the output that it computes.*
+# *Picture: left, four points joined to three by lines, the four lines of one output in red; right, a 3×3 window on a
+# 6×6 image and an arrow to the output cell that it computes.*
 #
-# A **convolution** has weights $[\,C_{out}, C_{in}/g, k_h, k_w\,]$, where $g$ is the number of groups. Each number of the output is a sum over one window and over the input channels of its group:
-#
-# $$\text{products for one output number} = \frac{C_{in}}{g}\,k_h\,k_w .$$
-#
-# The output has $N \cdot C_{out} \cdot H' \cdot W'$ numbers for a batch of $N$ images. So
+# A **convolution** has weights $[\,C_{out}, C_{in}/g, k_h, k_w\,]$, where $g$ is the number of groups. Each number of
+# the output is a sum over one window and over the input channels of its group. For a batch of $N$ images the output has
+# $N\,C_{out}\,H'\,W'$ numbers, so
 #
 # $$\text{MACs} = N\,C_{out}\,H'\,W' \cdot \frac{C_{in}}{g}\,k_h\,k_w .$$
 #
-# Stride, padding and dilation only enter through the size of the output, $H' \times W'$. There is a formula for that size, and an easier way: run the network once and look. A **forward hook** is a function that PyTorch calls after a layer has run, with the layer, its inputs and its output:
+# Stride, padding and dilation enter only through the size $H' \times W'$ of the output. To learn it, run the network
+# once and look. A **forward hook** is a function that PyTorch calls after a layer has run, with the layer, its inputs
+# and its output:
 
 # %%
 layer = nn.Conv2d(1, 2, kernel_size=3, stride=2)
@@ -308,16 +332,22 @@ handle.remove()
 _ = layer(torch.zeros(5, 1, 28, 28))  # the hook is gone
 
 # %% [markdown]
-# An instrument must not change what it measures. Hooks that stay slow the model down and count again next time; a model that is left in eval mode no longer trains properly. So put everything back, and use `try … finally`, since the forward pass may fail.
+# An instrument must not change what it measures. Hooks that stay count again next time; a model left in eval mode no
+# longer trains properly. So put everything back, with `try … finally`, since the forward pass may fail.
 
 # %% [markdown]
 # ### Exercise 3 · `count_macs`
 #
-# <details><summary>Hint 1, a nudge</summary>Both formulas say the same: the number of elements of the output, times the number of weights that one output number uses. For both layers the latter is <code>layer.weight[0].numel()</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Both formulas say the same: the number of elements of the output, times the
+# number of weights that one output number uses.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Let a hook on each Linear and Conv2d note one product per forward pass: elements of the output times weights behind one output number. Note the mode of every module first; run one batch of zeros in eval mode and without gradients; and whatever happens, take the hooks out and give each module its own mode back.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Let a hook on each Linear and Conv2d note this product at each
+# call. Run one batch of zeros in eval mode and without gradients; whatever happens, take the hooks out and give each
+# module the mode it had.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Register one hook on each module of the two types; it adds <code>output.numel() * layer.weight[0].numel()</code> to a total. Remember <code>[(m, m.training) for m in model.modules()]</code>, then in a <code>try</code>: eval, <code>torch.no_grad()</code>, one forward pass. In the <code>finally</code>: remove the hooks, and give every module its own mode back.</details>
+# <details><summary>Hint 3, the key lines</summary>The hook adds <code>output.numel() * layer.weight[0].numel()</code>
+# to a total. Remember <code>[(m, m.training) for m in model.modules()]</code>; the forward pass stands in a
+# <code>try</code>, the putting back in its <code>finally</code>.</details>
 
 # %% exercise="count_macs" minutes=20 difficulty=3
 def count_macs(model: nn.Module, input_shape: tuple) -> int:
@@ -498,7 +528,8 @@ expect(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Where do the parameters sit, and where the work? The MACs of layer $i$ are those of the first $i$ layers minus those of the first $i-1$.
+# Where do the parameters sit, and where the work? The MACs of layer $i$ are those of the first $i$ layers minus those
+# of the first $i-1$.
 
 # %%
 macs = {name: count_macs(model, (1, 1, 28, 28)) for name, model in networks.items()}
@@ -512,11 +543,14 @@ for name in ("lenet_5", "small_cnn"):
 lesson00.draw_layers(tables)
 
 # %% [markdown]
-# *Picture: bars for each layer of two networks. In LeNet-5 one linear layer holds most of the parameters and a convolution does most of the work; in the small CNN parameters grow towards the end, and work is spread more evenly.*
+# *Picture: bars for each layer of two networks. In LeNet-5 one linear layer holds most of the parameters and a
+# convolution does most of the work; in the small CNN parameters grow towards the end, and work is spread more evenly.*
 #
-# This picture decides between techniques. To make LeNet-5's *file* smaller, look at its first linear layer. To make it do less *work*, look at its second convolution. A technique that removes weights from the wrong layer helps only one of them.
+# So to make LeNet-5's *file* smaller, look at its first linear layer; to make it do less *work*, at its second
+# convolution.
 #
-# How much **memory** does it need while it runs? All the weights, and at any moment at least the input and the output of the layer that is running. The toolkit counts that as `measure.memory_bytes`:
+# How much **memory** does a network need while it runs? All the weights, and at least the input and the output of the
+# layer that is running:
 
 # %%
 print("model            one image     64 images   (bytes)")
@@ -524,11 +558,13 @@ for name, model in networks.items():
     print(f"{name:15} {measure.memory_bytes(model, (1, 1, 28, 28)):10,} {measure.memory_bytes(model, (64, 1, 28, 28)):13,}")
 
 # %% [markdown]
-# With one image the weights dominate. With 64, the activations of the convolutional networks do, and compressing their weights hardly changes the second column.
+# With one image the weights dominate; with 64, in the convolutional networks, the activations, which compressing the
+# weights does not change.
 #
 # ## 4. Time
 #
-# The same call never takes the same time twice. Here are 300 calls of `resnet8` with one image, recorded in a new process on a machine with two cores while two other programs kept them busy. We use a recording so that you see what is described; your own machine comes next.
+# The same call never takes the same time twice. Here are 300 calls of `resnet8` with one image, recorded in a new
+# process while two other programs kept both cores busy.
 
 # %%
 recorded = np.array(lesson00.RECORDED_US) / 1000
@@ -537,19 +573,22 @@ print(f"fastest {recorded.min():.2f} ms, mean {recorded.mean():.2f} ms, slowest 
 lesson00.draw_recording({"median": np.percentile(recorded, 50), "mean": recorded.mean(), "95th percentile": np.percentile(recorded, 95)})
 
 # %% [markdown]
-# *Picture: left, 300 points on a logarithmic axis; the first lies high, nearly all the others on a line at the bottom, and a few ten times as high and more. Right, the share of calls over latency, a steep step and a long flat tail, with the median at the step, the mean far to its right where hardly any call lies, and the 95th percentile in the tail.*
+# *Picture: left, 300 points on a logarithmic axis, nearly all on a line at the bottom, the first and a few others high
+# above; right, the share of calls over latency, a steep step at the median, the mean far to its right, and a long flat
+# tail with the 95th percentile.*
 #
-# Three lessons from one picture.
+# - **The first call is different.** Memory is allocated, kernels are chosen, caches are cold. So **warm up** with a few
+#   calls.
+# - **The mean describes nobody.** A few interrupted calls pull it to a value that almost no call has. The **median**
+#   (p50) tells you what a call usually takes.
+# - **The tail is real.** **p95** and **p99** say how bad it gets; Dean and Barroso (2013) show how they rule a large
+#   service, in which a user waits for the slowest of many calls.
 #
-# - **The first call is different.** Memory is allocated, kernels are chosen, caches are cold. Call the function a few times before you look at the clock: **warm up**.
-# - **The mean describes nobody.** A few interrupted calls pull it to a value that almost no call has. The **median** (p50) tells you what a call usually takes.
-# - **The tail is real.** A user who waits for the slowest of fifty calls meets it every time. **p95** and **p99** say how bad it gets; Dean and Barroso (2013) show how a large service is ruled by them.
-#
-# A percentile of a finite list needs a rule. Sort the $n$ times and number them from 0. The percentile $q$ (0.95, say) stands at the **position**
+# For a percentile, sort the $n$ times and number them from 0. Percentile $q$ (0.95, say) stands at the **position**
 #
 # $$p = (n-1)\,q .$$
 #
-# That is seldom a whole number. Split it into the index $k$ below and the fraction $f = p - k$, and **interpolate** between two neighbours:
+# Split it into the index $k$ below and the fraction $f = p - k$, and **interpolate** between two neighbours:
 #
 # $$t_q = t_k + f\,(t_{k+1} - t_k).$$
 
@@ -562,20 +601,27 @@ print(f"position {position:g}: between index {k} and {k + 1}; the 95th percentil
 lesson00.draw_interpolation(some, position, value)
 
 # %% [markdown]
-# *Picture: five sorted times joined by lines; the 95th percentile is a point on the last piece, four fifths of the way up.*
+# *Picture: five sorted times joined by lines; the 95th percentile is a point on the last piece, four fifths of the way
+# up.*
 #
-# Cutting the position off to an index would give 4 ms, and rounding it up 8 ms. With few calls that is a large difference.
+# Cutting the position off to an index would give 4 ms, rounding it up 8 ms.
 
 # %% [markdown]
 # ### Exercise 4 · `benchmark`
 #
-# `clock` is an argument so that a test can replace it: `lesson00.Rehearsal` has a clock that moves only while your function runs. That is also how the recording above can be replayed.
+# `clock` is an argument so that a test can replace it: `lesson00.Rehearsal` has a clock that moves only while your
+# function runs.
 #
-# <details><summary>Hint 1, a nudge</summary>First a loop of <code>warmup</code> calls with no clock at all. Then a loop that appends one difference of two readings for each call.</details>
+# <details><summary>Hint 1, a nudge</summary>Two loops: one without a clock, one that appends a difference of two
+# readings for each call.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse a number of repeats below 1. Warm up without a clock. Then read the clock before and after each single call and keep every difference, in milliseconds. At the end: three percentiles and the mean of the same list, and calls a second from the mean.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a number of repeats below 1. Warm up, then keep every
+# single call's time, in milliseconds. At the end: three percentiles and the mean of the same list, and calls a second
+# from the mean.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>start = clock(); fn(); times.append(1000 * (clock() - start))</code>. Then <code>np.percentile(times, [50, 95, 99])</code>, which interpolates linearly, and the mean of the list.</details>
+# <details><summary>Hint 3, the key lines</summary>
+# <code>start = clock(); fn(); times.append(1000 * (clock() - start))</code>, and
+# <code>np.percentile(times, [50, 95, 99])</code>, which interpolates linearly.</details>
 
 # %% exercise="benchmark" minutes=15 difficulty=2
 def benchmark(fn, warmup=5, repeats=50, clock=time.perf_counter) -> dict:
@@ -714,7 +760,8 @@ require(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now replay the recording through your own function. How many calls of warm-up does it take, and how many timed calls until the percentiles settle? Move the sliders. The median hardly cares. p95 and p99 jump whenever one more interrupted call enters the window: a p99 of twenty calls is hardly more than the slowest of them.
+# Now replay the recording through your own function, and move the sliders. How many calls of warm-up does it take, and
+# how many timed calls until the percentiles settle?
 
 # %% tags=["nbval-ignore-output"]
 def statistics_of_recording(warm_up=5, repeats=60):
@@ -733,9 +780,10 @@ def statistics_of_recording(warm_up=5, repeats=60):
 widgets.explore(statistics_of_recording, warm_up=(0, 60, 0), repeats=(1, 240, 20))
 
 # %% [markdown]
-# *Picture: left, the recorded calls with the timed window in blue; right, p50, mean, p95 and p99 over the number of timed calls. The median settles after a few calls, the mean keeps wandering, p95 and p99 jump in steps.*
+# *Picture: left, the recorded calls with the timed window in blue; right, p50, mean, p95 and p99 over the number of
+# timed calls. The median settles after a few calls, the mean keeps wandering, p95 and p99 jump in steps.*
 #
-# And now your own machine, with your own `benchmark`:
+# Now your own machine:
 
 # %% tags=["nbval-ignore-output"]
 one = val_x[:1]
@@ -746,11 +794,14 @@ for name, r in latency.items():
     print(f"{name:15} {r['p50_ms']:6.3f}    {r['p95_ms']:6.3f}    {r['p99_ms']:6.3f}    {r['mean_ms']:6.3f} {r['per_second']:11,.0f} {macs[name] / r['p50_ms'] / 1000:12,.0f}")
 
 # %% [markdown]
-# Look at the last column. If MACs decided the time, it would be the same in every row. It is not: each call of a layer costs something before the first multiplication, and different shapes keep the processor busy to different degrees. This is Tan's phone again.
+# If MACs decided the time, the last column would be the same in every row. But each call of a layer costs something
+# before the first multiplication, and different shapes keep the processor busy to different degrees.
 #
 # ## 5. Which is faster?
 #
-# To compare two models you could benchmark one, then the other. Suppose the machine slows down between the two, because it gets hot or because a neighbour's program starts. Here is a rehearsal: B needs exactly 10 % less time than A, and the machine gets steadily slower until it takes half as long again.
+# You could benchmark one model, then the other. But the machine may slow down in between, because it gets hot or
+# another program starts. In this rehearsal B needs exactly 10 % less time than A, and the machine gets steadily slower
+# until it takes half as long again.
 
 # %%
 def drifting(work, calls):
@@ -765,22 +816,27 @@ for name, times in (("first A, then B", apart), ("in turns", in_turns)):
 lesson00.draw_turns(apart, in_turns)
 
 # %% [markdown]
-# *Picture: left, rising points for A and then for B, which lie higher although B is faster; right, both rise together and A stays above B throughout.*
+# *Picture: left, rising points for A and then for B, which lie higher although B is faster; right, both rise together
+# and A stays above B throughout.*
 #
-# One after the other, the faster candidate looks slower. In turns, the drift hits both, and cancels when each call of A is divided by the call of B beside it:
+# In turns, the drift hits both, and cancels when each call of A is divided by the call of B beside it:
 #
 # $$r_i = \frac{t_{A,i}}{t_{B,i}} .$$
 #
-# A ratio above 1 means that B is faster. Its **median** is the answer and its **quartiles** say how far to trust it. A single interrupted call spoils one ratio and not the median. The ratio of the two *means*, in contrast, can be spoiled by one call.
+# Above 1, B is faster. The **median** of the ratios is the answer, and their **quartiles** say how far to trust it. An
+# interrupted call spoils one ratio, not the median; the ratio of the two *means* it can spoil.
 
 # %% [markdown]
 # ### Exercise 5 · `compare`
 #
-# <details><summary>Hint 1, a nudge</summary>One round times A, then B, and yields one number. Only at the end come percentiles, of these numbers.</details>
+# <details><summary>Hint 1, a nudge</summary>A round yields one number. Percentiles, of these numbers, come only at the
+# end.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse fewer than one round. Call each function once to warm up. In each round time one call of A, then one of B, and keep the quotient of the two. The three percentiles are those of the quotients; a quotient of two medians is something else.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse fewer than one round. Call each function once to warm
+# up. In each round time A, then B, and keep the quotient. A quotient of two medians is something else.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Call <code>fn_a()</code> and <code>fn_b()</code> once. In each round take the two differences of clock readings, append their quotient <code>a / b</code>. Then <code>np.percentile(ratios, [25, 50, 75])</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>In each round take two differences of clock readings and append
+# <code>t_a / t_b</code>; then <code>np.percentile(ratios, [25, 50, 75])</code>.</details>
 
 # %% exercise="compare" minutes=10 difficulty=2
 def compare(fn_a, fn_b, rounds=20, clock=time.perf_counter) -> dict:
@@ -904,13 +960,16 @@ require(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Before you believe a ratio, measure the **noise floor**: compare a model with itself. Whatever differs from 1 there is noise, and a speed-up smaller than that is none.
+# Before you believe a ratio, measure the **noise floor**: compare a model with itself. Whatever differs from 1 there is
+# noise, and a speed-up smaller than that is none.
 #
-# And a ratio whose quartiles lie on *both sides* of your claim is no result at all, however good its median looks. The toolkit's
-# `verdict` holds all lessons to that: it says what was claimed if three of four rounds agree, and else that the machine is too
-# noisy, or, where the quartiles are within a tenth of each other, that there is no difference.
+# A ratio whose quartiles lie on *both sides* of your claim is no result, however good its median looks. The toolkit's
+# `verdict` says what was claimed if three of four rounds agree, and else that the machine is too noisy, or, where the
+# quartiles are within a tenth of each other, that there is no difference.
 #
-# <details><summary><b>Predict first.</b> resnet8 does 21 times the MACs of LeNet-300-100. Will it take 21 times as long with one image? And with 64?</summary>With one image about half of that or less, since each call has its fixed price, for the small network too. With 64 images about as much: MACs foretell time where arithmetic is what takes the time.</details>
+# <details><summary><b>Predict first.</b> resnet8 does 21 times the MACs of LeNet-300-100. Will it take 21 times as long
+# with one image? And with 64?</summary>With one image about half of that or less, since each call has its fixed price.
+# With 64 about as much: there arithmetic is what takes the time.</details>
 
 # %% tags=["nbval-ignore-output"]
 def versus(a, b, x, rounds=40):
@@ -928,13 +987,20 @@ for attempt in range(3):
     print(f"one after the other, attempt {attempt + 1}: resnet8 / small_cnn {alone[0] / alone[1]:.2f} (ratio of means)")
 
 # %% [markdown]
-# A speed-up is a property of a pair of models, *and* of a batch size, a library, a number of threads and a machine. A report that leaves them out cannot be checked.
+# A speed-up belongs to a pair of models, a batch size, a library, a number of threads and a machine. A report without
+# them cannot be checked.
 #
 # ### Equal MACs, unequal time
 #
-# MobileNets replace a convolution by two (Howard et al. 2017): a **depthwise** one, in which each channel has a 3 × 3 kernel of its own, and a 1 × 1 one that mixes the channels. Each costs few MACs, so the same budget buys more channels. Here the budget is exactly the same: a plain convolution from 24 to 24 channels, and a depthwise-separable block from 72 to 63, on 28 × 28 positions.
+# MobileNets replace a convolution by two (Howard et al. 2017): a **depthwise** one, in which each channel has a 3 × 3
+# kernel of its own, and a 1 × 1 one that mixes the channels. Each costs few MACs, so a budget buys more channels. Here
+# it is spent on a plain convolution from 24 to 24 channels, and on a depthwise-separable block from 72 to 63, at 28 ×
+# 28 positions.
 #
-# <details><summary><b>Predict first.</b> The depthwise half does an eighth of the block's MACs. Which share of the block's time will it take?</summary>Far more than an eighth; the second line of the output says how much here. It does nine products for each number it loads, the plain convolution 216: fetching numbers is what it waits for, and MACs do not count that.</details>
+# <details><summary><b>Predict first.</b> The depthwise half does an eighth of the block's MACs. Which share of the
+# block's time will it take?</summary>Far more; the second line of the output says how much. It does nine products for
+# each number it loads, the plain convolution 216: fetching numbers is what it waits for, and MACs do not count
+# that.</details>
 
 # %% tags=["nbval-ignore-output"]
 plain = nn.Conv2d(24, 24, 3, padding=1, bias=False)
@@ -956,13 +1022,16 @@ points |= {name: (block_macs[name], block_times[name]["p50_ms"]) for name in blo
 lesson00.draw_macs(points)
 
 # %% [markdown]
-# *Picture: median latency of one image over MACs, both logarithmic, for the four networks, the plain convolution and the depthwise block; the last two stand exactly above each other.*
+# *Picture: median latency of one image over MACs, both logarithmic, for the four networks, the plain convolution and
+# the depthwise block; the last two stand exactly above each other.*
 #
-# Fewer MACs for the same accuracy is what MobileNet is praised for, and rightly; whether they become milliseconds is decided by the processor and the library. So compare blocks by time before you choose one by its count.
+# Whether fewer MACs become fewer milliseconds is decided by the processor and the library: compare blocks by time.
 #
 # ## 6. Batches and threads
 #
-# A call has a fixed price, paid once however many images it brings along. So larger batches give more images per second, and each of them waits longer: **throughput** and **latency** pull in different directions. A web service with one user at a time has batch 1. A nightly job has the largest batch that fits.
+# A call has a fixed price, paid once however many images it brings along. So larger batches give more images per
+# second, and each of them waits longer: **throughput** and **latency** pull in different directions. A web service with
+# one user at a time has batch 1, a nightly job the largest that fits.
 
 # %% tags=["nbval-ignore-output"]
 batches = [1, 4, 16, 64, 256]
@@ -974,11 +1043,15 @@ with torch.no_grad():
 lesson00.draw_batches(batches, by_batch)
 
 # %% [markdown]
-# *Picture: left, latency over batch size on logarithmic axes, flat at first and then rising in proportion; right, images per second, rising at first, then level or falling.*
+# *Picture: left, latency over batch size on logarithmic axes, flat at first and then rising in proportion; right,
+# images per second, rising at first, then level or falling.*
 #
-# Where the right-hand curve becomes level the processor is full, and a larger batch only makes everyone wait. It may even fall again, once the activations of a batch no longer fit into the cache. Where it still rises, the overhead of a call weighs more than the arithmetic, and fewer MACs would hardly help.
+# Where the right-hand curve becomes level the processor is full, and a larger batch only makes everyone wait. It may
+# even fall again, once the activations of a batch no longer fit into the cache. Where it still rises, the overhead of a
+# call weighs more than the arithmetic.
 #
-# And **threads**? Two cores should be twice as fast. They are, when the cores are free and the work is large enough to share. On a machine that is busy with something else, two threads wait for each other, and a call can take *many times* as long. The next cell tries both, a few calls only, and goes back to one thread.
+# And **threads**? Two help when the cores are free and the work is large enough to share. On a busy machine they wait
+# for each other, and a call can take *many times* as long. The next cell tries both, and goes back to one thread.
 
 # %% tags=["nbval-ignore-output"]
 by_threads = {}
@@ -993,20 +1066,26 @@ for threads, (single, many) in by_threads.items():
     print(f"{threads} thread{'s' * (threads > 1)}:  1 image p50 {single['p50_ms']:.2f}, p95 {single['p95_ms']:.2f} ms    64 images p50 {many['p50_ms']:.2f}, p95 {many['p95_ms']:.2f} ms")
 
 # %% [markdown]
-# Run it again while nothing else is running, and again while something is. This course measures with one thread, which is slower on a free machine and repeatable on any. When you report for your own service, use its number of threads, and say so.
+# Run it again while something else runs. This course measures with one thread, slower on a free machine and repeatable
+# on any. For your own service, use its number of threads, and say so.
 #
 # ## 7. Size, time and accuracy together
 #
-# One model may be smaller, another faster, a third more accurate. Which are worth considering? A model is **dominated** if another one costs no more *and* scores no less, and is better in at least one of the two. Nobody should choose a dominated model. What remains is the **Pareto front**: along it, every gain in accuracy has its price.
+# One model may be smaller, another faster, a third more accurate. A model is **dominated** if another one costs no more
+# *and* scores no less, and is better in at least one of the two. Nobody should choose a dominated one. What remains is
+# the **Pareto front**: along it, every gain in accuracy has its price.
 
 # %% [markdown]
 # ### Exercise 6 · `pareto_front`
 #
-# <details><summary>Hint 1, a nudge</summary>Write the definition down: point j dominates point i if <code>costs[j] <= costs[i]</code> and <code>scores[j] >= scores[i]</code> and one of the two is strict. Two equal points do not dominate each other.</details>
+# <details><summary>Hint 1, a nudge</summary>Write "j dominates i" as code: <code>costs[j] <= costs[i]</code> and
+# <code>scores[j] >= scores[i]</code> and one of the two strict.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse lists of different length. Keep a point if no other one dominates it: is at least as cheap and at least as good, and in one of the two strictly better. Sort the kept indices by cost, and by index where costs are equal.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse lists of different length. Keep a point if no other one
+# dominates it. Sort the kept indices by cost, and by index where costs are equal.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Two nested loops are fine: keep <code>i</code> if no <code>j</code> dominates it. Then <code>sorted(kept, key=lambda i: (costs[i], i))</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>Two nested loops are fine, with <code>any(…)</code> as the inner one;
+# then <code>sorted(kept, key=lambda i: (costs[i], i))</code>.</details>
 
 # %% exercise="pareto_front" minutes=10 difficulty=2
 def pareto_front(costs, scores) -> list[int]:
@@ -1086,7 +1165,8 @@ check_errors(ValueError, pareto_front, ([], [1]), ([1], []), ([1.0, 2.0, 3.0], [
 # %% [markdown]
 # The fronts of our four networks, by bytes and by MACs, with the validation accuracy:
 #
-# <details><summary><b>Predict first.</b> Will any of the four networks stand on both fronts?</summary>The most accurate one always does: nothing dominates the best score. Of the others none does here.</details>
+# <details><summary><b>Predict first.</b> Will any of the four networks stand on both fronts?</summary>The most accurate
+# one always does: nothing dominates the best score. Of the others none does here.</details>
 
 # %%
 names = list(networks)
@@ -1096,9 +1176,12 @@ for what, costs in (("bytes", sizes), ("MACs", macs)):
     print(f"front by {what:6}", " -> ".join(f"{names[i]} ({costs[names[i]]:,}; {scores[i]:.2f} %)" for i in front))
 
 # %% [markdown]
-# The two fronts disagree. LeNet-300-100 has the fewest MACs and stays on one front; by bytes it is dominated twice over. LeNet-5 and the small CNN have the same validation accuracy, so by bytes the one falls out and by MACs the other. "The best model" is not a question before somebody has said what is scarce.
+# LeNet-300-100 has the fewest MACs; by bytes it is dominated twice over. LeNet-5 and the small CNN have the same
+# validation accuracy, so by bytes the one falls out and by MACs the other. "The best model" is not a question before
+# somebody has said what is scarce.
 #
-# Say that the file may have 500 kB, and that validation accuracy must reach 91 %. Then the choice is made on the validation images alone, and only now do we look at the test images, once:
+# Say that the file may have 500 kB and validation accuracy must reach 91 %. Only when this choice is made do we look at
+# the test images, once:
 
 # %%
 fitting = [n for n, score in zip(names, scores) if sizes[n] <= 500_000 and score >= 91]
@@ -1108,7 +1191,7 @@ test_accuracy = {n: measure.accuracy(networks[n], test_x, test_y) for n in names
 print(f"on {len(test_x):,} test images: " + ", ".join(f"{n} {test_accuracy[n]:.2f} %" for n in names))
 
 # %% [markdown]
-# The whole picture, with latency from your machine. A filled point lies on the front of its panel.
+# The whole picture, with your machine's latency. A filled point lies on the front of its panel.
 
 # %% tags=["nbval-ignore-output"]
 prices = {"kB on disk": [sizes[n] / 1000 for n in names], "million MACs an image": [macs[n] / 1e6 for n in names],
@@ -1119,17 +1202,24 @@ for i, n in enumerate(names):
 lesson00.draw_fronts(names, scores, prices, [pareto_front(costs, scores) for costs in prices.values()])
 
 # %% [markdown]
-# *Picture: validation accuracy over bytes, over MACs and over latency. The residual network is the most accurate in all three; which of the others are filled differs from panel to panel.*
+# *Picture: validation accuracy over bytes, over MACs and over latency. The residual network is the most accurate in all
+# three; which of the others are filled differs from panel to panel.*
 #
 # ## 8. Energy
 #
-# A data centre pays for machines by the hour and for power by the kilowatt-hour. Both follow from one quantity: for how many hours is a machine held for this work? A call answers `batch` requests and takes `latency_ms`. A machine is not busy all the time, since requests do not arrive in step: its **utilisation** is the share of time in which it computes. So
+# A machine is paid by the hour and power by the kilowatt-hour; both follow from the hours for which a machine is held.
+# A call answers `batch` requests and takes `latency_ms`. A machine's **utilisation** is the share of time in which it
+# computes: requests do not arrive in step. So
 #
 # $$\text{machine hours} = \frac{\text{requests}}{\text{batch}} \cdot \frac{\text{latency}}{\text{utilisation}}, \qquad \text{kWh} = \frac{\text{watts}}{1000} \cdot \text{machine hours}.$$
 #
-# Strubell et al. (2019) estimate the energy of training in the same way, from power and hours. What the formula assumes: the machine draws the same power whether it computes or waits (roughly so for a server, not for a phone); nothing else runs on it; cooling, network and the making of the hardware are left out. Multiply by the grams of CO₂ per kilowatt-hour that your grid operator publishes to get emissions. It is an estimate. A power meter is a measurement.
+# Strubell et al. (2019) estimate the energy of training in the same way, from power and hours. The formula assumes that
+# the machine draws the same power whether it computes or waits (roughly so for a server, not for a phone); nothing else
+# runs on it; cooling, network and the making of the hardware are left out. Times the grams of CO₂ per kilowatt-hour
+# that your grid operator publishes, kWh give emissions. All this is an estimate; a power meter measures.
 #
-# Many processors have one inside. Linux shows it under the name RAPL, though often to the administrator alone, and hardly ever to a virtual machine. `energy.joules` reads it before and after a piece of work:
+# Many processors have one inside. Linux shows it as RAPL, often to the administrator alone, and hardly ever to a
+# virtual machine. `energy.joules` reads it before and after a piece of work:
 
 # %% tags=["nbval-ignore-output"]
 for batch in (1, 64):
@@ -1148,16 +1238,21 @@ for batch in (1, 64):
 #
 # $$\text{USD} = \text{USD per hour} \cdot \text{machine hours}.$$
 #
-# What this assumes: power is part of the rent, so we do not add it; you can rent by the hour and give machines back; storage, traffic and people cost extra.
+# This assumes that power is part of the rent and that machines can be given back by the hour; storage, traffic and
+# people cost extra.
 
 # %% [markdown]
 # ### Exercise 7 · `serving_cost`
 #
-# <details><summary>Hint 1, a nudge</summary>Write the unit beside every factor: requests, requests per call, milliseconds per call, hours per millisecond, watts, kilowatts per watt.</details>
+# <details><summary>Hint 1, a nudge</summary>Write the unit beside every factor: requests per call, milliseconds per
+# call, hours per millisecond, and so on.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>From requests to calls, from calls to busy milliseconds, from milliseconds to hours, and from busy hours to paid hours, as the machine is busy only a part of them. Hours times kilowatts are the energy, hours times the price of an hour the money.</details>
+# <details><summary>Hint 2, the recipe in words</summary>From requests to calls, to busy milliseconds, to busy hours,
+# and to paid hours, which are more. Paid hours times kilowatts are the energy, times the price of an hour the
+# money.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>hours = requests / batch * latency_ms / 3_600_000 / utilisation</code>; an hour has 3,600,000 ms.</details>
+# <details><summary>Hint 3, the key lines</summary>
+# <code>hours = requests / batch * latency_ms / 3_600_000 / utilisation</code></details>
 
 # %% exercise="serving_cost" minutes=8 difficulty=1
 def serving_cost(latency_ms: float, batch: int, utilisation: float, power_watts: float, usd_per_hour: float, requests: float) -> dict:
@@ -1233,7 +1328,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# A billion images, on an imaginary small machine: 65 W, 0.10 USD an hour, busy 40 % of the time. The three numbers are assumptions; put your own in their place. The latencies are measured.
+# A billion images, on an imaginary small machine: 65 W, 0.10 USD an hour, busy 40 % of the time. These are assumptions;
+# put in your own. The latencies are measured.
 
 # %% tags=["nbval-ignore-output"]
 billion = {"utilisation": 0.4, "power_watts": 65, "usd_per_hour": 0.10, "requests": 1e9}
@@ -1248,9 +1344,10 @@ curves = {f"{n}, batch {b}": [serving_cost(by_batch[n][i], b, **billion | {"util
 lesson00.draw_bill(utilisations, curves)
 
 # %% [markdown]
-# *Picture: rent over utilisation, four falling curves; idle machines cost many times as much, and the curves of batch 64 lie below those of batch 1.*
+# *Picture: rent over utilisation, four falling curves, those of batch 64 below those of batch 1.*
 #
-# Is the arithmetic the expensive part? Horowitz (2014) gives 3.7 pJ for a 32-bit floating-point multiplication and 0.9 pJ for an addition, in a 45 nm chip. Compare the MACs with what the formula says a call draws:
+# Is arithmetic the expensive part? Horowitz (2014) gives 3.7 pJ for a 32-bit floating-point multiplication and 0.9 pJ
+# for an addition, in a 45 nm chip. Compare the MACs with what the formula says a call draws:
 
 # %% tags=["nbval-ignore-output"]
 arithmetic = macs["resnet8"] * (3.7 + 0.9) * 1e-12
@@ -1258,11 +1355,14 @@ machine = 65 * latency["resnet8"]["p50_ms"] / 1000
 print(f"one image through resnet8: arithmetic {1e6 * arithmetic:.0f} microjoules, whole machine {1e6 * machine:,.0f} microjoules: {machine / arithmetic:,.0f} times as much")
 
 # %% [markdown]
-# Almost all of it goes to moving numbers, to waiting, and to everything else that is switched on. A technique that saves MACs and no time saves no energy on such a machine. That is why this course asks for time, and not for MACs alone.
+# Almost all of it goes to moving numbers, to waiting, and to everything else that is switched on. A technique that
+# saves MACs and no time saves no energy on such a machine.
 #
 # ## 10. The same with the library
 #
-# You have built what libraries offer. `torch.utils.flop_counter` counts operations below the level of modules and reports FLOPs; `torch.utils.benchmark` chooses the number of calls itself and reports a median. Outside PyTorch, torchinfo, fvcore and thop print such tables too; each has its own idea of what counts, so read the manual. `bonsai.measure` is this course's set, which the next lessons use.
+# `torch.utils.flop_counter` counts operations below the level of modules and reports FLOPs; `torch.utils.benchmark`
+# chooses the number of calls itself and reports a median. torchinfo, fvcore and thop print such tables too, each with
+# its own idea of what counts.
 
 # %% tags=["nbval-ignore-output"]
 import logging
@@ -1281,22 +1381,26 @@ for n, model in networks.items():
     print(f"{n:15} {macs[n]:11,} {counter.get_total_flops() // 2:19,} {measure.macs(model, (1, 1, 28, 28)):17,} {latency[n]['p50_ms']:17.3f} {1000 * timer.median:10.3f} {np.median(course):13.3f}")
 
 # %% [markdown]
-# The counts agree here. They need not: for attention, for functions that are not modules, or with another convention about biases, counters differ. The times agree on a quiet machine. On a busy one `Timer` reports more: it reads the clock once for a block of many calls, so that the interrupted ones are averaged in.
+# The counts agree here; for attention, for functions that are not modules, or with another convention about biases,
+# counters differ. The times agree on a quiet machine. On a busy one `Timer` reports more: it reads the clock once for a
+# block of many calls, so that the interrupted ones are averaged in.
 #
 # ## 11. The success checklist
 #
-# Before you compress anything, write down what would count as success. Every later lesson comes back to this table.
+# Before you compress anything, write down what would count as success. The later lessons come back to this table.
 #
-# | question | number | how it is measured | typical goal |
+# | question | number | how it is measured | goal |
 # |---|---|---|---|
-# | Is it smaller? | `bytes` | a file, written and read back | ratio before / after |
+# | Is it smaller? | `bytes` | a file, written and read back | before / after |
 # | Is it as good? | `accuracy` | images that were used for no choice | points lost at most |
-# | Is it faster? | `p50_ms`, `p95_ms` | in turns with the old model, same batch, threads and library | ratio before / after |
-# | Does it serve more? | `images_per_second` | the batch that the service uses | ratio after / before |
-# | Does it fit? | `memory_bytes` | weights and the largest activations | ratio before / after |
-# | Does it pay? | `usd` | `serving_cost`, assumptions written beside it | ratio before / after |
+# | Is it faster? | `p50_ms`, `p95_ms` | in turns, same batch, threads and library | before / after |
+# | Does it serve more? | `images_per_second` | the batch that the service uses | after / before |
+# | Does it fit? | `memory_bytes` | weights and the largest activations | before / after |
+# | Does it pay? | `usd` | `serving_cost`, with its assumptions | before / after |
 #
-# `measure.report` fills in the numbers for a model and `measure.checklist` compares two with your goals. Here the "new model" is the small CNN, and the old one is LeNet-5, as if we wanted to replace it. (The command `bonsai benchmark small_cnn` prints such a report in a terminal, with the accuracy on the test images, and `bonsai benchmark all --json` hands it to another program.)
+# `measure.report` fills in the numbers for a model and `measure.checklist` compares two with your goals. Here the small
+# CNN is to replace LeNet-5. (The command `bonsai benchmark small_cnn` prints such a report in a terminal, with the
+# accuracy on the test images; `bonsai benchmark all --json` is for programs.)
 
 # %% tags=["nbval-ignore-output"]
 reports = {n: measure.report(networks[n], val_x, val_y, batch=1, repeats=40) for n in ("lenet_5", "small_cnn")}
@@ -1309,33 +1413,45 @@ for key, row in measure.checklist(reports["lenet_5"], reports["small_cnn"], goal
     print(f"{key:18} {row['before']:12,.2f} {row['after']:14,.2f} {row['change']:6.2f} {unit:3} {row['goal']:5.2f}   {'yes' if row['reached'] else 'no'}")
 
 # %% [markdown]
-# Much smaller and just as good: the rows that no machine decides say yes. The rows of time and money are your machine's, and where they say no, the report says so too. A smaller file promises nothing about speed. (For accuracy the change is in points, and the goal is the loss that we accept.)
+# The rows that no machine decides say yes; those of time and money are your machine's. A smaller file promises nothing
+# about speed. (For accuracy the change is in points, and the goal is the loss that we accept.)
 #
 # ## Pitfalls
 #
-# - **Timing the first call.** It measures the allocator and the cache. Warm up.
-# - **A mean without a distribution.** One interruption moves it. Report p50 and p95, and how many calls they come from.
-# - **A before on Monday and an after on Tuesday.** Measure both in turns, in one run.
-# - **Counting zeros.** A checkpoint with 90 % zeros is as large as before, until somebody writes it in another format. Look at the file.
-# - **Choosing on the test images.** Then they are validation images, and you have no test images any more.
+# - **A mean without a distribution.** Report p50 and p95, and of how many calls.
+# - **Counting zeros.** A checkpoint with 90 % zeros is as large as before, until somebody writes it in another format.
+# - **Choosing on the test images.** Then they are validation images, and no test images are left.
 #
 # ## Questions
 #
-# <details><summary>A paper halves the MACs and reports that the latency stayed the same. Name two explanations.</summary>The calls may be dominated by overhead that does not depend on the arithmetic (small layers, batch 1). Or the new layers, depthwise ones for example, do few operations for each number that they load: memory is then the limit. Or the removed operations were zeros, which a dense kernel multiplies all the same.</details>
+# <details><summary>A paper halves the MACs and reports that the latency stayed the same. Name two
+# explanations.</summary>Overhead that does not depend on the arithmetic may dominate (small layers, batch 1). Or the
+# new layers, depthwise ones for example, do few operations for each number they load, and memory is the limit. Or the
+# removed operations were zeros, which a dense kernel multiplies all the same.</details>
 #
-# <details><summary>Why are p99 values of 50 calls hardly worth reporting?</summary>With 50 calls the 99th percentile stands at position 48.51, between the two slowest calls. It is decided by whichever interruption happened to come. A p99 needs many hundreds of calls.</details>
+# <details><summary>Why are p99 values of 50 calls hardly worth reporting?</summary>With 50 calls p99 stands at position
+# 48.51, between the two slowest calls, and is decided by whichever interruption happened to come. A p99 needs many
+# hundreds of calls.</details>
 #
-# <details><summary>Batch 64 is cheaper for each image. Why not always use it?</summary>A user must wait until 64 requests have come together, and then for the whole batch. With few requests the wait is long, or the batch is mostly empty. Latency limits decide.</details>
+# <details><summary>Batch 64 is cheaper for each image. Why not always use it?</summary>A user must wait until 64
+# requests have come together, and then for the whole batch. With few requests that is long.</details>
 
 # %% [markdown] question="question_twice_as_fast" points=4
 # ### For your teacher
 #
-# A colleague writes: "My pruned model is twice as fast, 41 ms in place of 82 ms, and lost nothing." In at most ten sentences: which questions do you ask before you believe it, how would you measure it yourself, and which result would convince you? Write your answer in the cell below.
+# A colleague writes: "My pruned model is twice as fast, 41 ms in place of 82 ms, and lost nothing." In at most ten
+# sentences: which questions do you ask before you believe it, how would you measure it yourself, and which result would
+# convince you? Write your answer in the cell below.
 #
 # === BEGIN MARK SCHEME ===
-# 4 points: asks for batch, threads, machine, library and the number of calls; asks how accuracy was measured and on which images (unseen, used for no choice); measures both models in turns with warm-up, reports the median of the per-round ratios with quartiles, and compares one model with itself as the noise floor; says in advance what would convince (for example quartiles clear of 1 and of the noise floor, accuracy on test images within a stated number of points, bytes of the written file).
+# 4 points: asks for batch, threads, machine, library and the number of calls; asks how accuracy was measured and on
+# which images (unseen, used for no choice); measures both models in turns with warm-up, reports the median of the
+# per-round ratios with quartiles, and compares one model with itself as the noise floor; says in advance what would
+# convince (for example quartiles clear of 1 and of the noise floor, accuracy on test images within a stated number of
+# points, bytes of the written file).
 #
-# 2 points: asks for warm-up and several calls and for the accuracy on test images; measures one after the other, or gives only a mean; no criterion.
+# 2 points: asks for warm-up and several calls and for the accuracy on test images; measures one after the other, or
+# gives only a mean; no criterion.
 #
 # 0 or 1 point: repeats the measurement once, or argues from MACs or sparsity that it must be faster.
 # === END MARK SCHEME ===
@@ -1346,20 +1462,23 @@ for key, row in measure.checklist(reports["lenet_5"], reports["small_cnn"], goal
 # %% [markdown]
 # ## An open experiment
 #
-# Find the batch at which your machine stops gaining: images per second over the batch for one network of your
-# choice, with `compare` and the quartiles of at least 30 rounds, once while nothing else runs and once while a video plays. At
-# which batch does the curve bend, does the bend move, and which of your ratios survive the second run? There is no right answer;
-# yours belongs to your machine.
+# Where does your machine stop gaining? Draw images per second over the batch for one network of your choice, with
+# `compare` and the quartiles of at least 30 rounds, once while nothing else runs and once while a video plays. At which
+# batch does the curve bend, does the bend move, and which of your ratios survive the second run? There is no right
+# answer; yours belongs to your machine.
 
 # %% [markdown]
 # ## References
 #
-# - M. Tan, B. Chen, R. Pang, V. Vasudevan, M. Sandler, A. Howard, Q. V. Le (2019). *MnasNet: Platform-Aware Neural Architecture Search for Mobile.* CVPR. arXiv:1807.11626
-# - A. G. Howard, M. Zhu, B. Chen, D. Kalenichenko, W. Wang, T. Weyand, M. Andreetto, H. Adam (2017). *MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications.* arXiv:1704.04861
-# - V. Sze, Y.-H. Chen, T.-J. Yang, J. Emer (2017). *Efficient Processing of Deep Neural Networks: A Tutorial and Survey.* arXiv:1703.09039
+# - M. Tan et al. (2019). *MnasNet: Platform-Aware Neural Architecture Search for Mobile.* CVPR. arXiv:1807.11626
+# - A. G. Howard et al. (2017). *MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications.*
+#   arXiv:1704.04861
+# - V. Sze et al. (2017). *Efficient Processing of Deep Neural Networks: A Tutorial and Survey.* arXiv:1703.09039
 # - T. Kalibera, R. Jones (2013). *Rigorous Benchmarking in Reasonable Time.* ISMM. doi:10.1145/2464157.2464160
 # - J. Dean, L. A. Barroso (2013). *The Tail at Scale.* Communications of the ACM 56(2). doi:10.1145/2408776.2408794
-# - M. Horowitz (2014). *Computing's energy problem (and what we can do about it).* ISSCC. doi:10.1109/ISSCC.2014.6757323
-# - E. Strubell, A. Ganesh, A. McCallum (2019). *Energy and Policy Considerations for Deep Learning in NLP.* arXiv:1906.02243
-# - Y. LeCun, L. Bottou, Y. Bengio, P. Haffner (1998). *Gradient-based learning applied to document recognition.* doi:10.1109/5.726791
+# - M. Horowitz (2014). *Computing's energy problem (and what we can do about it).* ISSCC.
+#   doi:10.1109/ISSCC.2014.6757323
+# - E. Strubell, A. Ganesh, A. McCallum (2019). *Energy and Policy Considerations for Deep Learning in NLP.*
+#   arXiv:1906.02243
+# - Y. LeCun et al. (1998). *Gradient-based learning applied to document recognition.* doi:10.1109/5.726791
 # - H. Xiao, K. Rasul, R. Vollgraf (2017). *Fashion-MNIST.* arXiv:1708.07747

@@ -1,16 +1,20 @@
 # %% [markdown]
 # # 01 · The mathematics of quantization
 #
-# **The idea in two sentences.** A trained network stores every weight with 32 bits, although a ruler with 256 marks, or even 16, measures it well enough. Quantization chooses the ruler, writes down the number of the nearest mark, and does the arithmetic with those small whole numbers.
+# **The idea in two sentences.** A trained network stores every weight with 32 bits, although a ruler with 256 marks, or
+# even 16, measures it well enough. Quantization chooses the ruler, writes down the number of the nearest mark, and
+# computes with those small whole numbers.
 #
 # After this lesson you can
 #
 # - choose scale and zero point for any range of real numbers, and say what the rounding costs in decibels,
 # - decide between one scale per tensor, per channel or per group, and between clipping and rounding,
-# - run a layer with integers alone, as a phone or a microcontroller does,
-# - write a network into a file that is more than seven times smaller, read it back, and prove that it still works.
+# - run a layer with integers alone, as a microcontroller does,
+# - write a network into a file more than seven times smaller, read it back, and prove that it still works.
 #
-# **Why it matters.** Horowitz (2014) gives the energy of single operations in a 45 nm chip: a 32-bit floating-point multiplication takes 3.7 pJ, an 8-bit integer one 0.2 pJ, and fetching 32 bits from DRAM 640 pJ. Most of the cost of a large model is moving its weights, so a weight of 4 bits is worth about eight of 32.
+# **Why it matters.** Horowitz (2014) gives energies in a 45 nm chip: a 32-bit floating-point multiplication takes 3.7
+# pJ, an 8-bit integer one 0.2 pJ, and fetching 32 bits from DRAM 640 pJ. Most of the cost of a large model is moving
+# its weights, so one 32-bit weight costs about as much as eight of 4 bits.
 #
 # **What you need:** PyTorch and linear algebra; from [lesson 00](../00_measure_first/00_measure_first.ipynb) bytes on
 # disk (section 2) and ratios taken in turns (section 5). Plan two to three hours; each exercise says what it costs. Run
@@ -51,15 +55,20 @@ def inputs_after(exercise, *args):
 # %% [markdown]
 # ## 1. Numbers with fewer bits
 #
-# Every format spends its bits on a sign, an exponent (how far the numbers reach) and a mantissa (how finely they divide). BF16 keeps the reach of FP32 and gives up precision; FP16 does the opposite. FP8 comes as E4M3 for weights and activations and E5M2 for gradients (Micikevicius et al. 2022). Integers have no exponent: their marks are evenly spaced. NF4 (Dettmers et al. 2023) is a table of 16 values placed where normally distributed weights are frequent.
+# Every format spends its bits on a sign, an exponent (how far the numbers reach) and a mantissa (how finely they
+# divide). BF16 keeps the reach of FP32 and gives up precision; FP16 does the opposite. FP8 comes as E4M3 for weights
+# and activations and E5M2 for gradients (Micikevicius et al. 2022). Integers have no exponent. NF4 (Dettmers et al.
+# 2023) is a table of 16 values placed where normally distributed weights are frequent.
 
 # %%
 lesson01.draw_formats()
 
 # %% [markdown]
-# *Picture: stacked bars of sign, exponent and mantissa bits for eight formats; beside them number lines with every representable value. Floating-point marks crowd around zero, integer marks are evenly spaced.*
+# *Picture: stacked bars of sign, exponent and mantissa bits for eight formats; beside them number lines with every
+# representable value. Floating-point marks crowd around zero, integer marks are evenly spaced.*
 #
-# Look at the right side. A floating-point format has the same *relative* precision everywhere, an integer format the same *absolute* precision. What does that mean in numbers?
+# So a floating-point format has the same *relative* precision everywhere, an integer format the same *absolute*
+# precision. In numbers:
 
 # %%
 print("format             largest   smallest step above 1")
@@ -68,7 +77,8 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn,
     print(f"{str(dtype)[6:]:14} {info.max:10.4g}   {info.eps:.3g}")
 
 # %% [markdown]
-# This lesson is about integers: they are what cheap hardware computes with. Our patient is LeNet-300-100, a network of three linear layers trained on Fashion-MNIST, stored as FP32.
+# This lesson is about integers, which cheap hardware computes with. Our patient is LeNet-300-100, three linear layers
+# trained on Fashion-MNIST.
 
 # %%
 model = models.load("lenet_300_100")
@@ -82,26 +92,34 @@ print(f"accuracy on the validation images: {measure.accuracy(model, val_x, val_y
 # %% [markdown]
 # ## 2. A ruler for real numbers
 #
-# A ruler has two free choices: the distance between two marks, called the **scale** $s$, and which mark stands at zero, called the **zero point** $z$. The integer $q$ under a mark is its **code**, and the mark stands at
+# A ruler has two free choices: the distance between two marks, the **scale** $s$, and which mark stands at zero, the
+# **zero point** $z$. The integer $q$ under a mark is its **code**, and the mark stands at
 #
 # $$x = s\,(q - z).$$
 #
-# Suppose we have codes $q_{min}$ to $q_{max}$ and want to cover the range from $x_{min}$ to $x_{max}$. There are $q_{max}-q_{min}$ *steps* between the codes (one fewer than there are codes), so
+# Codes $q_{min}$ to $q_{max}$ shall cover the range from $x_{min}$ to $x_{max}$. There are $q_{max}-q_{min}$ *steps*
+# between the codes (one fewer than there are codes), so
 #
 # $$s = \frac{x_{max}-x_{min}}{q_{max}-q_{min}}, \qquad z = \mathrm{round}\!\left(q_{min} - \frac{x_{min}}{s}\right).$$
 #
-# One condition comes first: **zero must be a mark**. Networks are full of exact zeros (padding, ReLU, pruned weights), and a zero that comes back as 0.003 adds up. So the range is widened to hold 0 before anything else is computed (Jacob et al. 2018, section 2.1).
+# One condition comes first: **zero must be a mark**. Networks are full of exact zeros (padding, ReLU, pruned weights),
+# and a zero that comes back as 0.003 adds up. So the range is first widened to hold 0 (Jacob et al. 2018, section 2.1).
 
 # %% [markdown]
 # ### Exercise 1 · `affine_qparams`
 #
 # Compute scale and zero point.
 #
-# <details><summary>Hint 1, a nudge</summary>Widen the range first: what are the new ends if both old ends were positive?</details>
+# <details><summary>Hint 1, a nudge</summary>Widen the range first: what are the new ends if both old ends were
+# positive?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse what is no range. Pull the ends out until 0 lies between them. If both are 0, the step is 1 and the zero point the code nearest to 0. Else the step is the width over the number of steps, and the zero point is where 0.0 falls on the codes, rounded once and held within them.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse what is no range, and codes that are none. Pull the ends
+# out until 0 lies between them, and take care of a range that is then empty. Else apply the two formulas, and hold the
+# zero point within the codes.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>low, high = min(x_min, 0.0), max(x_max, 0.0)</code>, then the two formulas. If both ends are now 0 there is nothing to divide by. <code>round</code> of a Python float returns an int; clamp it to the codes there are.</details>
+# <details><summary>Hint 3, the key lines</summary><code>low, high = min(x_min, 0.0), max(x_max, 0.0)</code>; if they
+# are equal there is nothing to divide by. <code>round</code> of a Python float returns an int; clamp it with
+# <code>min</code> and <code>max</code>.</details>
 
 # %% exercise="affine_qparams" minutes=10 difficulty=2
 def affine_qparams(x_min: float, x_max: float, qmin: int, qmax: int) -> tuple[float, int]:
@@ -191,7 +209,7 @@ check_errors(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your ruler for the range −1 … 3 with 3 bits, that is codes 0 to 7. The red points are real numbers that go to the nearest mark.
+# Your ruler for −1 … 3 with codes 0 to 7. The red points are real numbers.
 
 # %%
 scale, zero_point = affine_qparams(-1.0, 3.0, 0, 7)
@@ -205,26 +223,32 @@ lesson01.draw_ruler(marks, codes, numbers, nearest)
 # %% [markdown]
 # *Picture: a line with eight labelled marks; arrows lead from five real numbers to the nearest mark, 0 to itself.*
 #
-# Rounding the zero point moved the ruler a little: the last mark no longer stands exactly at 3. That is the price of a zero that is exact.
+# Rounding the zero point moved the ruler a little: that is the price of a zero that is exact.
 #
 # ## 3. There and back
 #
-# To **quantize** is to find the code of the nearest mark; numbers beyond the ends of the ruler go to its last mark (they **saturate**):
+# To **quantize** is to find the code of the nearest mark; numbers beyond the ruler go to its last mark (they
+# **saturate**):
 #
 # $$q = \mathrm{clamp}\bigl(\mathrm{round}(x / s) + z,\; q_{min},\; q_{max}\bigr).$$
 #
-# The order matters. Clamp *after* the zero point is added, since $q_{min}$ and $q_{max}$ bound the code itself. And clamp *before* you make the numbers narrow: 200 does not fit into eight signed bits, and a cast wraps it to −56.
+# Clamp *after* the zero point is added, since $q_{min}$ and $q_{max}$ bound the code itself, and *before* you make the
+# numbers narrow: a cast of 200 to eight signed bits wraps it to −56.
 
 # %% [markdown]
 # ### Exercise 2 · `quantize`
 #
 # Turn a tensor into integer codes.
 #
-# <details><summary>Hint 1, a nudge</summary>The formula is one line of torch; the codes stay float until the last step.</details>
+# <details><summary>Hint 1, a nudge</summary>The formula is one line of torch; the codes stay float until its
+# end.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Divide by the step, round to the nearest integer (ties to even), add the zero point, and only then clamp to the codes. The type changes last, to one that is wide enough for every code.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Divide, round (<code>torch.round</code> takes ties to even),
+# add the zero point, clamp; the type changes last.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax)</code>, then a wide integer type such as <code>torch.int32</code>: it holds any code, so nothing can wrap.</details>
+# <details><summary>Hint 3, the key lines</summary>
+# <code>torch.clamp(torch.round(x / scale) + zero_point, qmin, qmax)</code>, then <code>torch.int32</code>, which holds
+# any code.</details>
 
 # %% exercise="quantize" minutes=8 difficulty=1
 def quantize(x: torch.Tensor, scale, zero_point, qmin: int, qmax: int) -> torch.Tensor:
@@ -309,11 +333,13 @@ check(
 # %% [markdown]
 # ### Exercise 3 · `dequantize`
 #
-# The way back: $\hat x = s\,(q - z)$. One trap waits here. Codes often arrive as `uint8`, and `uint8` arithmetic knows no negative numbers: $0 - 3$ is 253.
+# The way back: $\hat x = s\,(q - z)$. Codes often arrive as `uint8`, whose arithmetic knows no negative numbers:
+# $0 - 3$ is 253.
 #
-# <details><summary>Hint 1, a nudge</summary>What is <code>torch.tensor([0], dtype=torch.uint8) - 3</code>? Try it.</details>
+# <details><summary>Hint 1, a nudge</summary>Which dtype holds both 0 − 3 and a fraction?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Turn the codes into float32 first, then subtract, then multiply.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Turn the codes into float32, then subtract, then
+# multiply.</details>
 #
 # <details><summary>Hint 3, the key line</summary><code>(q.to(torch.float32) - zero_point) * scale</code></details>
 
@@ -365,7 +391,7 @@ expect([str(dequantize(*c).dtype) for c in _cases], ["torch.float32"] * 8, "the 
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# There and back: the staircase, and the error that it leaves. Inside the range the error never exceeds half a step; beyond it, it grows without bound.
+# There and back: the staircase, and the error that it leaves.
 
 # %%
 x = torch.linspace(-1.6, 3.6, 600)
@@ -375,28 +401,35 @@ print(f"largest error inside the range {(x_hat - x)[inside].abs().max():.4f}, ha
 lesson01.draw_round_trip(x, x_hat, scale)
 
 # %% [markdown]
-# *Picture: left, a staircase of eight steps around the diagonal that is flat outside the range; right, the error, a sawtooth between plus and minus half a step that runs away at both ends.*
+# *Picture: left, a staircase of eight steps around the diagonal that is flat outside the range; right, the error, a
+# sawtooth between plus and minus half a step that grows without bound at both ends.*
 #
 # ## 4. What rounding costs
 #
-# If the numbers fall anywhere between two marks with equal probability, the error is spread evenly over one step, and its mean square is
+# If the numbers fall anywhere between two marks with equal probability, the error is spread evenly over one step, and
+# its mean square is
 #
 # $$\frac{1}{s}\int_{-s/2}^{s/2} e^2\,de = \frac{s^2}{12}.$$
 #
-# We compare it with the signal itself, in decibels. This is the **signal-to-quantization-noise ratio**:
+# Compared with the signal itself, in decibels, this is the **signal-to-quantization-noise ratio**:
 #
 # $$\mathrm{SQNR} = 10\,\log_{10}\frac{\sum x^2}{\sum (x-\hat x)^2}\ \text{dB}.$$
 #
-# One more bit halves the step, so the noise power falls to a quarter: $10\log_{10}4 \approx 6.02$ dB. Six decibels a bit is worth remembering.
+# One more bit halves the step, so the noise power falls to a quarter: $10\log_{10}4 \approx 6.02$ dB. Remember six
+# decibels a bit.
 
 # %% [markdown]
 # ### Exercise 4 · `sqnr_db`
 #
-# <details><summary>Hint 1, a nudge</summary>Sum first, divide once. Powers take 10 log10; amplitudes would take 20.</details>
+# <details><summary>Hint 1, a nudge</summary>Sum first, divide once. Powers take 10 log10; amplitudes would take
+# 20.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Look at the noise first: if it is 0 the result is <code>math.inf</code>; then at the signal. <code>math.log10</code> does not accept 0.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Look at the noise first, then at the signal:
+# <code>math.log10</code> does not accept 0.</details>
 #
-# <details><summary>Hint 3, the key line</summary><code>noise = (x.double() - x_hat.double()).square().sum().item()</code>, the signal likewise, and then <code>10 * math.log10(signal / noise)</code>.</details>
+# <details><summary>Hint 3, the key line</summary>
+# <code>noise = (x.double() - x_hat.double()).square().sum().item()</code>, the signal likewise, and then
+# <code>10 * math.log10(signal / noise)</code>.</details>
 
 # %% exercise="sqnr_db" minutes=8 difficulty=1
 def sqnr_db(x: torch.Tensor, x_hat: torch.Tensor) -> float:
@@ -479,7 +512,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does six decibels a bit hold? Evenly spread numbers, normally distributed ones, and the real weights of our first layer, each with its own range:
+# Do they hold? Evenly spread and normally distributed numbers, and the weights of our first layer, each with its own
+# range:
 
 # %%
 def round_trip(t, bits):
@@ -495,26 +529,35 @@ for name, db in curves.items():
 lesson01.draw_bits_against_error(bit_widths, curves)
 
 # %% [markdown]
-# *Picture: SQNR over bits, three nearly parallel lines with a slope of six decibels a bit; evenly spread numbers on top, the real weights lowest.*
+# *Picture: SQNR over bits, three nearly parallel lines with a slope of six decibels a bit; evenly spread numbers on
+# top, the real weights lowest.*
 #
-# The slope is the same for all; the offset is not. A few large weights stretch the ruler, and all the small ones pay for it with a coarse step. The rest of the lesson is about that offset.
+# The offset differs, since a few large weights stretch the ruler, and all the small ones pay for it with a coarse step.
+# The next sections deal with that.
 #
 # ## 5. More rulers: per tensor, per channel, per group
 #
-# Weights lie around zero, so the zero point may as well be 0. This is **symmetric** quantization: codes $-Q \ldots Q$ with $Q = 2^{bits-1}-1$ and one number to choose,
+# Weights lie around zero, so let the zero point be 0. This is **symmetric** quantization: codes $-Q \ldots Q$ with
+# $Q = 2^{bits-1}-1$ and one number to choose,
 #
 # $$s = \frac{\max|x|}{Q}.$$
 #
-# (For 8 bits that is −127 … 127. The code −128 is left unused, which keeps the ruler symmetric.) One scale for a whole tensor is a compromise between its rows. A scale for each output channel costs 4 bytes a row and ends the compromise.
+# (For 8 bits that is −127 … 127; −128 is left unused.) One scale for a whole tensor is a compromise between its rows. A
+# scale for each output channel costs 4 bytes a row and ends it.
 
 # %% [markdown]
 # ### Exercise 5 · `symmetric_scale`
 #
-# <details><summary>Hint 1, a nudge</summary>Take absolute values, then the maximum over every axis except <code>axis</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>Take absolute values, then the maximum over every axis except
+# <code>axis</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse fewer than 2 bits. Bring the kept axis to the front and flatten the rest, so that each slice is one row; without an axis all values are one slice. The largest magnitude of a slice over the largest code is its scale; a slice of zeros gets the scale 1.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse fewer than 2 bits. Bring the kept axis to the front and
+# flatten the rest, so that each slice is one row; without an axis all values are one slice. Mind the slices of
+# zeros.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>x.abs().movedim(axis, 0).reshape(x.shape[axis], -1).amax(dim=1)</code> gives one maximum a slice. Where it is 0, the scale is 1.0: <code>torch.where</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>
+# <code>x.abs().movedim(axis, 0).reshape(x.shape[axis], -1).amax(dim=1)</code> gives one maximum a slice;
+# <code>torch.where</code> puts 1.0 where it is 0.</details>
 
 # %% exercise="symmetric_scale" minutes=10 difficulty=2
 def symmetric_scale(x: torch.Tensor, bits: int, axis: int | None = None) -> torch.Tensor:
@@ -605,7 +648,7 @@ check_errors(ValueError, symmetric_scale, (_wide, 0, 0), (_wide, 1, 1))
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# What one scale a row is worth on the real layer:
+# What a scale for each row is worth:
 
 # %%
 def symmetric_round_trip(w, bits, axis=None):
@@ -619,16 +662,22 @@ for bits in (8, 4, 3):
     print(f"{bits} bits: one scale {whole:5.1f} dB, one scale a row {rows:5.1f} dB")
 
 # %% [markdown]
-# At 4 bits a row is still long: one large weight among 784 sets the step for all of them. So 4-bit formats cut each row into **groups** of 32, 64 or 128 neighbours along the input axis, and store one scale a group. In a file, a group of 64 with a 16-bit scale costs $4 + 16/64 = 4.25$ bits a weight.
+# One large weight among the 784 of a row still sets the step for all of them. So 4-bit formats cut each row into
+# **groups** of 32, 64 or 128 neighbours along the input axis, and store one scale a group. In a file, a group of 64
+# with a 16-bit scale costs $4 + 16/64 = 4.25$ bits a weight.
 
 # %% [markdown]
 # ### Exercise 6 · `group_quantize`
 #
-# <details><summary>Hint 1, a nudge</summary>A loop over <code>range(0, w.shape[1], group_size)</code> is fine: slices may be shorter than you ask for.</details>
+# <details><summary>Hint 1, a nudge</summary>A loop over <code>range(0, w.shape[1], group_size)</code> is fine: the last
+# slice is shorter by itself.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Cut the columns into runs of the group's size; the last may be shorter. For each run take one scale a row, quantize with it, and collect codes and scales. Put the codes side by side again, and the scales into one column a run.</details>
+# <details><summary>Hint 2, the recipe in words</summary>For each run of columns take one scale a row and quantize with
+# it. Put the codes side by side again, and the scales into one column a run.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For each slice <code>w[:, i:i+group_size]</code> you already have both functions: <code>symmetric_scale(part, bits, axis=0)</code> and <code>quantize(part, scale[:, None], 0, -Q, Q)</code>. Collect, then <code>torch.cat(..., dim=1)</code> and <code>torch.stack(..., dim=1)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary>For each slice <code>w[:, i:i+group_size]</code>:
+# <code>symmetric_scale(part, bits, axis=0)</code> and <code>quantize(part, scale[:, None], 0, -Q, Q)</code>; then
+# <code>torch.cat(..., dim=1)</code> and <code>torch.stack(..., dim=1)</code>.</details>
 
 # %% exercise="group_quantize" minutes=15 difficulty=3
 def group_quantize(w: torch.Tensor, bits: int, group_size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -712,18 +761,23 @@ check_errors(ValueError, group_quantize, (_weights, 4, -3))
 # %% [markdown]
 # ## 6. Clip or round?
 #
-# There is another way to deal with a few large values: cut them off. A smaller threshold $t$ makes the step $s = t/Q$ finer for everyone, and wrong for the few values beyond it. Rounding error falls with $t$, clipping error rises; somewhere between lies the best threshold.
+# A few large values can also be cut off. A smaller threshold $t$ makes the step $s = t/Q$ finer for everyone, and the
+# few values beyond it wrong: rounding error falls and clipping error rises. Somewhere between lies the best threshold.
 
 # %% [markdown]
 # ### Exercise 7 · `mse_clip`
 #
 # Search a grid of thresholds for the one of least mean squared error.
 #
-# <details><summary>Hint 1, a nudge</summary>The grid is <code>max|x| * i / steps</code> for i = 1 … steps: the largest threshold, which clips nothing, is one of the candidates.</details>
+# <details><summary>Hint 1, a nudge</summary>The largest threshold of the grid clips nothing. What is the grid when all
+# values are 0?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>All zeros: the threshold is 0. Else try every threshold of the grid: quantize with the scale that belongs to it, turn back, and measure the mean square error. Return the threshold of the smallest one, the first where several are equal.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Unless all is zero, try every threshold: quantize with its
+# scale, turn back, and measure the mean squared error. Return the threshold of the smallest.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>For each candidate quantize with <code>scale = threshold / Q</code> and codes in ±Q, dequantize, and keep the threshold (not the scale) of the smallest error.</details>
+# <details><summary>Hint 3, the key lines</summary>
+# <code>(x - dequantize(quantize(x, t / Q, 0, -Q, Q), t / Q, 0)).square().mean()</code> for each threshold
+# <code>t</code>; keep <code>t</code>, not the scale, of the smallest.</details>
 
 # %% exercise="mse_clip" minutes=12 difficulty=2
 def mse_clip(x: torch.Tensor, bits: int, steps: int = 100) -> float:
@@ -795,7 +849,9 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Move the sliders. The black marks under the histogram are the ruler; the red lines are the threshold. At 8 bits there are marks enough for everyone and clipping hardly helps; at 3 bits the best threshold lies far inside. The last choice hides one value of 8 among normal numbers: watch what it does to everyone else.
+# Move the sliders. The black marks under the histogram are the ruler; the red lines are the threshold. How does the
+# best threshold move with the bits? The last choice hides one value of 8 among normal numbers: watch what it does to
+# everyone else.
 
 # %% tags=["nbval-ignore-output"]
 def clipping(numbers="weights of layer 1", bits=4, clip=1.0):
@@ -813,7 +869,8 @@ def clipping(numbers="weights of layer 1", bits=4, clip=1.0):
 widgets.explore(clipping, numbers=["weights of layer 1", "normal", "normal and one 8.0"], bits=(2, 8, 4), clip=(0.05, 1.0, 0.6))
 
 # %% [markdown]
-# *Picture: left, the histogram of the weights on a logarithmic axis with the marks of the ruler and the clipping threshold; right, mean squared error over the threshold, a valley whose bottom lies inside the range.*
+# *Picture: left, a histogram on a logarithmic axis with marks and threshold; right, mean squared error over the
+# threshold, a valley whose bottom lies inside the range.*
 
 # %%
 for bits in (2, 3, 4, 8):
@@ -825,7 +882,9 @@ for bits in (2, 3, 4, 8):
 # %% [markdown]
 # ## 7. Integers only
 #
-# So far we went back to floats before computing. A microcontroller cannot. Here is the derivation of Jacob et al. (2018), one step at a time. First, **what a layer computes**: $y = \sum_i x_i w_i + b$ for each output. Inputs are quantized with $(s_x, z_x)$, weights symmetrically with $s_w$:
+# So far we went back to floats before computing, which a microcontroller cannot. The derivation of Jacob et al. (2018)
+# takes five steps. First, **what a layer computes**: $y = \sum_i x_i w_i + b$ for each output. Inputs are quantized
+# with $(s_x, z_x)$, weights symmetrically with $s_w$:
 #
 # $$y \approx \sum_i s_x(q_{x,i} - z_x)\; s_w\,q_{w,i} + b.$$
 
@@ -839,7 +898,8 @@ w_q = quantize(layer.weight.data, s_w[:, None], 0, -127, 127)
 print(f"input: scale {s_x:.5f}, zero point {z_x}; weight scales from {s_w.min():.6f} to {s_w.max():.6f}")
 
 # %% [markdown]
-# Second, **pull the scales out of the sum**. What remains inside are integers. If the bias is stored as the integer $b_q = \mathrm{round}\bigl(b/(s_x s_w)\bigr)$, it joins them:
+# Second, **pull the scales out of the sum**. What remains inside are integers. If the bias is stored as the integer
+# $b_q = \mathrm{round}\bigl(b/(s_x s_w)\bigr)$, it joins them:
 #
 # $$y \approx s_x s_w \underbrace{\Bigl(\sum_i (q_{x,i}-z_x)\,q_{w,i} + b_q\Bigr)}_{a,\ \text{32-bit accumulator}}.$$
 
@@ -850,7 +910,8 @@ print(f"accumulators from {accumulator.min():,} to {accumulator.max():,}: within
 print(f"scaled back they differ from the float layer by {(accumulator * s_x * s_w - layer(flat)).abs().max():.4f}")
 
 # %% [markdown]
-# Third, **requantize**. The next layer wants codes $q_y$ with its own $(s_y, z_y)$. Dividing by $s_y$ collects all scales in one number $M$ a channel:
+# Third, **requantize**. The next layer wants codes $q_y$ with its own $(s_y, z_y)$. Dividing by $s_y$ collects all
+# scales in one number $M$ a channel:
 #
 # $$q_y = z_y + \mathrm{round}(M\,a), \qquad M = \frac{s_x s_w}{s_y}.$$
 
@@ -862,20 +923,26 @@ multipliers = s_x * s_w / s_y
 print(f"M from {multipliers.min():.2e} to {multipliers.max():.2e}: always below 1")
 
 # %% [markdown]
-# Fourth, **make $M$ an integer, too**. $M$ is a real number below 1. Write it as a 31-bit integer and a shift,
+# Fourth, **make $M$ an integer, too**. Write it as a 31-bit integer and a shift,
 #
 # $$M \approx m_0 \cdot 2^{-(31+shift)}, \qquad 2^{30} \le m_0 < 2^{31},$$
 #
-# and multiplying by $M$ becomes an integer multiplication and a shift to the right. Keeping $m_0$ in the upper half of its range means that all 31 bits carry information: the relative error of $M$ is at most $2^{-31}$.
+# and multiplying by $M$ becomes an integer multiplication and a shift to the right. With $m_0$ in the upper half of its
+# range, the relative error of $M$ is at most $2^{-31}$.
 
 # %% [markdown]
 # ### Exercise 8 · `fixed_point_multiplier`
 #
-# <details><summary>Hint 1, a nudge</summary><code>math.frexp(m)</code> gives (mantissa, exponent) with m = mantissa * 2**exponent and mantissa in 0.5 … 1. Compare with the formula: which power of two turns the mantissa into m0?</details>
+# <details><summary>Hint 1, a nudge</summary><code>math.frexp(m)</code> gives (mantissa, exponent) with
+# <code>m = mantissa * 2**exponent</code> and mantissa in 0.5 … 1. Which power of two turns the mantissa into
+# m0?</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Refuse a multiplier that is not between 0 and 1. Split it into mantissa and exponent; the mantissa, times 2 to the 31, rounded, is the integer, and the exponent with the other sign the shift. Mind the two edges: the integer may round up to 2 to the 31, and then the shift may fall below 0.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Refuse a multiplier that is not between 0 and 1. The mantissa
+# gives the integer, the exponent the shift. Mind two edges: the integer may round up to 2**31, and then the shift may
+# fall below 0.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>m0 = round(mantissa * 2**31)</code> and <code>shift = -exponent</code>. Rounding can reach 2**31, which is one too many: then halve m0 and lower the shift. Where the shift would become −1, return <code>(2**31 - 1, 0)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>m0 = round(mantissa * 2**31)</code> and
+# <code>shift = -exponent</code>. If m0 is 2**31, halve it and lower the shift by 1.</details>
 
 # %% exercise="fixed_point_multiplier" minutes=12 difficulty=3
 def fixed_point_multiplier(m: float) -> tuple[int, int]:
@@ -946,18 +1013,25 @@ check_errors(ValueError, fixed_point_multiplier, (1.5,), (-1e-9,), (math.inf,))
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Last, **round the product once**. $a\,m_0$ is an exact integer of up to 62 bits; dividing by $2^{31+shift}$ and rounding to the nearest, halves away from zero, is integer arithmetic as well: add half of the divisor to the magnitude, then shift. A float in between would have to hold 62 bits, and a double has only 53.
+# Last, **round the product once**. $a\,m_0$ is an exact integer of up to 62 bits (a double has only 53). Dividing by
+# $2^{31+shift}$ and rounding to the nearest, halves away from zero, is integer arithmetic as well: add half of the
+# divisor to the magnitude, then shift.
 
 # %% [markdown]
 # ### Exercise 9 · `integer_linear`
 #
 # A whole linear layer without a single float.
 #
-# <details><summary>Hint 1, a nudge</summary>Widen everything to int64 before the subtraction. The accumulator is two lines; then work with its sign and its magnitude.</details>
+# <details><summary>Hint 1, a nudge</summary>Widen everything to int64 before the subtraction. Once you have the
+# accumulator, work with its sign and its magnitude.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Widen, subtract the zero point, multiply and add the bias: the accumulator. Times m0, then right by 31 + shift places with rounding: add half of the last place to the magnitude before the shift, and give the sign back afterwards, so that both signs round alike. Add the output's zero point, clamp.</details>
+# <details><summary>Hint 2, the recipe in words</summary>Accumulator times m0; round and shift the magnitude as above,
+# and give the sign back, so that both signs round alike. Add the output's zero point, clamp.</details>
 #
-# <details><summary>Hint 3, the key lines</summary><code>product = accumulator * m0</code>; <code>total = 31 + shift</code>; <code>rounded = torch.sign(product) * ((product.abs() + 2 ** (total - 1)) >> total)</code>, with m0 and shift as int64 tensors that broadcast over the last axis. For tensors write the half as <code>torch.ones_like(total) << (total - 1)</code>.</details>
+# <details><summary>Hint 3, the key lines</summary><code>product = accumulator * m0</code>;
+# <code>total = 31 + shift</code>; <code>half = torch.ones_like(total) << (total - 1)</code>;
+# <code>rounded = torch.sign(product) * ((product.abs() + half) >> total)</code>, with m0 and shift as int64
+# tensors.</details>
 
 # %% exercise="integer_linear" minutes=20 difficulty=4
 def integer_linear(x_q, w_q, bias_q, x_zp: int, m0, shift, out_zp: int, qmin: int, qmax: int) -> torch.Tensor:
@@ -1165,9 +1239,12 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now the whole network with integers: each layer's codes feed the next. ReLU costs nothing, since the output range starts at 0 and the clamp does its work. The last layer keeps negative values, so its range comes from the data.
+# Now the whole network: each layer's codes feed the next. ReLU costs nothing: its output range starts at 0, and the
+# clamp does its work.
 #
-# <details><summary><b>Predict first.</b> Weights, inputs and outputs of three layers are rounded, and nothing is float in between. How many points does that cost?</summary>Less than one. The errors have both signs, and most of them cancel in sums of hundreds of products.</details>
+# <details><summary><b>Predict first.</b> Weights, inputs and outputs of three layers are rounded, and nothing is float
+# in between. How many points does that cost?</summary>Less than one. The errors have both signs, and mostly cancel in
+# sums of hundreds of products.</details>
 
 # %%
 def integer_network(images):
@@ -1192,16 +1269,22 @@ print(f"integers only: {measure.accuracy(integer_network, some_x, some_y):.2f} %
 # %% [markdown]
 # ## 8. Into a file
 #
-# A code of 4 bits in a tensor of `int8` saves nothing: the smallest thing a file holds is a byte. Two codes must share one. The first goes into the low four bits (the low **nibble**), the second into the high four; negative codes are stored in two's complement, so −1 is `1111`.
+# The smallest thing a file holds is a byte, so two codes of 4 bits must share one. The first goes into the low four
+# bits (the low **nibble**), the second into the high four; negative codes are stored in two's complement, so −1 is
+# `1111`.
 
 # %% [markdown]
 # ### Exercise 10 · `pack_int4` / `unpack_int4`
 #
-# <details><summary>Hint 1, a nudge</summary><code>codes & 15</code> keeps the low four bits; −2 becomes 14. Pad to an even number, then combine <code>codes[0::2] | codes[1::2] << 4</code>.</details>
+# <details><summary>Hint 1, a nudge</summary><code>codes & 15</code> keeps the low four bits; −2 becomes 14.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>There: check the range, keep four bits of each code (a negative one becomes 8 to 15), fill up to an even number, and put the second of each pair above the first. Back: take both halves of every byte, interleave them, drop the filling, and turn what is above 7 into negative numbers.</details>
+# <details><summary>Hint 2, the recipe in words</summary>There: check the range, keep four bits of each code, fill up to
+# an even number, and put the second of each pair above the first. Back: interleave both halves of every byte, drop the
+# filling, and give negative codes their sign back.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Back: <code>low = packed & 15</code>, <code>high = packed >> 4</code>, interleave with <code>torch.stack([low, high], dim=1).flatten()</code>, and give the sign back: codes above 7 stand for code − 16.</details>
+# <details><summary>Hint 3, the key lines</summary>There: <code>codes[0::2] | codes[1::2] << 4</code>. Back:
+# <code>low = packed & 15</code>, <code>high = packed >> 4</code>,
+# <code>torch.stack([low, high], dim=1).flatten()</code>; codes above 7 stand for code − 16.</details>
 
 # %% exercise="pack_int4" minutes=15 difficulty=2
 def pack_int4(codes: torch.Tensor) -> torch.Tensor:
@@ -1310,15 +1393,23 @@ clauses.award()
 # %% [markdown]
 # ### Exercise 11 · `save_int4` / `load_int4`
 #
-# The measured exercise: a real file. Weights as packed 4-bit codes in groups of 64 with one float16 scale each, everything that has one axis (the biases) as float16. You choose the container, as long as it is safe to open: unpickling a file from a stranger runs the stranger's code, so no `pickle`, and no `torch.save`, which pickles.
+# The measured exercise: a real file. Weights as packed 4-bit codes in groups of 64 with one float16 scale each,
+# everything that has one axis (the biases) as float16. You choose the container, as long as it is safe to open:
+# unpickling a file from a stranger runs the stranger's code, so no `pickle`, and no `torch.save`, which pickles.
 #
-# The grader decodes your bytes in a fresh process that has neither the model nor the data, loads them into its own LeNet-300-100, and measures: **at least 7.2 times smaller** than the FP32 file, **accuracy within 1 point**.
+# The grader decodes your bytes in a fresh process that has neither the model nor the data, loads them into its own
+# LeNet-300-100, and measures: **at least 7.2 times smaller** than the FP32 file, **accuracy within 1 point**.
 #
-# <details><summary>Hint 1, a nudge</summary>A container can be simple: the length of a JSON header as four bytes, the header with name and shape of each tensor, then the raw bytes one after the other. Or use <code>safetensors.torch.save</code>.</details>
+# <details><summary>Hint 1, a nudge</summary>A container can be simple: the length of a JSON header as four bytes, the
+# header, then the raw bytes. Or use <code>safetensors.torch.save</code>.</details>
 #
-# <details><summary>Hint 2, the recipe in words</summary>Write each matrix as its scales in float16 and its packed codes, each vector as float16, one after the other, and before them a header with the names and shapes. Reading walks through the same header in the same order and knows from each shape how many bytes belong to it.</details>
+# <details><summary>Hint 2, the recipe in words</summary>The header has names and shapes; then come for each matrix its
+# scales and packed codes, for each vector its float16 values. Reading walks through the header and knows from each
+# shape how many bytes belong to it.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Round the scales to float16 <em>before</em> you compute the codes, so that codes and stored scale belong together. <code>tensor.numpy().tobytes()</code> and <code>torch.frombuffer(bytearray(part), dtype=...)</code> go to bytes and back.</details>
+# <details><summary>Hint 3, the key lines</summary>Round the scales to float16 <em>before</em> you compute the codes, so
+# that they belong together. <code>tensor.numpy().tobytes()</code> and
+# <code>torch.frombuffer(bytearray(part), dtype=...)</code> go to bytes and back.</details>
 
 # %% exercise="save_int4" minutes=25 difficulty=4
 def save_int4(state: dict[str, torch.Tensor]) -> bytes:
@@ -1448,9 +1539,12 @@ require(
 # %% [markdown]
 # ## 9. All formats in one table
 #
-# Each file is really written and read back. The test images were used for no choice above, and this is the only time we look at them. FP16 is what you get without any of this lesson.
+# Each file is written, and measured on the test images, which were used for no choice above. FP16 is what you get
+# without any of this lesson.
 #
-# <details><summary><b>Predict first.</b> Order the five formats by accuracy before you look.</summary>You cannot, and neither can these test images: from FP32 to int8 the differences are smaller than the standard error √(p(1 − p)/n) of such a measurement. Compute it; only int4 lies lower by more.</details>
+# <details><summary><b>Predict first.</b> Order the five formats by accuracy before you look.</summary>You cannot, and
+# neither can these test images: from FP32 to int8 the differences are smaller than the standard error √(p(1 − p)/n).
+# Compute it; only int4 lies lower by more.</details>
 
 # %%
 import tempfile
@@ -1492,13 +1586,16 @@ for name, (content, back) in formats.items():
 lesson01.draw_sizes(sizes, accuracies)
 
 # %% [markdown]
-# *Picture: test accuracy over file size on a logarithmic axis; five points from FP32 on the right to int4 on the left, all within one point of accuracy.*
+# *Picture: test accuracy over file size on a logarithmic axis; five points from FP32 on the right to int4 on the left,
+# all within one point of accuracy.*
 #
-# Does the small model run faster? Not yet: we decoded it to float32, so it runs the same kernels as before. Speed needs kernels that compute with the codes, and they are the library's business.
+# Decoded to float32, the small model uses the same kernels as before. Speed needs kernels that compute with the codes,
+# the library's business.
 #
 # ## 10. The same with the library
 #
-# PyTorch's quantization API is moving. In the version pinned here `torch.quantize_per_tensor` and the quantized dtypes still work but are deprecated, and so is `torch.ao.quantization`; both say so themselves when you call them:
+# In the PyTorch version pinned here `torch.quantize_per_tensor` and `torch.ao.quantization` still work and say
+# themselves that they are deprecated:
 
 # %%
 import warnings
@@ -1516,7 +1613,8 @@ ours = quantize(weights, scale_w, 0, -128, 127)
 print(f"codes that differ from yours: {(theirs.int_repr() != ours).sum().item()} of {ours.numel()}")
 
 # %% [markdown]
-# The replacement is **torchao**. `quantize_` swaps the weights of every linear layer in place. First its two int8 recipes beside your files; its 4 bits come after. Latency is measured in turns with the FP32 model, one image at a time and 64 at a time; above 1 means faster than FP32.
+# The replacement is **torchao**. `quantize_` swaps the weights of every linear layer in place. First its two int8
+# recipes beside your files. Latency is measured in turns with the FP32 model; above 1 means faster.
 
 # %% tags=["nbval-ignore-output"]
 import copy
@@ -1544,16 +1642,19 @@ for name in list(rows)[1:]:
 print(f"{'yours, int4 groups of 64':32} {sizes['int4, groups of 64']:8,}   {accuracies['int4, groups of 64']:6.2f} %   decoded to FP32: 1 by construction")
 
 # %% [markdown]
-# The library's files are about as small as your int8 ones, and in eager mode on a CPU they are usually *slower* than FP32: each call unpacks or quantizes before it multiplies. Its int8 pays off when a compiler fuses these steps. Lesson 02 runs real int8 kernels; lesson 08 comes back to 4 bits.
+# In eager mode on a CPU the library's int8 is usually *slower* than FP32: each call unpacks or quantizes before it
+# multiplies. It pays off when a compiler fuses these steps. Lesson 02 runs real int8 kernels; lesson 08 comes back to 4
+# bits.
 #
-# **Four bits on a CPU.** torchao 0.18 has them as a prototype: weights in int4 with a scale for each group, activations in
-# bf16, one kernel that unpacks while it multiplies. It wants groups that divide the inputs (784 of our network it skips), so
-# take one layer of 2048 by 2048, as in a language model. With one input, a call mostly waits for the weights to come from
-# memory, and there are a quarter as many bytes of them as in bf16.
+# **Four bits on a CPU.** torchao 0.18 has them as a prototype: weights in int4 with a scale for each group, activations
+# in bf16, one kernel that unpacks while it multiplies. Its groups must divide the inputs (our 784 it skips), so take
+# one layer of 2048 by 2048. With one input, a call mostly waits for the weights to come from memory, a quarter as many
+# bytes as in bf16.
 #
-# <details><summary>Predict first: four times fewer bytes. How many times faster, with one input and with 64?</summary>Less than
-# four with one, since unpacking costs as well. With 64 inputs each weight is used 64 times, and memory no longer decides. (Eager
-# bf16 may itself be slow on a processor without bf16 units, so read the column against FP32 too.)</details>
+# <details><summary>Predict first: four times fewer bytes. How many times faster, with one input and with
+# 64?</summary>Less than four with one, since unpacking costs as well. With 64 each weight is used 64 times, and memory
+# no longer decides. (Eager bf16 may itself be slow on a processor without bf16 units, so read the lines against FP32
+# too.)</details>
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -1579,31 +1680,41 @@ except (ImportError, NotImplementedError, RuntimeError) as error:
 # %% [markdown]
 # ## Pitfalls
 #
-# - **Clamp, then cast.** The other order wraps: 200 becomes −56. Many published notebooks do this and pass their own tests.
-# - **A range without zero.** Padding and ReLU produce exact zeros; make zero a mark.
-# - **`uint8` minus something.** Widen before you subtract.
-# - **"4 bits" on paper.** A checkpoint counts in bytes. Pack the codes, count the scales, and look at the file.
-# - **Simulated quantization is not faster.** It tells you about accuracy and nothing about speed.
+# - **Cast, then clamp.** Many published notebooks do this and pass their own tests.
+# - **"4 bits" on paper.** Pack the codes, count the scales, and look at the file.
+# - **Simulated quantization is not faster.** It tells you about accuracy alone.
 #
 # ## Questions
 #
-# <details><summary>Why is −128 left out of symmetric int8?</summary>With it, the codes reach further down than up: the scale that fits +max wastes one code, and negating a code could overflow (−(−128) does not fit into int8). Without it, the product of two codes also stays below 2**14, which some instructions rely on.</details>
+# <details><summary>Why is −128 left out of symmetric int8?</summary>The codes would reach further down than up, and
+# −(−128) does not fit into int8. Without it, the product of two codes also stays below 2**14, which some instructions
+# rely on.</details>
 #
-# <details><summary>Groups of 16 would be more precise than groups of 64. What do they cost?</summary>A float16 scale for 16 weights is one more bit a weight: 5 bits in place of 4.25. At that price one could also use 5-bit codes. Measure which is better.</details>
+# <details><summary>Groups of 16 would be more precise than groups of 64. What do they cost?</summary>A float16 scale
+# for 16 weights is one more bit a weight: 5 bits in place of 4.25. At that price, 5-bit codes compete.</details>
 #
-# <details><summary>Why is the bias quantized with scale s_x · s_w and not with one of its own?</summary>It is added to the accumulator, whose unit is s_x · s_w. Any other scale would need a multiplication before the addition. With 32 bits it loses almost nothing.</details>
+# <details><summary>Why is the bias quantized with scale s_x · s_w and not with one of its own?</summary>It is added to
+# the accumulator, whose unit is s_x · s_w; any other scale would need a multiplication first. With 32 bits it loses
+# almost nothing.</details>
 #
-# <details><summary>Rounding error is s²/12 on average. When is that wrong?</summary>When values are not spread evenly over a step: exact zeros have no error at all, and at 2 bits most weights fall into the step around zero.</details>
+# <details><summary>Rounding error is s²/12 on average. When is that wrong?</summary>When values are not spread evenly
+# over a step: exact zeros have no error at all, and at 2 bits most weights fall into the step around zero.</details>
 
 # %% [markdown] question="question_int8_or_int4" points=4
 # ### For your teacher
 #
-# A phone app ships a network of three linear layers. A colleague proposes int4 with one scale a tensor, since "the file is eight times smaller". In at most ten sentences: what would you measure before you agree, what do you expect to see, and what would you propose in its place? Write your answer in the cell below.
+# A phone app ships a network of three linear layers. A colleague proposes int4 with one scale a tensor, since "the file
+# is eight times smaller". In at most ten sentences: what would you measure before you agree, what do you expect to see,
+# and what would you propose in its place? Write your answer in the cell below.
 #
 # === BEGIN MARK SCHEME ===
-# 4 points: names accuracy on unseen data *and* bytes really written *and* latency in the runtime that the app uses; expects one scale a tensor to suffer from outliers at 4 bits (few marks, 6 dB a bit) and says why groups or channels help; knows that weight-only int4 decoded to float is not faster; proposes for example int4 in groups of 64 (4.25 bits) or int8 per channel, and says what decides between them.
+# 4 points: names accuracy on unseen data *and* bytes really written *and* latency in the runtime that the app uses;
+# expects one scale a tensor to suffer from outliers at 4 bits (few marks, 6 dB a bit) and says why groups or channels
+# help; knows that weight-only int4 decoded to float is not faster; proposes for example int4 in groups of 64 (4.25
+# bits) or int8 per channel, and says what decides between them.
 #
-# 2 points: measures accuracy and size; sees that one scale is coarse; proposes per-channel scales without saying what they cost, or says nothing about speed.
+# 2 points: measures accuracy and size; sees that one scale is coarse; proposes per-channel scales without saying what
+# they cost, or says nothing about speed.
 #
 # 0 or 1 point: repeats that int4 is smaller; or "int8 is better" without a measurement that could show it.
 # === END MARK SCHEME ===
@@ -1615,19 +1726,22 @@ except (ImportError, NotImplementedError, RuntimeError) as error:
 # ## An open experiment
 #
 # Codes need not lie at equal distances. Build a ruler of 16 marks for one layer's weights, whatever you like
-# (quantiles, a normal distribution's, powers of two), and compare its error at 4 bits with the even ruler's, per tensor and in
-# groups of 64. Then ask what a kernel would have to do with your marks. There is no right answer: what wins in error may lose in
-# the loop.
+# (quantiles, a normal distribution's, powers of two), and compare its error at 4 bits with the even ruler's, per tensor
+# and in groups of 64. Then ask what a kernel would have to do with your marks. There is no right answer: what wins in
+# error may lose in the loop.
 
 # %% [markdown]
 # ## References
 #
-# - B. Jacob, S. Kligys, B. Chen, M. Zhu, M. Tang, A. Howard, H. Adam, D. Kalenichenko (2018). *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference.* arXiv:1712.05877
-# - R. Krishnamoorthi (2018). *Quantizing deep convolutional networks for efficient inference: A whitepaper.* arXiv:1806.08342
-# - M. Nagel, M. Fournarakis, R. A. Amjad, Y. Bondarenko, M. van Baalen, T. Blankevoort (2021). *A White Paper on Neural Network Quantization.* arXiv:2106.08295
-# - Y. Choukroun, E. Kravchik, F. Yang, P. Kisilev (2019). *Low-bit Quantization of Neural Networks for Efficient Inference.* arXiv:1902.06822
+# - B. Jacob et al. (2018). *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+#   Inference.* arXiv:1712.05877
+# - R. Krishnamoorthi (2018). *Quantizing deep convolutional networks for efficient inference: A whitepaper.*
+#   arXiv:1806.08342
+# - M. Nagel et al. (2021). *A White Paper on Neural Network Quantization.* arXiv:2106.08295
+# - Y. Choukroun et al. (2019). *Low-bit Quantization of Neural Networks for Efficient Inference.* arXiv:1902.06822
 # - T. Dettmers, L. Zettlemoyer (2023). *The case for 4-bit precision: k-bit Inference Scaling Laws.* arXiv:2212.09720
-# - T. Dettmers, A. Pagnoni, A. Holtzman, L. Zettlemoyer (2023). *QLoRA: Efficient Finetuning of Quantized LLMs.* arXiv:2305.14314
+# - T. Dettmers et al. (2023). *QLoRA: Efficient Finetuning of Quantized LLMs.* arXiv:2305.14314
 # - P. Micikevicius et al. (2022). *FP8 Formats for Deep Learning.* arXiv:2209.05433
-# - M. Horowitz (2014). *Computing's energy problem (and what we can do about it).* ISSCC. doi:10.1109/ISSCC.2014.6757323
+# - M. Horowitz (2014). *Computing's energy problem (and what we can do about it).* ISSCC.
+#   doi:10.1109/ISSCC.2014.6757323
 # - H. Xiao, K. Rasul, R. Vollgraf (2017). *Fashion-MNIST.* arXiv:1708.07747
