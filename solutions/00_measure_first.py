@@ -1251,8 +1251,8 @@ for batch in (1, 64):
 # and to paid hours, which are more. Paid hours times kilowatts are the energy, times the price of an hour the
 # money.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>
-# <code>hours = requests / batch * latency_ms / 3_600_000 / utilisation</code></details>
+# <details><summary>Hint 3, the key line</summary>The hours are <code>requests / batch * latency_ms / 3_600_000 /
+# utilisation</code>.</details>
 
 # %% exercise="serving_cost" minutes=8 difficulty=1
 def serving_cost(latency_ms: float, batch: int, utilisation: float, power_watts: float, usd_per_hour: float, requests: float) -> dict:

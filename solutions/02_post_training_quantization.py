@@ -2274,7 +2274,7 @@ for text in sorted({str(w.message).replace("\n", " ")[:160] for w in caught if "
 # insert observers, calibrate, convert. The result is again a simulation with float kernels, until `torch.compile`
 # turns it into integer kernels.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 with lesson02.silence():
     import torchao.quantization.pt2e.quantizer.x86_inductor_quantizer as xiq
     from torchao.quantization import pt2e
