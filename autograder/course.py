@@ -1,6 +1,7 @@
 """An ordinary nbgrader course made of the lessons, whose autograder is ours."""
 
 import copy
+import functools
 import hashlib
 import json
 import shutil
@@ -190,12 +191,21 @@ def api(folder: Path, config: Config | None = None):
     from nbgrader.apps import NbGraderAPI
 
     gradebooks.get_alembic_version = schema_version  # theirs starts a program that must be on the PATH, and is slow
+    gradebooks.create_engine = engine  # theirs forgets at each step how its queries are compiled
     config = copy.deepcopy(config) if config else Config()
     config.CourseDirectory.root = str(folder.resolve())
     if "course_id" not in config.CourseDirectory:
         config.CourseDirectory.course_id = "bonsai"
     config.NbGrader.logfile = ""
     return NbGraderAPI(config=config)
+
+
+@functools.lru_cache(maxsize=4)
+def engine(url: str, **options: Any) -> Any:
+    """One SQLAlchemy engine for each database; its connections end with the gradebook that took them."""
+    from sqlalchemy import create_engine
+
+    return create_engine(url, **options)
 
 
 def schema_version() -> str:

@@ -485,6 +485,7 @@ class Answer(ast.NodeVisitor, Environment):
         super().__init__(cells, exercise, exercises)
         self.methods = [p.removeprefix("torch.Tensor.") for p in forbidden if p.startswith("torch.Tensor.")]
         self.patterns = sorted({*forbidden, *map(canonical, forbidden)})
+        self.decided: dict[str, bool] = {}
         self.scope = self.module
         self.found: list[str] = []
         self.unknown: list[str] = []  # attributes of what cannot be known, and
@@ -507,9 +508,13 @@ class Answer(ast.NodeVisitor, Environment):
     # matching
 
     def forbidden(self, name: str) -> bool:
-        if name.startswith(("?.", "torch.")) and any(fnmatchcase(name.rpartition(".")[2], m) for m in self.methods):
-            return True
-        return any(covers(p, n) for n in (name, canonical(name), *borrowed(name)) for p in self.patterns)
+        if name not in self.decided:
+            method = name.rpartition(".")[2] if name.startswith(("?.", "torch.")) else ""
+            names = {name, canonical(name), *borrowed(name)}
+            self.decided[name] = any(fnmatchcase(method, m) for m in self.methods if method) or any(
+                covers(p, n) for n in names for p in self.patterns
+            )
+        return self.decided[name]
 
     def is_parent(self, module: str) -> bool:
         """Whether something forbidden is below the module."""
@@ -645,6 +650,7 @@ class Answer(ast.NodeVisitor, Environment):
             self.check(str(node.module) if a.name == "*" else f"{node.module}.{a.name}")
 
 
+@functools.lru_cache(maxsize=10_000)
 def canonical(name: str) -> str:
     """The path that decides: `torch.kl_div` for `F.kl_div` and `torch.ops.aten.kl_div`."""
     for other, same in SAME:
@@ -662,5 +668,7 @@ def borrowed(name: str) -> list[str]:
 
 def covers(pattern: str, name: str) -> bool:
     """Whether the pattern names `name` or something above it, part by part."""
+    if "*" not in pattern:
+        return name == pattern or name.startswith(f"{pattern}.")
     parts, wanted = name.split("."), pattern.split(".")
     return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))

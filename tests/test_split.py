@@ -99,17 +99,6 @@ def grader():
     return shared()
 
 
-def test_what_trains_imports_what_training_takes_once_and_nothing_else_does():
-    """Half of a cold start: lessons that train nothing do without."""
-    has = code("import sys\nprint('torch._dynamo' in sys.modules)")
-    found = []
-    with Grader(limits=LIMITS) as fresh:
-        for setup in (SETUP, f"{SETUP}\ntorch.optim.SGD", SETUP):
-            run = fresh.run(nbformat.v4.new_notebook(cells=[has]), teacher={"setup": setup})
-            found.append(run.notebook.cells[0].outputs[0].text)
-    assert found == ["False\n", "True\n", "True\n"]
-
-
 @contextlib.contextmanager
 def limited(**limits):
     """The shared grader with other limits, which hold from one submission to the next."""
@@ -743,10 +732,21 @@ def test_files_cannot_be_placed_outside_the_working_folder(grader):
 
 
 def test_the_driver_stays_small():
-    check = "import sys, autograder.grading.split; print([m for m in ('torch', 'numpy', 'IPython', 'bonsai') if m in sys.modules])"
+    check = "import sys, autograder.grading.split as s, autograder.source as t; t.check_lessons(); print([m for m in ('torch', 'numpy', 'IPython', 'bonsai') if m in sys.modules])"
     from autograder.box.sandbox import PYTHON, ROOT
 
     assert subprocess.run([PYTHON, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_what_trains_imports_what_training_takes_once_and_nothing_else_does():
+    """Half of a cold start: lessons that train nothing do without."""
+    has = code("import sys\nprint('torch._dynamo' in sys.modules)")
+    found = []
+    with Grader(limits=LIMITS) as fresh:
+        for setup in (SETUP, f"{SETUP}\ntorch.optim.SGD", SETUP):
+            run = fresh.run(nbformat.v4.new_notebook(cells=[has]), teacher={"setup": setup})
+            found.append(run.notebook.cells[0].outputs[0].text)
+    assert found == ["False\n", "True\n", "True\n"]
 
 
 def test_parents_have_one_thread_and_start_again_when_the_toolkit_changes(grader, monkeypatch):

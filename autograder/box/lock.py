@@ -77,10 +77,9 @@ class Lock:
         self.torch = {c: p for c, p in self.torch.items() if f"torch.{c}" not in sys.modules}
         self.seen: dict[Any, str] = {}  # torch function -> the pattern that forbids it, or ""
         self.undo: list[Callable[[], None]] = []
-        self.tops = {p.partition(".")[0] for p in self.patterns}
         self.looked = 0  # at so many modules
         self.functions: dict[types.FunctionType, str] = {}  # what is written in Python -> what it is called
-        self.builtins: list[tuple[str, Any]] = []
+        self.builtins: dict[int, tuple[str, Any]] = {}  # its id -> what it is called, and itself
         self.codes: dict[types.FunctionType, tuple[types.CodeType, types.CodeType]] = {}  # its own, one that refuses
         self.stubs: list[Callable] = []  # what stands for something built in
         self.mode: Any = None
@@ -91,9 +90,7 @@ class Lock:
         self.used = ""
         if self.undo or self.mode:
             return self
-        if any(name.partition(".")[0] in self.tops for name in imported_since(self.looked)):
-            self.look()
-        self.looked = len(sys.modules)
+        self.look()
         for function, name in self.functions.items():
             function.__code__ = self.refusing_code(name, function)
             self.undo.append(functools.partial(setattr, function, "__code__", self.codes[function][0]))
@@ -130,11 +127,13 @@ class Lock:
         return found
 
     def look(self) -> None:
-        """Find what is forbidden in the modules that are imported now."""
-        self.looked, self.functions, self.builtins = len(sys.modules), {}, []
+        """Find what is forbidden in the packages of which modules have been imported since the last look."""
+        packages = {name.partition(".")[0] for name in imported_since(self.looked)}
+        self.looked = len(sys.modules)
         for pattern in self.patterns:
-            for name, thing in forbidden(pattern, self.looked):
-                self.sort(name, thing)
+            if pattern.partition(".")[0] in packages:
+                for name, thing in forbidden(pattern, self.looked):
+                    self.sort(name, thing)
         for function, name in self.functions.items():
             self.refusing_code(name, function)
 
@@ -155,7 +154,7 @@ class Lock:
             number = home == "numpy" and issubclass(type(thing), type)  # np.double is np.float64
             kernel = type(thing).__module__.startswith("triton.")  # runs on a GPU, and there is none
             if home != "torch" and not number and not kernel:
-                self.builtins.append((name, thing))
+                self.builtins.setdefault(id(thing), (name, thing))
 
     def refusing_code(self, name: str, function: types.FunctionType) -> types.CodeType:
         """What stands for a Python function's own code; both are kept."""
@@ -177,11 +176,11 @@ class Lock:
         """
         if not self.builtins:
             return
-        instead = {id(thing): self.refusing(name) for name, thing in self.builtins}
+        instead = {key: self.refusing(name) for key, (name, _) in self.builtins.items()}
         homes = [home for thing in instead for home in KEEPERS.get(thing, ())]
         every = [vars(m) for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
         homes += [home for home in every if SIZES.get(id(home)) != len(home)]
-        for home in [*homes, *gc.get_referrers(*(thing for _, thing in self.builtins))]:
+        for home in [*homes, *gc.get_referrers(*(thing for _, thing in self.builtins.values()))]:
             if type(home) is types.CellType:
                 items: list[tuple[Any, Any]] = [(None, home.cell_contents)]
             elif type(home) in (dict, list):

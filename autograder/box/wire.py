@@ -64,7 +64,8 @@ class Channel:
             TimeoutError: the other side did not read in time.
             OSError: it is gone.
         """
-        for part in (HEADER.pack(kind, number, len(body)), body):
+        header = HEADER.pack(kind, number, len(body))
+        for part in (header, body) if len(body) > 1 << 16 else (header + body,):  # one write where it can be one
             rest = memoryview(part)
             while rest:
                 wait(self.writer, select.POLLOUT, deadline)

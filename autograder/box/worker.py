@@ -64,6 +64,8 @@ NAMESPACES = {
 MS_NOSUID, MS_NOSUID_NODEV, MS_NOEXEC, MS_REC_PRIVATE, MS_BIND = 2, 2 | 4, 8, 0x4000 | 0x40000, 0x1000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
 
+LARGE_PAGE, MADV_COLLAPSE = 2 << 20, 25
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -100,13 +102,25 @@ def become_nobody() -> None:
 
 def warm_up(lean: bool = False) -> None:
     """Import what lessons import; make the shell. One thread, no data."""
+    import numpy.random  # noqa: F401  # else NumPy imports it in each child
+
     import bonsai.testing  # noqa: F401
 
     if not lean:
         import_toolkit()
     know_the_processor()
-    make_shell()
+    run_once()
     note_modules()
+
+
+def run_once() -> None:
+    """Make the shell, and have everything imported that a first cell takes."""
+    from bonsai.settings import usual_settings
+
+    shell = make_shell()
+    shell.outputs = Outputs(1 << 10, 1 << 10)
+    with usual_settings():
+        shell.run_cell("import torch\ntorch.manual_seed(0)", silent=True)
 
 
 def note_modules() -> None:
@@ -181,6 +195,7 @@ def serve(
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     gc.collect()
     gc.freeze()  # else the first collection in each child copies every page
+    use_large_pages()
     control.send(b"R")
     while True:
         message, fds, _, _ = socket.recv_fds(control, 1, 1)
@@ -199,6 +214,17 @@ def serve(
             finally:
                 os._exit(1)
         os.close(fds[0])
+
+
+def use_large_pages() -> None:
+    """Have the kernel keep this process's memory in pages of 2 MB, which are 512 times fewer for each fork to copy."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, rights, _, _, inode, *_ = line.split()
+        begin, end = (int(address, 16) for address in place.split("-"))
+        if rights == "rw-p" and inode == "0":
+            begin, end = -(-begin // LARGE_PAGE) * LARGE_PAGE, end // LARGE_PAGE * LARGE_PAGE
+            if begin < end:
+                libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), MADV_COLLAPSE)  # where it can
 
 
 def become_child(fd: int, child: Callable[[wire.Channel], NoReturn], enclosed: bool) -> None:

@@ -8,7 +8,6 @@ hangs, dies or breaks the protocol it is killed and started again from the top w
 """
 
 import contextlib
-import functools
 import json
 import re
 import shutil
@@ -179,15 +178,10 @@ class Grader:
                     self.close()
 
 
-@functools.lru_cache
-def has_optimizer(text: str) -> bool:
-    return re.search(r"\boptim\.|\btrain\.|\btorchao\.", text) is not None
-
-
 def trains(helpers: Path | None, teacher: Mapping[str, str]) -> bool:
     """Whether a lesson's answers train something, by its graded cells and its helpers."""
-    files = sorted(helpers.glob("*.py")) if helpers else []
-    return any(map(has_optimizer, teacher.values())) or any(has_optimizer(f.read_text("utf-8")) for f in files)
+    texts = [*teacher.values(), *(file.read_text("utf-8") for file in (helpers.glob("*.py") if helpers else ()))]
+    return any(re.search(r"\boptim\.|\btrain\.|\btorchao\.", text) for text in texts)
 
 
 def fingerprint() -> tuple:

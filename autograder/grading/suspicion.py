@@ -5,12 +5,14 @@ order of cells. It is a reader's help and no defence: what a submission can reac
 """
 
 import ast
+import functools
 import re
 import warnings
 from collections.abc import Collection, Iterator
-from fnmatch import fnmatchcase
 
 from IPython.core.inputtransformer2 import TransformerManager
+
+from autograder.box.lock import covers
 
 MOST = 20  # sentences about a submission
 LONGEST = 500_000  # characters of a cell that are read
@@ -287,15 +289,11 @@ def number(node: ast.AST) -> int | None:
     return None
 
 
+@functools.lru_cache(maxsize=10_000)
 def kind_of(name: str) -> str | None:
     """The sentence about a dotted name, if there is one."""
-    parts = plain_name(name).split(".")
-    for sentence, patterns in NAMES.items():
-        for pattern in patterns.split():
-            wanted = pattern.split(".")
-            if len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted)):
-                return sentence
-    return None
+    name = plain_name(name)
+    return next((s for s, patterns in NAMES.items() if any(covers(p, name) for p in patterns.split())), None)
 
 
 class Reader(ast.NodeVisitor):

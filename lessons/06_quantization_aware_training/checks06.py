@@ -214,13 +214,19 @@ def step(number: int, what: str) -> Iterator[None]:
 def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> None:
     """Step 1: compare what `weight_facts` says with the library's fake quantization."""
     largest, w = 2 ** (bits[0] - 1) - 1, state["weight"]
+
+    def rounded(w: Tensor) -> tuple[Tensor, Tensor]:
+        scales = w.flatten(1).abs().amax(1) / largest
+        zeros = torch.zeros(len(w), dtype=torch.int32)
+        return scales, torch.fake_quantize_per_channel_affine(w, scales, zeros, 0, -largest, largest)
+
     names = sorted(state)
     require(
         told["parameters"] == names,
         f"{what}: expected the parameters {names}, yours {told['parameters']}: {PARAMETERS}",
     )
     expect(told["bits"], list(bits), f"{what}: bits_w and bits_a")
-    scales = w.flatten(1).abs().amax(1) / largest
+    scales, fake = rounded(w)
     got = told["scale"]
     expect(
         got, scales, f"{what}: weight_scale()",
@@ -232,17 +238,13 @@ def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> N
             "the channels of a weight are its axis 0.": lambda got: got.shape != scales.shape,
         }, tol=_close(scales),
     )  # fmt: skip
-    zeros = torch.zeros(len(w), dtype=torch.int32)
-    fake = torch.fake_quantize_per_channel_affine(w, scales, zeros, 0, -largest, largest)
     expect(told["fake"], fake, f"{what}: fake_weight()", tol=_close(fake))
     broken = {"no gradient arrives: where did the graph break?": lambda got: got is None}
     through = _ramp(w)  # no weight is clipped: the largest one is the last code
     expect(told["gradient"], through, f"{what}: gradient of the weight", broken, tol=1e-6)
     shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
     expect(told["after"], told["before"], f"{what}: the float module after the layer was changed", shared)
-    moved = w + 1  # as the layer's weight is by now
-    scales, zeros = moved.flatten(1).abs().amax(1) / largest, torch.zeros(len(w), dtype=torch.int32)
-    fake = torch.fake_quantize_per_channel_affine(moved, scales, zeros, 0, -largest, largest)
+    scales, fake = rounded(w + 1)  # as the layer's weight is by now
     stale = {"the weight as it was counts no more: take its scale anew each time.": lambda got: True}
     expect(told["later"][0], scales, f"{what}: weight_scale() after a step", stale, tol=_close(scales))
     step = 1.01 * scales.max().item()  # a value between two codes may fall to either
