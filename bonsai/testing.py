@@ -454,6 +454,9 @@ def remark(sentence: str) -> None:
     print(f"remark: {sentence}")
 
 
+DIFFERENT = "  first difference at "
+
+
 def difference(got, want, tol: float | Tensor = 0.0) -> str | None:
     """The first difference between two values in words, or None. Only `want` decides how they are compared."""
     if isinstance(want, Tensor):
@@ -466,7 +469,7 @@ def difference(got, want, tol: float | Tensor = 0.0) -> str | None:
         for i, (g, w) in enumerate(zip(got, want, strict=True)):
             found = difference(g, w, tol)
             if found:
-                return f"  first difference at [{i}]\n{found}"
+                return _at(i, found)
         return None
     if isinstance(want, dict):
         if not isinstance(got, dict):
@@ -477,7 +480,7 @@ def difference(got, want, tol: float | Tensor = 0.0) -> str | None:
         for key, w in want.items():
             found = difference(got[key], w, tol)
             if found:
-                return f"  first difference at [{key!r}]\n{found}"
+                return _at(key, found)
         return None
     if isinstance(want, bool) or want is None or isinstance(want, (str, bytes)):
         return None if type(got) is type(want) and got == want else _expected(want, got)
@@ -489,6 +492,12 @@ def difference(got, want, tol: float | Tensor = 0.0) -> str | None:
         hint = " (.item() makes a Python float of a tensor)" if isinstance(got, Tensor) else ""
         return _expected(want, got, f"a float{hint}")
     return None if _close(float(got), float(want), float(tol)) else _expected(want, got)
+
+
+def _at(key: object, found: str) -> str:
+    """A difference that was found at a key: one place for all the levels, such as ['layers'][1]."""
+    place, rest = f"{DIFFERENT}[{key!r}]", found.removeprefix(DIFFERENT)
+    return f"{place}\n{found}" if rest == found else place + rest
 
 
 def _close(got: float, want: float, tol: float) -> bool:

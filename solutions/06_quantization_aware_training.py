@@ -466,7 +466,8 @@ pictures06.draw_ranges(batches, averages)
 #
 # $$\frac{\partial \hat x}{\partial s} = \mathrm{round}(v) + s \cdot \Bigl(-\frac{v}{s}\Bigr) = \mathrm{round}(v) - v .$$
 #
-# Where the value is clipped, the derivative is $q_{max}$ or $q_{min}$.
+# Where the value is clipped, the derivative is $q_{max}$ or $q_{min}$. As in the paper, $v$ itself decides what is clipped;
+# in `FakeQuantize` the rounded code did. The two differ within half a step of the ends.
 #
 # One step collects the gradients of *all* values of a tensor. So its gradient is multiplied by
 # $g = 1/\sqrt{N\, q_{max}}$, with $N$ the number of values; the step starts at $2\,\overline{|x|}/\sqrt{q_{max}}$.
