@@ -13,7 +13,6 @@ import functools
 import gc
 import importlib
 import io
-import itertools
 import json
 import linecache
 import os
@@ -200,7 +199,9 @@ def serve(
     gc.freeze()  # else the first collection in each child copies every page
     gc.enable()
     control.send(b"R")
-    for served in itertools.count():
+    served = 0
+    while True:
+        served += 1
         if served == FEW:
             use_large_pages()
         message, fds, _, _ = socket.recv_fds(control, 1, 1)
