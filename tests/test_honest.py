@@ -310,6 +310,22 @@ def test_ones_own_mistake_is_told_with_a_right_answer_in_the_others_place():
     )
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "double(x).sum().backward()\n    return int((x.grad * x).sum() / 2)",
+        "double(torch.nn.Linear(1, 1))\n    return int(sum(xs))",
+    ],
+)
+def test_where_no_right_answer_can_stand_in_the_other_mistake_is_named(line):
+    """What the reference returns has no gradient, and takes no model: nothing can be said of the answer itself."""
+    total = f"def total(xs):\n    x = torch.tensor(xs, dtype=torch.float32, requires_grad=True)\n    {line}"
+    run = with_references(double="def double(x):\n    return 3 * x", total=total)
+    assert points(run)["total"] == 0
+    assert "It uses double, which is wrong: look there first." in message(run, "total")
+    assert "in the place of yours" not in message(run, "total")
+
+
 def test_the_reference_stays_outside_the_learners_process():
     spy = "def double(x):\n    return 3 * x"
     looks = "import inspect\n" + USES.replace(

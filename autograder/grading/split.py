@@ -53,6 +53,7 @@ OUTPUTS = 1000  # of a cell
 PICTURES = 20  # of a cell; matplotlib itself warns when so many are open
 READ_S = 20  # of processor time, to look through the learner's code for the teacher
 SOURCE_BYTES = 5 << 20  # of all code cells; what comes after that is left out
+NOT_LENT = "A right one cannot stand in for it here: a model, or a gradient, does not cross between processes."
 NOT_RUN = "Not run again: this demonstration is the course's own, unchanged, and nothing that is graded needs it.\n"
 # Lessons in which the learner's process sees no test images: what a learner trains at home counts there.
 WITHOUT_TEST_IMAGES = {"11_capstone"}
@@ -242,6 +243,7 @@ class _Grading:
         self.references: dict[str, str] = {}
         self.lent: dict[str, _Cell] = {}  # what stands for an answer that is wrong: name -> that answer
         self.r: Worker | None = None
+        self.unlent = False  # whether a call of the reference lost something on its way
         self.locked = set[tuple[str, ...]]()  # what has been out of order during calls
 
     # The notebook ------------------------------------------------------------------------------------------------
@@ -541,6 +543,7 @@ class _Grading:
     def _try_again(self, cell: _Cell, test: TestResult) -> None:
         """Run one test with the references in the place of `self.lent`, and give the points if it passes."""
         others = " and ".join(dict.fromkeys(c.id for c in self.lent.values()))
+        self.unlent = False
         if self.a is not None:
             self._end(self.a)
         above = self.cells[: self.cells.index(cell)]
@@ -564,8 +567,11 @@ class _Grading:
             cell.node.outputs = [NotebookNode(output_type="stream", name="stdout", text=f"✓ {test.message}\n")]
         elif gone is None:
             test.points = max(test.points, round(test.max_points * said["share"], 2))
-            test.message = f"with a right {others} in the place of yours: {printable(clean(said['message']))}"
-            test.hidden = said["hidden"]
+            if self.unlent:
+                test.message += f"\nIt uses {others}, which is wrong: look there first. {NOT_LENT}"
+            else:
+                test.message = f"with a right {others} in the place of yours: {printable(clean(said['message']))}"
+                test.hidden = said["hidden"]
             cell.node.outputs = [*cell.node.outputs[:-1], error_output("CheckFailed", test.message)]
         if self.tell is not None:
             self.tell(test)
@@ -574,11 +580,14 @@ class _Grading:
         self._serve(worker, inside.REPLACE, wire.encode((names,)), self.limits.cell_s, REPLY_BYTES)
 
     def _lend(self, body: bytes) -> bytes:
-        """The reply of the reference to a call of the learner's process.
+        """The reply of the reference to a call of the learner's process; an empty one says what `borrow` says there.
 
         Raises:
             Gone: the reference could not stand what it was given.
         """
+        if not body:
+            self.unlent = True
+            return wire.encode(("error", {"bases": ["TypeError"], "message": NOT_LENT}))
         if self.r is None or self.r.pidfd < 0:
             self.r = self._fresh_process(hide_data=False)
             for cell in self.setups:
