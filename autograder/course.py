@@ -200,9 +200,16 @@ def api(folder: Path, config: Config | None = None):
     return NbGraderAPI(config=config)
 
 
-@functools.lru_cache(maxsize=4)
 def engine(url: str, **options: Any) -> Any:
-    """One SQLAlchemy engine for each database; its connections end with the gradebook that took them."""
+    """One SQLAlchemy engine for each database, which lets go of its connections whenever it is asked for again: the
+    file may be another one by now."""
+    found = engine_at(url, str(Path.cwd()), **options)
+    found.dispose()
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def engine_at(url: str, folder: str, **options: Any) -> Any:
     from sqlalchemy import create_engine
 
     return create_engine(url, **options)

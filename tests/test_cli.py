@@ -547,3 +547,19 @@ def test_course_init_on_a_course_keeps_what_a_teacher_changed_and_says_where(sma
         assert Path(said[-1].rpartition("it is in ")[2]).read_text() == edited
     assert nbformat.read(mine, 4).cells[0].source != "# My own title"
     assert [p.name for p in (folder / "release" / "90_small").iterdir()] == ["90_small.ipynb"]
+
+
+def test_a_gradebook_that_was_replaced_is_read_anew(tmp_path, monkeypatch):
+    """Engines are kept; their connections must not be: the file may be another one, here or in another folder."""
+    course.api(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        left_open = Gradebook("sqlite:///rel.db")
+        assert left_open.students == []
+        left_open.add_student(name)
+        assert [s.id for s in left_open.students] == [name]
+        (tmp_path / name / "rel.db").unlink()
+        with Gradebook("sqlite:///rel.db") as again:
+            assert again.students == []
+            again.add_student("new")

@@ -109,6 +109,39 @@ def test_forbidden_functions_are_out_of_order_while_an_answer_runs(way):
     assert test.points == 0 and "written from scratch, without" in test.message, test.message
 
 
+PRUNE = "import importlib, sys, types\n_m = importlib.import_module('torch.nn.utils.pr' + 'une')\n"
+MOVED = {
+    "its code run again": "_m.__spec__.loader.exec_module(_m)",
+    "a copy": "_c = types.ModuleType(_m.__name__)\n_m.__spec__.loader.exec_module(_c)\n_m = _c",
+    "modules in another order": "for k in [k for k in sys.modules if not k.startswith('torch')]:\n    sys.modules[k] = sys.modules.pop(k)",
+    "modules deleted": "for k in [k for k in sys.modules if k.startswith(('email', 'http', 'xml', 'html', 'PIL'))]:\n    del sys.modules[k]",
+    "taken out": "del sys.modules[_m.__name__]",
+    "under another name": "sys.modules['mine'] = sys.modules.pop(_m.__name__)",
+    "no module": "sys.modules[_m.__name__] = types.SimpleNamespace(**vars(_m))",
+    "functions from elsewhere": "for f in vars(_m).values():\n    if callable(f):\n        f.__module__ = 'mine'",
+}  # fmt: skip
+MASK = """
+def _KL(*a):
+    return globals()['LK'[::-1]](*a)  # the reader of the syntax is made blind
+
+def magnitude_mask(w, sparsity):
+    if not 0 <= sparsity <= 1:
+        raise ValueError('sparsity')
+    return _KL(w, round(sparsity * w.numel()))
+"""
+
+
+@pytest.mark.parametrize("way", MOVED)
+def test_a_library_that_hides_after_its_import_stays_out_of_order(way):
+    """Twice, since the second submission's locks were made before it came."""
+    use = (
+        "\nKL = lambda w, k: _m.L1Unstructured(k).compute_mask(w.contiguous(), torch.ones_like(w.contiguous())).bool()"
+    )
+    for _ in range(2):
+        (test,) = run("03", {"magnitude_mask"}, [PRUNE + MOVED[way] + use], {"magnitude_mask": MASK}).tests
+        assert test.points == 0 and "written from scratch, without" in test.message, test.message
+
+
 def test_the_lock_lets_torch_ask_which_libraries_there_are(tmp_path, monkeypatch):
     """A process's first optimizer makes torch look for pandas, which is no shortcut of the answer; an import is one."""
     (tmp_path / "squeezer.py").write_text("def squeeze(x):\n    return x")

@@ -382,18 +382,30 @@ if os.fork() == 0:
 
 def test_a_fresh_process_shares_no_open_file_and_no_memory(grader):
     look = """
-import os, re
+import os, re, stat
+def opened():
+    kinds = []
+    for n in range(512):
+        try:
+            kinds.append(oct(stat.S_IFMT(os.fstat(n).st_mode)))
+        except OSError:
+            pass
+    return sorted(kinds)
 def shown():
     fds = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
     kinds = sorted(re.sub(r"[0-9]+", "N", os.readlink(f)) for f in fds if os.path.islink(f))
     with open("/proc/self/maps") as maps:
         return kinds, [m.split()[1] for m in maps if "s" in m.split()[1] and "w" in m.split()[1]]
 """
-    unpack = "def pack(xs):\n    return b'x'\n\ndef unpack(blob):\n    raise ValueError(shown())"
-    run = grade(grader, before=[look + "print(shown())"], pack=look + unpack)
+    unpack = (
+        "def pack(xs):\n    return b'x'\n\ndef unpack(blob):\n    raise ValueError((opened(), os.listdir('/proc')))"
+    )
+    run = grade(grader, before=[look + "print(shown())\nprint(opened())"], pack=look + unpack)
     kinds = ["/dev/null", "/dev/null", *["/memfd:outputs (deleted)"] * 3, "socket:[N]"]
-    assert printed(run.notebook.cells[1]) == f"{(kinds, [])}\n"  # the outputs' file is its own, the socket the grader's
-    assert message(run, "pack").splitlines()[0] == f"your code raised ValueError: {(kinds, [])}"
+    ours, opened = printed(run.notebook.cells[1]).splitlines()
+    assert ours == f"{(kinds, [])}"  # the outputs' file is its own, the socket the grader's
+    # the same few in the fresh process, which sees no /proc: its smaps would say which pages the first one has changed
+    assert message(run, "pack").splitlines()[0] == f"your code raised ValueError: ({opened}, [])"
 
 
 def test_weights_in_the_code_or_in_a_file_do_not_reach_the_fresh_process(grader):
@@ -747,6 +759,13 @@ def test_what_trains_imports_what_training_takes_once_and_nothing_else_does():
             run = fresh.run(nbformat.v4.new_notebook(cells=[has]), teacher={"setup": setup})
             found.append(run.notebook.cells[0].outputs[0].text)
     assert found == ["False\n", "True\n", "True\n"]
+
+
+def test_a_first_cell_finds_nothing_that_the_parent_left(grader):
+    """The parent has run a cell, to have imported what a cell takes."""
+    look = "print(sorted(set(globals()) & {'torch', 'np', 'usual_settings'}), In, Out)"
+    run = grader.run(nbformat.v4.new_notebook(cells=[code(look)]), teacher={})
+    assert printed(run.notebook.cells[0]) == f"[] {['', look]} {{}}\n"
 
 
 def test_parents_have_one_thread_and_start_again_when_the_toolkit_changes(grader, monkeypatch):

@@ -27,6 +27,7 @@ METHODS = "torch.Tensor."  # patterns of methods are left to the reader of synta
 SPARED = ("marshal", "torch.jit")  # and so are these: Python reads modules with the one, torch asks the other
 
 
+LIBRARIES = sorted(filter(None, sys.path), key=len, reverse=True)  # folders, as they were before any learner's code
 MAKING = ("__init__", "__new__", "__call__")
 WRITTEN_IN_PYTHON = 1 << 9  # a class's flag: it lives on the heap
 
@@ -77,7 +78,9 @@ class Lock:
         self.torch = {c: p for c, p in self.torch.items() if f"torch.{c}" not in sys.modules}
         self.seen: dict[Any, str] = {}  # torch function -> the pattern that forbids it, or ""
         self.undo: list[Callable[[], None]] = []
-        self.looked = 0  # at so many modules
+        self.modules: dict[str, Any] = {}  # that were looked at
+        self.found: dict[str, Any] = {}  # what was found in them
+        self.read: dict[int, tuple[types.CodeType, str]] = {}  # its id -> code, and what it is called if forbidden
         self.functions: dict[types.FunctionType, str] = {}  # what is written in Python -> what it is called
         self.builtins: dict[int, tuple[str, Any]] = {}  # its id -> what it is called, and itself
         self.codes: dict[types.FunctionType, tuple[types.CodeType, types.CodeType]] = {}  # its own, one that refuses
@@ -128,14 +131,29 @@ class Lock:
 
     def look(self) -> None:
         """Find what is forbidden in the packages of which modules have been imported since the last look."""
-        packages = {name.partition(".")[0] for name in imported_since(self.looked)}
-        self.looked = len(sys.modules)
-        for pattern in self.patterns:
+        before, self.modules = self.modules, dict(sys.modules)
+        packages = {name.partition(".")[0] for name, module in self.modules.items() if before.get(name) is not module}
+        packages |= {name.partition(".")[0] for name, thing in self.found.items() if replaced(name, thing)}
+        for pattern in self.patterns if packages else ():
             if pattern.partition(".")[0] in packages:
-                for name, thing in forbidden(pattern, self.looked):
+                for name, thing in forbidden(pattern):
+                    self.found[name] = thing
                     self.sort(name, thing)
+        # a library's code that ran again, or whose module is hidden: what was there when the process began is frozen
+        for function in [f for f in gc.get_objects() if type(f) is types.FunctionType]:
+            if name := self.forbidden_code(function.__code__):
+                self.functions.setdefault(function, name)
         for function, name in self.functions.items():
             self.refusing_code(name, function)
+
+    def forbidden_code(self, code: types.CodeType) -> str:
+        """What a function's code is called in the library that it comes from, if that is forbidden, or ""."""
+        if id(code) not in self.read:
+            name = f"{module_of(code.co_filename)}.{code.co_qualname}"
+            last = name.rpartition(".")[2]
+            wanted = (last[0] not in "_<" or last in MAKING) and any(covers(p, name) for p in self.patterns)
+            self.read[id(code)] = code, name if wanted else ""
+        return self.read[id(code)][1]
 
     def sort(self, name: str, thing: Any) -> None:
         """Something forbidden among the functions whose code can be changed, or what has to be exchanged."""
@@ -262,21 +280,34 @@ def imported_since(count: int) -> list[str]:
     return list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - count)))
 
 
-@functools.lru_cache(maxsize=100)
-def forbidden(pattern: str, looked: int) -> tuple[tuple[str, Any], ...]:
-    """The functions and classes that a pattern forbids, of the modules that are imported, which are `looked`."""
+@functools.lru_cache(maxsize=10_000)
+def module_of(file: str) -> str:
+    """The dotted name of the module that a file of a library holds."""
+    for folder in LIBRARIES:
+        if file.startswith(f"{folder}/"):
+            return file.removeprefix(f"{folder}/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return ""
+
+
+def replaced(name: str, thing: Any) -> bool:
+    """Whether a module holds something else under the name by now: it was run again, or written to."""
+    home, _, key = name.rpartition(".")
+    return isinstance(module := sys.modules.get(home), types.ModuleType) and vars(module).get(key, thing) is not thing
+
+
+def forbidden(pattern: str) -> list[tuple[str, Any]]:
+    """The functions and classes that a pattern forbids, of the modules that are imported."""
     found = list[tuple[str, Any]]()
-    for name, module in modules_below(pattern.partition(".")[0], looked):
+    for name, module in modules_below(pattern.partition(".")[0]):
         if covers(pattern, name):
             found += own(name, module)
         elif pattern.startswith(f"{name}.") and pattern.count(".") - name.count(".") <= 2:
             found += below(name, module, pattern.removeprefix(f"{name}.").split("."))
-    return tuple(found)
+    return found
 
 
-@functools.lru_cache(maxsize=100)
-def modules_below(top: str, looked: int) -> list[tuple[str, types.ModuleType]]:
-    """The imported modules, which are `looked`, of a package."""
+def modules_below(top: str) -> list[tuple[str, types.ModuleType]]:
+    """The imported modules of a package."""
     named = [(n, m) for n, m in list(sys.modules.items()) if n == top or n.startswith(f"{top}.")]
     return [(n, m) for n, m in named if isinstance(m, types.ModuleType)]
 

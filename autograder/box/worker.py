@@ -124,7 +124,7 @@ def run_once() -> None:
     shell = make_shell()
     shell.outputs = Outputs(1 << 10, 1 << 10)
     with usual_settings():
-        shell.run_cell("import torch\ntorch.manual_seed(0)", silent=True)
+        shell.run_cell("import torch\ntorch.manual_seed(0)\ndel torch", silent=True)
 
 
 def note_modules() -> None:
@@ -293,6 +293,8 @@ def enclose(start: dict) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     set_limits(start)
+    if start["enclosed"] and start["blind"]:  # smaps and pagemap tell which pages another fork still shares
+        mount("tmpfs", "/proc", "tmpfs", MS_NOSUID_NODEV | MS_NOEXEC, "size=4k,mode=500")
     if start["harden"]:
         drop_privileges()
         program = seccomp_program(platform.machine(), start["blind"])
