@@ -209,9 +209,11 @@ TEACHERS = (
     "The teacher's features were pooled: they are the target as they are; the regressor's output is "
     "brought to their size."
 )
+NEAREST = "Only the nearest places count, as F.interpolate takes them; F.adaptive_avg_pool2d averages over all of them."
 RAW = "The maps were not normalised: divide each row by its length."
 BATCH = "Normalised over the batch: each sample has its own length."
 SIGNED = "Square the features (or their absolute values) before the sum over the channels."
+ABSOLUTE = "These are sums of absolute values; the features are squared before the sum."
 MEAN = "Each row is divided by its sum; its L2 norm is the root of the sum of squares."
 FEATURES = "The features were normalised; normalise the rows of the matrix G = f fᵀ."
 N = "Divided by N; the matrix has N² entries."
@@ -261,10 +263,24 @@ def distill_mistakes(expected) -> dict:
 
 def hint_loss_mistakes(expected, single, expected_smaller, expected_taller) -> dict:
     """What mistakes in hint_loss give."""
+    two_numbers = torch.zeros(1, 2, 1, 1)
+    teacher_enlarged = expected(
+        6.25,
+        [[[[-0.5, 0.0], [-0.25, -0.25]], [[1.5, -2.5], [-1.5, 0.5]]]],
+        two_numbers,
+        [[[[-1.5]], [[-3.0]]], [[[-4.0]], [[3.0]]]],
+    )
+    first_place = expected(
+        6.5,
+        [[[[-2.0, 0.0], [0.0, 0.0]], [[6.0, 0.0], [0.0, 0.0]]]],
+        two_numbers,
+        [[[[-2.0]], [[-8.0]]], [[[3.0]], [[12.0]]]],
+    )
     return {
         SKIPPED: [expected(9.0, [[[[-6.0]]]], single(4.0), [[[[0.0]]]]), ..., ...],
         SUM: [expected(4.0, [[[[-8.0]]]], single(4.0), [[[[-4.0]]]]), expected_smaller(2), ...],
-        TEACHERS: [..., ..., expected_taller(4.0)],
+        TEACHERS: ([..., ..., expected_taller(4.0)], [..., teacher_enlarged, ...]),
+        NEAREST: [..., first_place, ...],
     }
 
 
@@ -278,6 +294,7 @@ ATTENTION_MAP_MISTAKES = {
         [torch.tensor([[1.0, 4.0], [16.0, 4.0]]), ...],
         [torch.tensor([[0.24254, 0.97014], [0.97014, 0.24254]]), ...],
     ),
+    ABSOLUTE: [torch.tensor([[0.83205, 0.5547], [0.5547, 0.83205]]), ...],
     MEAN: [torch.tensor([[3 / 7, 4 / 7], [0.4, 0.6]]), ...],
 }
 

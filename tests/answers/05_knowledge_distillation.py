@@ -499,6 +499,11 @@ def attention_map(features):
     return F.normalize(features.sum(1).square().flatten(1), dim=1)
 
 
+# %% wrong="attention_map" says="sums of absolute values"
+def attention_map(features):
+    return F.normalize(features.abs().sum(1).flatten(1), dim=1)
+
+
 # %% wrong="attention_map" unnamed=True says="divided by its sum"
 def attention_map(features):
     rows = features.square().sum(1).flatten(1)
@@ -572,10 +577,22 @@ def hint_loss(student_features, teacher_features, regressor):
     return F.mse_loss(guess, teacher_features.detach())
 
 
-# %% wrong="hint_loss" unnamed=True says="expected"
+# %% wrong="hint_loss" says="Only the nearest places count"
 def hint_loss(student_features, teacher_features, regressor):
     guess = F.interpolate(regressor(student_features), teacher_features.shape[2:])
     return F.mse_loss(guess, teacher_features.detach())
+
+
+# %% wrong="hint_loss" unnamed=True says="Only the nearest places count"
+def hint_loss(student_features, teacher_features, regressor):
+    guess = F.interpolate(regressor(student_features), size=teacher_features.shape[2:], mode="bilinear")
+    return F.mse_loss(guess, teacher_features.detach())
+
+
+# %% wrong="hint_loss" says="teacher's features were pooled"
+def hint_loss(student_features, teacher_features, regressor):
+    guess = regressor(student_features)
+    return F.mse_loss(guess, F.adaptive_avg_pool2d(teacher_features.detach(), guess.shape[-2:]))
 
 
 # %% wrong="hint_loss" unnamed=True says="No gradient reaches the student"
@@ -1017,6 +1034,12 @@ def distill(
         for module, mode in modes:
             module.training = mode
     return losses
+
+
+# %% right="hint_loss"
+def hint_loss(student_features, teacher_features, regressor):
+    guess = F.interpolate(regressor(student_features), teacher_features.shape[2:], mode="area")
+    return F.mse_loss(guess, teacher_features.detach())
 
 
 # %% wrong="hint_loss" says="teacher's features were pooled"
