@@ -16,6 +16,7 @@
 
 # %% setup
 import copy
+import functools
 import math
 import time
 
@@ -327,7 +328,7 @@ class MinMaxObserver:
         ### END SOLUTION
 
     def qparams(self) -> tuple[float, int]:
-        """Scale and zero point of the range seen so far, widened to hold 0. All zeros: (1.0, 0).
+        """Scale and zero point (within the codes) of the range seen so far, widened to hold 0. All zeros: (1.0, 0).
 
         Raises:
             ValueError: nothing has been observed.
@@ -419,7 +420,11 @@ check(
         "This is the average of the ranges; an observer of min and max keeps the extremes.": lambda b, o: _seen(
             b, o, _mean, _mean
         ),
-        "The zero point was cut off; round it to the nearest integer.": lambda b, o: _seen(b, o, whole=int),
+        "The zero point was truncated; round it to the nearest integer.": lambda b, o: _seen(b, o, whole=int),
+        checks02.MINUS: (
+            lambda b, o: (_seen(b, o)[0], -_seen(b, o)[1]),
+            lambda b, o: (_seen(b, o)[0], 0),
+        ),
     },
     SYMPTOMS["MinMaxObserver"],
     tol=1e-6,
@@ -599,7 +604,7 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Entropy.** Which range loses least *information*? Migacz (2017) compares two histograms of the magnitudes: $P$, what the activations look like once they are clipped at the threshold, and $Q$, what remains of it with only $L = 2^{bits-1}$ levels. The threshold of least Kullback-Leibler divergence
+# **Entropy.** Which range loses least *information*? Migacz (2017) compares two histograms of the magnitudes: $P$, what the activations look like once they are clipped at the threshold, and $Q$, what remains of it with only $L = 2^{bits-1}$ levels (half of all signed codes; behind a ReLU ours are twice as many). The threshold of least Kullback-Leibler divergence
 #
 # $$\mathrm{KL}(P\,\|\,Q) = \sum_j P_j \log\frac{P_j}{Q_j}$$
 #
@@ -666,8 +671,8 @@ def kl_range(x: torch.Tensor, bits: int = 8, bins: int = 2048) -> float:
     ### END SOLUTION
 
 # %% test="kl_range" points=5
-# Checked here: thresholds of three made-up distributions, with 4 and 8 bits; zeros.
-# Hidden tests: normal numbers, rectified, cubed and with outliers, at other bits and bins.
+# Checked here: thresholds of four made-up distributions, with 4 and 8 bits; zeros.
+# Hidden tests: random numbers, rectified, cubed and with outliers, at other bits and bins.
 from_scratch(kl_range, FORBIDDEN)
 _values = torch.cat([torch.zeros(4000), 2 * torch.linspace(-1, 1, 4001) ** 3, torch.tensor([9.0, -10.0])])
 checks02.check_threshold(
@@ -699,28 +704,41 @@ checks02.check_threshold(
     checks02.KL_RANGE_QUARTERS,
 )
 checks02.check_threshold(
+    kl_range,
+    torch.linspace(-1, 1, 4001) ** 5,
+    4,
+    128,
+    range(102, 129),
+    "fifth powers of a ramp of ±1, with 4 bits, 128 bins",
+    checks02.KL_RANGE_FIFTH,
+)
+checks02.check_threshold(
     kl_range, torch.cat([torch.zeros(9), torch.tensor([-5.0])]), 8, 256, [256], "nothing but one -5 and zeros", {}
 )
 expect(kl_range(torch.zeros(4)), 0.0, "kl_range of zeros")
 
 ### BEGIN HIDDEN TESTS
-def _divergences(x, bits, bins, drop=False, zeros=False, empty=False, signed=False):
+def _divergences(x, bits, bins, mistake=None):
     """KL of each candidate, i from 2**(bits-1) to bins."""
-    sizes, levels = (x if signed else x.abs()).flatten().double().numpy(), 2 ** (bits - 1)
-    counts = np.histogram(sizes[sizes >= 0] if zeros else sizes[sizes > 0], bins, (0, sizes.max()))[0].astype(float)
+    sizes, levels = (x if mistake == checks02.SIGNED else x.abs()).flatten().double().numpy(), 2 ** (bits - 1)
+    sizes = sizes[sizes >= 0] if mistake == checks02.ZEROS else sizes[sizes > 0]
+    counts = np.histogram(sizes, bins, (0, sizes.max()))[0].astype(float)
     found = []
     for i in range(levels, bins + 1):
         p, q = counts[:i].copy(), np.zeros(i)
-        p[-1] += 0 if drop else counts[i:].sum()
+        p[-1] += 0 if mistake == checks02.DROPPED else counts[i:].sum()
         edges = np.floor(np.linspace(0, i, levels + 1)).astype(int)
-        holds = (counts[:i] > 0) | empty
+        holds = (counts[:i] > 0) | (mistake == checks02.EMPTY)
         filled, sums = np.add.reduceat(holds, edges[:-1], dtype=float), np.add.reduceat(counts[:i], edges[:-1])
         q = np.repeat(sums / np.maximum(filled, 1), np.diff(edges)) * holds
-        p, q = p / max(p.sum(), 1), np.maximum(q / max(q.sum(), 1), 1e-10)
-        found.append(math.inf if counts[:i].sum() == 0 else (p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum())
+        on = (p > 0) & (q > 0) if mistake == checks02.SKIPPED else p > 0
+        p, q = p[on] / max(p.sum(), 1), np.maximum(q[on] / max(q.sum(), 1), 1e-10)
+        p, q = (q, p) if mistake == checks02.REVERSED else (p, q)
+        found.append(math.inf if counts[:i].sum() == 0 else (p * np.log(p / q)).sum())
     return np.array(found)
 
 _normal = torch.randn(20_000, generator=torch.Generator().manual_seed(24))
+_uniform = torch.rand(20_000, generator=torch.Generator().manual_seed(3)) * 2 - 1
 for _what, _values, _bits, _bins in [
     ("rectified normal numbers", _normal.relu(), 8, 2048),
     ("cubes of normal numbers", _normal**3 * 1e-3, 8, 2048),
@@ -728,17 +746,12 @@ for _what, _values, _bits, _bins in [
     ("rectified normal numbers and one 30", torch.cat([_normal.relu(), torch.tensor([30.0])]), 8, 1024),
     ("as many bins as levels", _normal[:3000], 8, 128),
     ("normal numbers and two outliers", torch.cat([_normal, torch.tensor([40.0, -60.0])]), 4, 2048),
+    ("fifth powers of uniform numbers in ±3", 3 * _uniform**5, 5, 256),
 ]:
     _kl, _levels = _divergences(_values, _bits, _bins), 2 ** (_bits - 1)
     _allowed = (np.nonzero(_kl <= 1.05 * _kl.min() + 1e-3)[0] + _levels).tolist()
     _ends = {
-        _mistake: _divergences(_values, _bits, _bins, **{_way: True}).argmin() + _levels
-        for _mistake, _way in (
-            (checks02.ZEROS, "zeros"),
-            (checks02.DROPPED, "drop"),
-            (checks02.EMPTY, "empty"),
-            (checks02.SIGNED, "signed"),
-        )
+        _mistake: _divergences(_values, _bits, _bins, _mistake).argmin() + _levels for _mistake in checks02.KL_MISTAKES
     }
     _ends[checks02.SIGNED] = float(_ends[checks02.SIGNED] * _values.max() / _values.abs().max())
     checks02.check_threshold(kl_range, _values, _bits, _bins, _allowed, _what, _ends)
@@ -804,6 +817,8 @@ def with_ranges(ends, bits):
 
 few_x, few_y = val_x[:2000], val_y[:2000]
 print(f"2,000 validation images, FP32: {measure.accuracy(folded, few_x, few_y):.2f} %")
+images = [math.ceil(200_000 / inputs[name][0].numel()) for name in ("2", "4", "6")]
+print(f"few values: the first 200,000 of a layer, {min(images)} to {max(images)} of {len(calibration_x)} images")
 print("activations at           " + "".join(f"{bits} bits    " for bits in (8, 4, 3)))
 for method in [*METHODS, "entropy, few values"]:
     row = []
@@ -813,12 +828,13 @@ for method in [*METHODS, "entropy, few values"]:
     print(f"{method:22} " + "".join(f"{a:7.2f} % " for a in row))
 
 # %% [markdown]
-# At 8 bits little is to be won by clipping; with fewer bits the order turns round. A method fits a number of bits and
+# At 8 bits little is to be won by clipping; at 3 bits the order has turned round. A method fits a number of bits and
 # a shape of histogram.
 #
-# **The last line is a trap.** The same entropy calibration on 200,000 values loses points at 8 bits. With few values
-# in 2,048 bins the tail is ragged, and the divergence has a *false minimum* at a low threshold, where the candidate
-# happens to follow the noise. More data smooths the tail. Look at the histogram before you blame the method.
+# **The last line is a trap.** The same entropy calibration on 200,000 values of few images loses points at 8 bits.
+# With few values in 2,048 bins the tail is ragged, and the divergence has a *false minimum* at a low threshold, where
+# the candidate happens to follow the noise. At 4 bits the low threshold wins, at 3 it ties: luck, not method. More data
+# smooths the tail. Look at the histogram before you blame the method.
 #
 # ## 5. Correct the bias
 #
@@ -895,13 +911,13 @@ check(
 )
 
 ### BEGIN HIDDEN TESTS
-def _corrected(layer, state, w_hat, x, sign=1, old=1, all_channels=False, total=False):
+def _corrected(layer, state, w_hat, x, sign=1, old=1, all_channels=False, total=False, per_sample=False):
     float_layer, rounded = (
         checks02.network(layer, state).double(),
         checks02.network(layer, {**state, "weight": w_hat}).double(),
     )
     shift = (float_layer(x.double()) - rounded(x.double())).detach()
-    channels = shift.unbind(1 if layer[0] == "Conv2d" else -1)
+    channels = shift.unbind(-1 if layer[0] == "Linear" else 0 if per_sample else 1)
     means = torch.stack(
         [shift.mean() if all_channels else channel.sum() if total else channel.mean() for channel in channels]
     )
@@ -912,8 +928,8 @@ for _i, (_layer, _shape) in enumerate(
     [
         (("Linear", 5, 3), (7, 5)),
         (("Linear", 5, 4, {"bias": False}), (2, 6, 5)),
-        (("Conv2d", 4, 6, 3, {"groups": 2, "padding": 1, "stride": 2}), (3, 4, 8, 7)),
         (("Conv2d", 2, 2, 3, {"padding": 2, "dilation": 2, "bias": False}), (2, 2, 6, 6)),
+        (("Conv2d", 4, 6, 3, {"groups": 2, "padding": 1, "stride": 2}), (3, 4, 8, 7)),
         (("Conv2d", 3, 5, (1, 3)), (1, 3, 4, 5)),
         (("Linear", 4, 4), (9, 4, 4)),
     ]
@@ -938,6 +954,7 @@ check(
             *c, all_channels=True
         ),
         "This is the sum; the mean is asked for.": lambda *c: _corrected(*c, total=True),
+        checks02.PER_SAMPLE: lambda *c: _corrected(*c, per_sample=True),
     },
     SYMPTOMS["correct_bias"],
     tol=1e-4,
@@ -971,7 +988,7 @@ def three_bits(corrected):
 
 plain, shifts = three_bits(False)
 mended, left = three_bits(True)
-print(f"3-bit weights, 2,000 validation images: {measure.accuracy(plain, few_x, few_y):.2f} %, with corrected biases {measure.accuracy(mended, few_x, few_y):.2f} %")
+print(f"3-bit weights, 2,000 validation images: {measure.accuracy(plain, few_x, few_y):.2f} %, with corrected biases {measure.accuracy(mended, few_x, few_y):.2f} %, of FP32's {measure.accuracy(folded, few_x, few_y):.2f} %")
 with torch.no_grad():
     error = lambda m, n: (m[:n + 1](calibration_x) - folded[:n + 1](calibration_x)).mean(dim=(0, 2, 3))
     for n in (0, 2, 4, 6):
@@ -1015,7 +1032,7 @@ class QuantizedLinear(nn.Module):
     All that `forward` needs lies in buffers (names are yours): a QuantizedLinear made of another layer of the same size
     computes the same after `load_state_dict`. No float tensor has more than 4 * out values. With 8 bits the `state_dict`
     takes at most 0.3 times the bytes of the float one (256 x 256), and the error is at most 2 % of the norm of each row
-    and, on rows alike, of each output channel.
+    and, for rows of x of similar size, of each output channel.
 
     Source: PyTorch's dynamic quantization; per-row scales as in Yao et al. 2022 (ZeroQuant), arXiv:2206.01861.
     """
@@ -1204,6 +1221,8 @@ from_scratch(quantize_dynamic, FORBIDDEN)
 def quantize_dynamic_of(spec, state, x, options):
     model = checks02.network(spec, state).eval()
     result = quantize_dynamic(model, **options)
+    if dotted := checks02.dotted(result):  # a child too many: the model may not even run
+        return {"dotted": dotted}
     with torch.no_grad():
         y, new = result(x), {k: v.clone() for k, v in result.state_dict().items()}
         for t in result.state_dict().values():
@@ -1212,7 +1231,7 @@ def quantize_dynamic_of(spec, state, x, options):
             "kinds": checks02.kinds(result),
             "y": y,
             "new": new,
-            "dotted": checks02.dotted(result),
+            "dotted": dotted,
             "before": checks02.kinds(model),
             "state": dict(model.state_dict()),
             "y_before": model(x),
@@ -1818,10 +1837,11 @@ print("calibration, 256 images    8 bits    4 bits")
 for name, d in chosen_sets.items():
     row = [measure.accuracy(quantize_static(model, [(train_x[d], train_y[d])], bits), few_x, few_y) for bits in (8, 4)]
     print(f"{name:22}" + "".join(f"{a:8.2f} %" for a in row))
+print(f"standard error of one accuracy on these {len(few_y):,} images, at 8 bits: {100 * math.sqrt(p * (1 - p) / len(few_y)):.2f} points")
 
 # %% [markdown]
 # Here it hardly matters. At 8 bits the rows differ by less than the standard error of one accuracy; at 4 bits by a
-# few points, in both directions: a narrower range can *help*. Every garment has a black background and some bright
+# point or two, in both directions: a narrower range can *help*. Every garment has a black background and some bright
 # pixels, so each set fills most of the range. "Calibrate on diverse data" is good advice for what *moves the range*:
 # other light, another sensor, another scale. The last table of this section has such a case.
 #
@@ -2022,7 +2042,7 @@ for name, drops in sensitivity.items():
 lesson02.draw_sensitivity(sensitivity)
 
 # %% [markdown]
-# *Picture: for each of five layers five bars, the points lost at 8, 6, 4, 3 and 2 bits; layer 0 loses most, layer 6 least.*
+# *Picture: for each of five layers five bars, the points lost at 8, 6, 4, 3 and 2 bits; below 8 bits layer 0 loses most, layer 6 least (at 2 bits layer 10).*
 #
 # The smallest convolution is the most sensitive one, and the largest hardly minds 3 bits.
 #
@@ -2216,7 +2236,7 @@ check_errors(
 # %% [markdown]
 # Mixed bit-widths against one width for all. The assignment was chosen on the first 2,000 validation images, so it is judged on the other 3,000.
 #
-# <details><summary><b>Predict first.</b> Can a network with 3 to 8 bits in its layers be smaller <em>and</em> better than one with 4 bits everywhere?</summary>Yes: compare rows of similar bytes. The sensitivities above say where bits are wasted.</details>
+# <details><summary><b>Predict first.</b> Can a network with 2 to 8 bits in its layers be smaller <em>and</em> better than one with 4 bits everywhere?</summary>Yes: compare rows of similar bytes. The sensitivities above say where bits are wasted.</details>
 
 # %%
 other_x, other_y = val_x[2000:], val_y[2000:]
@@ -2244,8 +2264,8 @@ lesson02.draw_budget(mixed, uniform, ["2 bits", "3 bits", "4 bits", "6 bits", "8
 # %% [markdown]
 # *Picture: accuracy over the bytes of the weights; the line of mixed widths lies above the line of uniform widths.*
 #
-# Two cautions: the last two columns agree only roughly (the drops were measured one at a time, and on other images),
-# and hardware must support the widths that you mix.
+# Two cautions: the last two columns agree only roughly (the drops were measured one at a time, and on other images;
+# at the smallest budget 25.40 were promised, 16.13 lost), and hardware must support the widths that you mix.
 
 # %% [markdown]
 # ## 10. The same with the library, and real integers
@@ -2445,7 +2465,7 @@ lesson02.draw_speed(ratios, "FP32 in the same runtime")
 # - **One outlier** sets the min-max range of a layer. Look at histograms; below 8 bits, clip.
 # - **Choices on the test set.** Bit-widths, methods and calibration sizes are choices: make them on validation data.
 # - **The wrong baseline.** Interleave the runs, keep the threads fixed, compare in one runtime, report the spread.
-# - **First and last layers** are few weights and much harm. Give them more bits before you give up.
+# - **The first layer** (elsewhere the last, too) is few weights and much harm. Measure; give it more bits before you give up.
 #
 # ## Questions
 #

@@ -146,8 +146,8 @@ def check_linear(
     ]
     require(
         not wide,
-        f"{what}: the float weight is still there, in {', '.join(wide)}: "
-        "keep integer codes alone, no float tensor above 4 * out values",
+        f"{what}: a float tensor as large as the weight is kept, in {', '.join(wide)}: "
+        "store the codes as int8, and no float tensor above 4 * out values",
     )
     codes = [t for t in got["state"].values() if not t.is_floating_point() and t.numel() == weight.numel()]
     require(
@@ -221,10 +221,11 @@ def check_static(got: dict, spec, state: dict[str, Tensor], x: Tensor, what: str
     # 8-bit rounding costs about 1 % of the norm a layer (weights and inputs together); the squares of two or three add
     flat, right = y.detach().movedim(1, 0).flatten(1), want.movedim(1, 0).flatten(1)
     whole = float(relative_error(flat.flatten(), right.flatten(), 0))
+    folding = ", and at fold_batchnorm" if any(type(m) is nn.BatchNorm2d for m in model.modules()) else ""
     require(
         whole <= 0.05,
         f"{what}: expected an error of at most 5 % of the norm, yours {100 * whole:.1f} %: "
-        "look at the calibration (all batches, eval mode) and at the zero point",
+        f"look at the calibration (all batches, eval mode) and at the zero point{folding}",
     )
     errors = relative_error(flat, right, 1)
     worst = int(errors.argmax())
@@ -247,13 +248,17 @@ def _without_norms(spec):
 
 def check_fixed(alone: Tensor, crowd: Tensor, usual: Tensor, scaled: Tensor, what: str):
     """Ranges were fixed: an image gives the same logits in any company, and a huge one saturates."""
-    sentence = f"{what}: the ranges were recomputed at inference; they were fixed when the model was made"
     require(
         difference(crowd[:1], alone, 1e-3) is None,
-        f"{sentence}. The same image alone and beside a huge one gives different logits",
+        f"{what}: the ranges were recomputed at inference; they were fixed when the model was made. "
+        "The same image alone and beside a huge one gives different logits",
     )
     growth = float(scaled.norm() / usual.norm())
-    require(growth < 10, f"{sentence}. Inputs 100 times as large should saturate; your outputs grew {growth:.0f}-fold")
+    require(
+        growth < 10,
+        f"{what}: the ranges were recomputed at inference, or the codes are not clamped to 0 … 2**bits - 1. "
+        f"Inputs 100 times as large should saturate; your outputs grew {growth:.0f}-fold",
+    )
 
 
 def check_threshold(
@@ -280,6 +285,7 @@ def check_threshold(
 
 def check_replaced(got: dict, what: str, spec, state: dict[str, Tensor], x: Tensor, bits: int | None):
     """What quantize_dynamic made of a model, module by module."""
+    require_no_dots(got["dotted"], what)
     model = network(spec, state).eval()
     names, want = kinds(model), model(x).detach()
     same = (
@@ -287,7 +293,6 @@ def check_replaced(got: dict, what: str, spec, state: dict[str, Tensor], x: Tens
         is None
     )
     require(same, f"{what}: it mutates the model it was given: work on a deep copy")
-    require_no_dots(got["dotted"], what)
     for name, (kind, first) in names.items():
         now, now_first = got["kinds"].get(name, ("nothing", ""))
         where = f"{name!r}" if name else "the model itself"
@@ -502,6 +507,11 @@ DROPPED = (
 ZEROS = "The zeros were counted: only non-zero values enter the histogram."
 EMPTY = "Q fills empty bins: a part's sum is shared by those of its bins that hold something in P; the others stay 0."
 SIGNED = "The magnitudes count: negative values were left out."
+SKIPPED = "Bins with Q = 0 were left out: they count, with Q floored at 1e-10."
+REVERSED = "This is KL(Q || P): KL(P || Q) is the sum of P * log(P / Q)."
+KL_MISTAKES = (ZEROS, DROPPED, EMPTY, SIGNED, SKIPPED, REVERSED)
+MINUS = "The zero point is round(-x_min / s): mind the minus."
+PER_SAMPLE = "One mean a sample; each output channel has its own, over all samples and positions."
 ORDER = "Greedy by layer order: those who come first take what those who come later need more."
 ELEMENTS = "Sizes are elements, not bytes: a layer takes elements * bits / 8."
 RATIO = "Greedy by drop (or drop per byte): the cheapest step first need not lead to the best assignment."
@@ -555,7 +565,11 @@ MINMAXOBSERVER_MISTAKES = {
     ],
     "Symmetric codes reach to Q = 2**(bits-1) - 1.": [..., ..., (12.7 / 128, 0), ..., ...],
     "There are 2**bits - 1 steps between the codes.": [(8 / 256, 64), (2 / 256, 0), ..., ..., (7.5 / 16, 0)],
-    "The zero point was cut off; round it to the nearest integer.": [(8 / 255, 63), (2 / 255, 0), ..., ..., ...],
+    "The zero point was truncated; round it to the nearest integer.": [(8 / 255, 63), (2 / 255, 0), ..., ..., ...],
+    MINUS: (
+        [(8 / 255, -64), (2 / 255, 0), ..., ..., ...],
+        [(8 / 255, 0), (2 / 255, 0), ..., ..., ...],
+    ),
 }
 
 
@@ -577,13 +591,16 @@ PERCENTILE_RANGE_MISTAKES = {
 }
 
 
-KL_RANGE_8_BITS = {DROPPED: 128, ZEROS: 253, SIGNED: 456 * 0.9}
+KL_RANGE_8_BITS = {DROPPED: 128, ZEROS: 253, SIGNED: 456 * 0.9, SKIPPED: 419}
 
 
 KL_RANGE_4_BITS = {DROPPED: 8, ZEROS: 15}
 
 
 KL_RANGE_QUARTERS = {EMPTY: 12, DROPPED: 8, SIGNED: 17 / 3}
+
+
+KL_RANGE_FIFTH = {REVERSED: 15}
 
 
 def correct_bias_mistakes(expected, state, convolution) -> dict:
@@ -600,6 +617,7 @@ def correct_bias_mistakes(expected, state, convolution) -> dict:
         ],
         "Only the first sample counted: average over all of x.": [..., expected(convolution, 1.0, 0.5)],
         "This is the sum; the mean is asked for.": [expected(state, 12.0, 16.0), expected(convolution, 18.0, 9.0)],
+        PER_SAMPLE: [..., expected(convolution, 0.75, 3.75)],
     }
 
 
@@ -624,6 +642,9 @@ def calibrate_mistakes(expected, cases) -> dict:
 def after_a_failure(modes: list[bool]) -> dict:
     """How mistakes show in what calibrate leaves when a batch fails."""
     return {
+        "After an error, hooks and modes were not restored: use try … finally.": lambda got: (
+            got["hooks"] > 0 and got["modes"] != modes
+        ),
         "Hooks were left in the model: use try … finally.": lambda got: got["hooks"] > 0,
         "The modes were not restored: use try … finally.": lambda got: got["modes"] != modes,
     }
