@@ -575,8 +575,11 @@ checks11.check_again(decompress, blob, decoded)
 ### END HIDDEN TESTS
 
 # %% test="compress" points=10
+checks11.require_alone(alone.code)
+from_scratch(decompress, checks11.FILES, uses=checks11.USES)
 # Checked here: type, size, the model unchanged, at most 1 point lost on 2,000 validation images.
 # Hidden tests: at most 1 point lost on 5,000 images held back; all points at 70,000 bytes, half at 100,000.
+checks11.require_alone(fresh(decompress, lesson11.CODE_LIMIT, alone=True).code)
 from_scratch(compress, [], uses=checks11.USES)
 @probe
 def live():
@@ -594,12 +597,12 @@ alone = fresh(decompress, lesson11.CODE_LIMIT, alone=True)
 net = checks11.decoded(alone, made["blob"], "your file")
 size = len(made["blob"]) + lesson11.code_bytes(alone.code)
 checks11.live_share(size)
-checks11.check_drop(checks11.compared(net, "resnet8", hidden=False), 1.0, "your file", slack=0.5)
+checks11.check_live_drop(net, checks11.compared(net, "resnet8", hidden=False), "your file", slack=0.5)
 ### BEGIN HIDDEN TESTS
 checks11.require_bytes(made["blob"], "compress")
 checks11.check_kept(models.load("resnet8").state_dict(), made["after"], made["modes"])
 found = checks11.compared(net, "resnet8", hidden=True, every=2)
-checks11.check_drop(found, 1.0, "your file on images held back")
+checks11.check_live_drop(net, found, "your file on images held back")
 record(live_bytes=size, code_bytes=lesson11.code_bytes(alone.code), live_drop=found["drop"])
 award(checks11.live_share(size), 10)
 ### END HIDDEN TESTS
@@ -1003,7 +1006,7 @@ def to_int8(model: nn.Sequential, batches: list) -> dict[str, torch.Tensor]:
     ### END SOLUTION
 
 # %% test="to_int8" points=8
-# Checked here: two small chains: names, types, ranges over all batches, logits in the integer engine.
+# Checked here: three small chains: names, types, ranges over all batches, logits in the integer engine.
 # Hidden tests: other kernels, strides and depths, a batch range that matters, a filter of zeros.
 from_scratch(to_int8, [], uses=checks11.USES)
 @probe
@@ -1028,6 +1031,9 @@ spec = checks11.chain_spec((12, 3, 2), (12, 3, 1), (20, 3, 2))
 state, batches = checks11.drawn_chain(spec, 4), checks11.drawn_batches(4, (0.3, 0.1))
 state["3.weight"][2] = 0.0
 checks11.check_to_int8(chained, spec, state, batches, "a filter of zeros")
+spec = checks11.chain_spec((3, 3, 3))
+state, batches = checks11.drawn_chain(spec, 19), checks11.drawn_batches(19, (1.0, 2.0), 7)
+checks11.check_to_int8(chained, spec, state, batches, "stride 3")
 spec = checks11.chain_spec((3, 3, 3))
 state, batches = checks11.drawn_chain(spec, 5), checks11.drawn_batches(5, (1.0,), 7)
 checks11.check_to_int8(chained, spec, state, batches, "one batch, stride 3")
@@ -1445,6 +1451,7 @@ said = fresh(judged)(file, checks11.baseline_file(), checks11.visible_images()[0
 checks11.check_file(said)
 score = checks11.judge_latency(said, hidden=False)
 print(f"{score:.0f} of 100")
+        said["activations"] = lesson11.activations_of(blob)
 ### BEGIN HIDDEN TESTS
 checks11.require_file(file)
 said = fresh(judged)(file, checks11.baseline_file(), checks11.held_back()[0][:5000])
