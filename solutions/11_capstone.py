@@ -1649,8 +1649,8 @@ lesson11.show_briefs(results)
 # 716,795 bytes, because the camera's flash has 20 kB left beside its firmware; recall of shirt at most 5
 # points lower, since a missed shirt is a missed defect; mean at most 1 point lower. Baseline in the same
 # run: its accuracy, its recall of shirt, its time with quartiles. The framework (`advise` with size,
-# short training, labels, cnn) proposed pruning first; that was wrong for me: zeros in 24 channels coded
-# worse than 16 channels of small codes at equal training (table 2). I chose narrowing by BatchNorm
+# short training, labels, cnn) did not propose fewer channels; that was wrong for me: 24 channels coded
+# worse than 16 at equal training (table 2). I chose narrowing by BatchNorm
 # factors, the teacher's answers, rounding in the forward pass, a price on codes, and a coder. Result:
 # bytes of file and decoder, the ratio, the drop with its standard error, three seeds with their range,
 # the time with quartiles. Ablation at equal steps: without the teacher, without the price, without the
