@@ -406,3 +406,74 @@ def test_promises_and_advice_name_rows_of_the_table():
     for bound in ("size", "latency"):
         said = lesson11.advise(every | {"bound_by": bound, "int8_kernels": True, "context": 0})
         assert said and not any("not run" in row[2] for row in said), said
+
+
+def test_a_network_over_a_floor_is_told_a_lever():
+    rough = lesson11.rounded(models.load("resnet8"), {"conv.weight", "block2.conv1.weight"}, 0.7)
+    with pytest.raises(CheckFailed, match=r"more steps.*smaller `step`.*lesson11\.tune"):
+        checks11.judge_size(rough, 9_000, hidden=False)
+
+
+@pytest.mark.parametrize("kind, says", [("signed", "QUInt8"), ("dynamic", "quantize_static"), ("unsigned", "channels")])
+def test_a_slow_file_is_told_what_is_missing_and_why(monkeypatch, kind, says):
+    monkeypatch.setattr(checks11, "int8_kernels", lambda: True)
+    images, _ = checks11.held_back()
+    logits = lesson11.logits_of(lesson11.session(checks11.baseline_file()), images[:1000])
+    said = {"logits": logits, "activations": {"kind": kind, "codes": []}}
+    testing.remarks.clear()
+    said["seconds"] = {"baseline": [1.09] * 5, "entry": [1.0] * 5}
+    assert checks11.judge_latency(said, hidden=True) < 60
+    assert len(testing.remarks) == 1 and "1.09 times" in testing.remarks[0] and says in testing.remarks[0]
+    testing.remarks.clear()
+    said["seconds"] = {"baseline": [2.6] * 5, "entry": [1.0] * 5}
+    assert checks11.judge_latency(said, hidden=True) >= 60 and testing.remarks == []
+
+
+def test_an_int8_file_says_how_its_activations_are_quantized(tmp_path):
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_dynamic,
+        quantize_static,
+    )
+
+    class Images(CalibrationDataReader):
+        def __init__(self):
+            self.left = [{"input": torch.rand(8, 1, 28, 28).numpy()}]
+
+        def get_next(self):
+            return self.left.pop() if self.left else None
+
+    before, after = tmp_path / "before.onnx", tmp_path / "after.onnx"
+    before.write_bytes(lesson11.onnx_of(models.ResNet8(4).eval()))
+    assert lesson11.activations_of(before.read_bytes()) == {"kind": "", "codes": []}
+    for kind, name in ((QuantType.QUInt8, "unsigned"), (QuantType.QInt8, "signed")):
+        quantize_static(before, after, Images(), quant_format=QuantFormat.QDQ, activation_type=kind)
+        found = lesson11.activations_of(after.read_bytes())
+        assert found["kind"] == name and abs(found["codes"][0]) < 0.02 and abs(found["codes"][1] - 1) < 0.02, found
+    quantize_dynamic(before, after, weight_type=QuantType.QUInt8)
+    assert lesson11.activations_of(after.read_bytes())["kind"] == "dynamic"
+
+
+@pytest.mark.parametrize(
+    "code, reads",
+    [
+        ("def decompress(blob):\n    return model.state_dict()", True),
+        ("def decompress(blob, net=small_cnn):\n    return net", True),
+        ("def decompress(blob):\n    return [train[i] for i in blob]", True),
+        ("def decompress(blob):\n    model = blob\n    return [model for _ in blob], lambda: model", False),
+        (
+            "from itertools import chain\ndef said(x): return x\ndef decompress(blob):\n    return chain(said(blob))",
+            False,
+        ),
+        ("def decompress(blob):\n    return blob.model", False),
+        ("def decompress(", False),
+    ],
+)
+def test_a_decoder_that_reads_a_name_of_another_cell_is_told_which(code, reads):
+    if reads:
+        with pytest.raises(CheckFailed, match="a name of another cell"):
+            checks11.require_alone(code)
+    else:
+        checks11.require_alone(code)

@@ -8,6 +8,7 @@ import torch
 import torch.nn as nn
 from decide11 import advise, show_scenarios, success_checklist  # noqa: F401
 from onnx11 import (  # noqa: F401
+    activations_of,
     inspect_onnx,
     int8_kernels,
     logits_of,
@@ -67,7 +68,7 @@ def show_tracks() -> None:
         more = f"; worst class {WORST_CLASS:g}" if name == "size" else ""
         print(
             f"{name:8} {metric[name]:40} {shown[0]:>9} {shown[1]:>8} {shown[2]:>8} {shown[3]:>9}   "
-            f"{FLOORS[name]:g}{more}"
+            f"{FLOORS[name]:g} beside {'small_cnn' if name == 'micro' else 'resnet8'}{more}"
         )
 
 

@@ -121,6 +121,27 @@ def inspect_onnx(blob: bytes) -> dict[str, Any]:
     return {"problem": problem, "int8": 0.0 if problem else int8_share(model)}
 
 
+def activations_of(blob: bytes) -> dict[str, Any]:
+    """How an int8 file quantizes what flows through it: `kind` (signed, unsigned, dynamic or ""), and `codes`, the
+    least and largest input that its codes reach, if it says so."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load_model_from_string(blob).graph
+    stored = {t.name: t for t in graph.initializer}
+    if any(node.op_type in ("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger") for node in graph.node):
+        return {"kind": "dynamic", "codes": []}
+    for node in graph.node:
+        known = len(node.input) == 3 and all(name in stored for name in node.input[1:])
+        if node.op_type == "QuantizeLinear" and node.input[0] == "input" and known:
+            scale, zero = (numpy_helper.to_array(stored[name]) for name in node.input[1:])
+            if scale.size == zero.size == 1 and zero.dtype in (np.int8, np.uint8):
+                bounds = np.iinfo(zero.dtype)
+                codes = [(bound - int(zero.item())) * float(scale.item()) for bound in (bounds.min, bounds.max)]
+                return {"kind": "signed" if zero.dtype == np.int8 else "unsigned", "codes": codes}
+    return {"kind": "", "codes": []}
+
+
 def int8_share(model: Any) -> float:
     """The share of the multiply-accumulates whose operator gets two integer operands: QDQ pairs, QLinear operators."""
     import onnx
