@@ -22,6 +22,7 @@
 # expected.
 
 # %% setup
+import json
 import math
 import time
 
@@ -56,16 +57,17 @@ def inputs_after(exercise, *args):
 # ## 1. Numbers with fewer bits
 #
 # Every format spends its bits on a sign, an exponent (how far the numbers reach) and a mantissa (how finely they
-# divide). BF16 keeps the reach of FP32 and gives up precision; FP16 does the opposite. FP8 comes as E4M3 for weights
-# and activations and E5M2 for gradients (Micikevicius et al. 2022). Integers have no exponent. NF4 (Dettmers et al.
-# 2023) is a table of 16 values placed where normally distributed weights are frequent.
+# divide). BF16 keeps the reach of FP32 and gives up precision; FP16 gives up reach and keeps three more bits of
+# precision than BF16. FP8 comes as E4M3 for weights and activations (what layers hand on) and E5M2 for gradients
+# (Micikevicius et al. 2022). Integers have no exponent. NF4 (Dettmers et al. 2023) is a table of 16 values placed where
+# normally distributed weights are frequent.
 
 # %%
 lesson01.draw_formats()
 
 # %% [markdown]
 # *Picture: stacked bars of sign, exponent and mantissa bits for eight formats; beside them number lines with every
-# representable value. Floating-point marks crowd around zero, integer marks are evenly spaced.*
+# value of the five smallest. Floating-point marks crowd around zero, integer marks are evenly spaced.*
 #
 # So a floating-point format has the same *relative* precision everywhere, an integer format the same *absolute*
 # precision. In numbers:
@@ -149,13 +151,20 @@ def affine_qparams(x_min: float, x_max: float, qmin: int, qmax: int) -> tuple[fl
     ### END SOLUTION
 
 # %% test="affine_qparams" points=4
-# Checked here: five ranges, some without 0 and one empty; ends or codes that make no range.
+# Checked here: six ranges, some without 0 and one empty; ends or codes that make no range.
 # Hidden tests: 60 random ranges and code ranges, ends that are infinite or nan.
 from_scratch(affine_qparams, FORBIDDEN)
 check(
     affine_qparams,
-    [(-1.0, 3.0, 0, 255), (0.5, 2.0, 0, 255), (-3.0, -1.0, -128, 127), (5.0, 5.0, 0, 255), (0.0, 0.0, 0, 255)],
-    [(4 / 255, 64), (2 / 255, 0), (3 / 255, 127), (5 / 255, 0), (1.0, 0)],
+    [
+        (-1.0, 3.0, 0, 255),
+        (0.5, 2.0, 0, 255),
+        (-3.0, -1.0, -128, 127),
+        (5.0, 5.0, 0, 255),
+        (0.0, 0.0, 0, 255),
+        (-1.0, 3.0, -128, 127),
+    ],
+    [(4 / 255, 64), (2 / 255, 0), (3 / 255, 127), (5 / 255, 0), (1.0, 0), (4 / 255, -64)],
     checks01.AFFINE_QPARAMS_MISTAKES,
     SYMPTOMS["affine_qparams"],
     tol=1e-6,
@@ -192,6 +201,7 @@ check(
     _right,
     {
         checks01.STEPS: lambda *c: _right(*c, more=1),
+        checks01.QMIN: lambda *c: _right(*c, whole=lambda z: round(z - c[2])),
         checks01.CUT: (lambda *c: _right(*c, whole=int), lambda *c: _right(*c, whole=math.floor)),
     },
     SYMPTOMS["affine_qparams"],
@@ -373,7 +383,7 @@ check(
     {},
     SYMPTOMS["dequantize"],
 )
-expect(str(dequantize(_codes, 0.5, 3).dtype), "torch.float32", "the dtype of dequantize")
+expect(str(dequantize(_codes, 0.5, 3).dtype), "torch.float32", "the dtype of dequantize", checks01.DEQUANTIZE_DTYPE)
 check_inputs(inputs_after, dequantize, _tensor([1, 2]), 0.5, 1)
 ### BEGIN HIDDEN TESTS
 _rng = torch.Generator().manual_seed(13)
@@ -387,7 +397,8 @@ _cases += [
     (_tensor(7), 2.0, 0),
 ]
 check(dequantize, _cases, lambda q, s, z: ((q.double() - z) * s).float(), {}, SYMPTOMS["dequantize"], tol=1e-6)
-expect([str(dequantize(*c).dtype) for c in _cases], ["torch.float32"] * 8, "the dtype of dequantize")
+_dtypes = [str(dequantize(*c).dtype) for c in _cases]
+expect(_dtypes, ["torch.float32"] * 8, "the dtype of dequantize", checks01.DEQUANTIZE_DTYPE)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -415,8 +426,8 @@ lesson01.draw_round_trip(x, x_hat, scale)
 #
 # $$\mathrm{SQNR} = 10\,\log_{10}\frac{\sum x^2}{\sum (x-\hat x)^2}\ \text{dB}.$$
 #
-# One more bit halves the step, so the noise power falls to a quarter: $10\log_{10}4 \approx 6.02$ dB. Remember six
-# decibels a bit.
+# One more bit halves the step, so the noise power falls to a quarter: $10\log_{10}4 \approx 6.02$ dB (a little more,
+# since $b$ bits make $2^b-1$ steps). Remember six decibels a bit.
 
 # %% [markdown]
 # ### Exercise 4 · `sqnr_db`
@@ -512,8 +523,8 @@ check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Do they hold? Evenly spread and normally distributed numbers, and the weights of our first layer, each with its own
-# range:
+# Do six decibels a bit hold? Evenly spread and normally distributed numbers, and the weights of our first layer, each
+# with its own range:
 
 # %%
 def round_trip(t, bits):
@@ -532,7 +543,7 @@ lesson01.draw_bits_against_error(bit_widths, curves)
 # *Picture: SQNR over bits, three nearly parallel lines with a slope of six decibels a bit; evenly spread numbers on
 # top, the real weights lowest.*
 #
-# The offset differs, since a few large weights stretch the ruler, and all the small ones pay for it with a coarse step.
+# The offset differs, since a few large values stretch the ruler, and all the small ones pay for it with a coarse step.
 # The next sections deal with that.
 #
 # ## 5. More rulers: per tensor, per channel, per group
@@ -543,7 +554,7 @@ lesson01.draw_bits_against_error(bit_widths, curves)
 # $$s = \frac{\max|x|}{Q}.$$
 #
 # (For 8 bits that is −127 … 127; −128 is left unused.) One scale for a whole tensor is a compromise between its rows. A
-# scale for each output channel costs 4 bytes a row and ends it.
+# scale for each output channel costs 4 bytes a row and ends that compromise.
 
 # %% [markdown]
 # ### Exercise 5 · `symmetric_scale`
@@ -878,6 +889,10 @@ for bits in (2, 3, 4, 8):
     best = mse_clip(weights, bits)
     db = [sqnr_db(weights, dequantize(quantize(weights, t / q, 0, -q, q), t / q, 0)) for t in (largest, best)]
     print(f"{bits} bits: no clipping {db[0]:5.1f} dB, best threshold {best / largest:.2f} of the largest: {db[1]:5.1f} dB")
+codes, scales = group_quantize(weights, 4, 64)
+grouped = dequantize(codes, scales.repeat_interleave(64, dim=1)[:, : weights.shape[1]], 0)
+rows = symmetric_round_trip(weights, 4, axis=0)
+print(f"4 bits, no clipping: one scale a row {sqnr_db(weights, rows):.1f} dB, groups of 64 {sqnr_db(weights, grouped):.1f} dB")
 
 # %% [markdown]
 # ## 7. Integers only
@@ -908,6 +923,7 @@ b_q = torch.round(layer.bias.data / (s_x * s_w)).long()
 accumulator = (x_q.long() - z_x) @ w_q.long().T + b_q
 print(f"accumulators from {accumulator.min():,} to {accumulator.max():,}: within ±2**31 = {2**31:,}")
 print(f"scaled back they differ from the float layer by {(accumulator * s_x * s_w - layer(flat)).abs().max():.4f}")
+print(f"the largest output has a magnitude of {layer(flat).abs().max():.2f}")
 
 # %% [markdown]
 # Third, **requantize**. The next layer wants codes $q_y$ with its own $(s_y, z_y)$. Dividing by $s_y$ collects all
@@ -920,7 +936,7 @@ with torch.no_grad():
     y = F.relu(layer(flat))
 s_y, z_y = affine_qparams(0.0, y.max().item(), 0, 255)
 multipliers = s_x * s_w / s_y
-print(f"M from {multipliers.min():.2e} to {multipliers.max():.2e}: always below 1")
+print(f"M from {multipliers.min():.2e} to {multipliers.max():.2e}; all below 1: {bool((multipliers < 1).all())}")
 
 # %% [markdown]
 # Fourth, **make $M$ an integer, too**. Write it as a 31-bit integer and a shift,
@@ -928,7 +944,7 @@ print(f"M from {multipliers.min():.2e} to {multipliers.max():.2e}: always below 
 # $$M \approx m_0 \cdot 2^{-(31+shift)}, \qquad 2^{30} \le m_0 < 2^{31},$$
 #
 # and multiplying by $M$ becomes an integer multiplication and a shift to the right. With $m_0$ in the upper half of its
-# range, the relative error of $M$ is at most $2^{-31}$.
+# range, the relative error of $M$ is at most $2^{-31}$. ($M \ge 1$ would need a negative shift, and is refused.)
 
 # %% [markdown]
 # ### Exercise 8 · `fixed_point_multiplier`
@@ -989,6 +1005,8 @@ def _check_multiplier(m):
     off = lambda extra: abs(m0 - Fraction(m) * 2 ** (31 + shift + extra))
     near = off(0) <= Fraction(3, 2) or (m > 0.9 and (m0, shift) == (2**31 - 1, 0))
     why = "the shift is wrong" if any(off(k) <= 2 for k in range(-32, 33)) else "m0 is not the nearest integer"
+    if (m0, shift) == (2**31 - 1, 0):
+        why = "the shift is wrong, perhaps its sign: (2**31 - 1, 0) is for m just below 1"
     value = float(m0 * Fraction(1, 2 ** (31 + shift)))
     said = f"expected m0 * 2**-(31 + shift) to be m, yours {(m0, shift)} is {value!r}: {why}"
     require(near, f"m = {m!r}: {said}")
@@ -1407,23 +1425,22 @@ clauses.award()
 # scales and packed codes, for each vector its float16 values. Reading walks through the header and knows from each
 # shape how many bytes belong to it.</details>
 #
-# <details><summary>Hint 3, the key lines</summary>Round the scales to float16 <em>before</em> you compute the codes, so
-# that they belong together. <code>tensor.numpy().tobytes()</code> and
-# <code>torch.frombuffer(bytearray(part), dtype=...)</code> go to bytes and back.</details>
+# <details><summary>Hint 3, the key lines</summary>Better round the scales to float16 <em>before</em> you compute the
+# codes, so that they belong together. <code>tensor.numpy().tobytes()</code> and <code>torch.frombuffer(bytearray(part),
+# dtype=...)</code> go to bytes and back.</details>
 
 # %% exercise="save_int4" minutes=25 difficulty=4
 def save_int4(state: dict[str, torch.Tensor]) -> bytes:
     """A file with 2-d weights as int4 in groups of 64 along `in`, and 1-d tensors as float16.
 
     Args:
-        state: names -> float32 tensors, all 1-d or 2-d. Largest magnitudes of the groups are 0 or 1e-3 .. 1e3.
+        state: names -> float32 tensors, all 1-d or 2-d. Largest magnitudes of the groups are 0 or 1e-3 .. 1e3,
+            where float16 scales keep their precision.
 
     Returns:
         the bytes of the file, in any container that can be read without pickle.
     """
     ### BEGIN SOLUTION
-    import json
-
     header, body = {}, b""
     for name, tensor in state.items():
         header[name] = list(tensor.shape)
@@ -1446,8 +1463,6 @@ def load_int4(blob: bytes) -> dict[str, torch.Tensor]:
     original; 1-d tensors are as exact as float16.
     """
     ### BEGIN SOLUTION
-    import json
-
     start = 4 + int.from_bytes(blob[:4], "little")
     header, state = json.loads(blob[4:start]), {}
 
@@ -1543,8 +1558,8 @@ require(
 # without any of this lesson.
 #
 # <details><summary><b>Predict first.</b> Order the five formats by accuracy before you look.</summary>You cannot, and
-# neither can these test images: from FP32 to int8 the differences are smaller than the standard error √(p(1 − p)/n).
-# Compute it; only int4 lies lower by more.</details>
+# neither can these test images: from FP32 to int8 the differences are smaller than the standard error √(p(1 − p)/n),
+# printed below; only int4 lies lower by more.</details>
 
 # %%
 import tempfile
@@ -1566,7 +1581,7 @@ def int8_file(state, axis):
 def written(content):
     """Bytes of a file that was really written."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
+        path = Path(folder) / "archive"  # torch.save writes the name into the file, and "archive" where there is none
         path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
         return path.stat().st_size
 
@@ -1577,20 +1592,22 @@ int4_blob = save_int4(fp32_state)
 formats["int4, groups of 64"] = (int4_blob, load_int4(int4_blob))
 test_x, test_y = data.load("test")
 sizes, accuracies = {}, {}
-print("format                 bytes     ratio   test accuracy")
+print("format                 bytes     ratio   test accuracy    lost")
 for name, (content, back) in formats.items():
     candidate = models.lenet_300_100()
     candidate.load_state_dict(back)
     sizes[name], accuracies[name] = written(content), measure.accuracy(candidate, test_x, test_y)
-    print(f"{name:20} {sizes[name]:9,} {sizes['FP32'] / sizes[name]:8.2f}   {accuracies[name]:.2f} %")
+    print(f"{name:20} {sizes[name]:9,} {sizes['FP32'] / sizes[name]:8.2f}   {accuracies[name]:.2f} %   {accuracies['FP32'] - accuracies[name]:12.2f}")
+p = accuracies["FP32"] / 100
+print(f"standard error of FP32's accuracy: {100 * math.sqrt(p * (1 - p) / len(test_y)):.2f}")
 lesson01.draw_sizes(sizes, accuracies)
 
 # %% [markdown]
 # *Picture: test accuracy over file size on a logarithmic axis; five points from FP32 on the right to int4 on the left,
 # all within one point of accuracy.*
 #
-# Decoded to float32, the small model uses the same kernels as before. Speed needs kernels that compute with the codes,
-# the library's business.
+# Decoded to float32, the small model uses the same kernels (compiled routines) as before. Speed needs kernels that
+# compute with the codes, the library's business.
 #
 # ## 10. The same with the library
 #
@@ -1642,9 +1659,9 @@ for name in list(rows)[1:]:
 print(f"{'yours, int4 groups of 64':32} {sizes['int4, groups of 64']:8,}   {accuracies['int4, groups of 64']:6.2f} %   decoded to FP32: 1 by construction")
 
 # %% [markdown]
-# In eager mode on a CPU the library's int8 is usually *slower* than FP32: each call unpacks or quantizes before it
-# multiplies. It pays off when a compiler fuses these steps. Lesson 02 runs real int8 kernels; lesson 08 comes back to 4
-# bits.
+# In eager mode (one operation after another) on a CPU the library's int8 is usually *slower* than FP32: each call
+# unpacks or quantizes before it multiplies. It pays off when a compiler merges these steps. Lesson 02 runs real int8
+# kernels; lesson 08 comes back to 4 bits.
 #
 # **Four bits on a CPU.** torchao 0.18 has them as a prototype: weights in int4 with a scale for each group, activations
 # in bf16, one kernel that unpacks while it multiplies. Its groups must divide the inputs (our 784 it skips), so take

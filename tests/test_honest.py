@@ -289,8 +289,8 @@ def test_of_a_failure_its_cause_is_told_and_no_diagnosis():
 USES = "def total(xs):\n    return int(sum(double(torch.tensor(xs, dtype=torch.float32))) / 2)"
 
 
-def with_references(**answers):
-    return shared().run(notebook(**answers), None, TEACHER, references=ANSWERS)
+def with_references(tell=None, **answers):
+    return shared().run(notebook(**answers), None, TEACHER, references=ANSWERS, tell=tell)
 
 
 @pytest.mark.parametrize(
@@ -324,6 +324,22 @@ def test_where_no_right_answer_can_stand_in_the_other_mistake_is_named(line):
     assert points(run)["total"] == 0
     assert "It uses double, which is wrong: look there first." in message(run, "total")
     assert "in the place of yours" not in message(run, "total")
+
+
+@pytest.mark.parametrize(
+    "total, times",
+    [
+        (USES, 2),  # points
+        (USES.replace("/ 2", "/ 4"), 2),  # another message
+        ("def total(xs):\n    return str(double)[:0]", 1),  # the same
+    ],
+)
+def test_a_result_is_told_again_only_if_it_changed(total, times):
+    told = []
+    with_references(
+        tell=lambda test: told.append(test.exercise), double="def double(x):\n    return 3 * x", total=total
+    )
+    assert told.count("total") == times
 
 
 def test_the_reference_stays_outside_the_learners_process():

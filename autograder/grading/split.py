@@ -548,6 +548,7 @@ class _Grading:
             self._end(self.a)
         above = self.cells[: self.cells.index(cell)]
         borrowers = {id(c) for c in self.lent.values()}
+        points, message = test.points, test.message
         try:
             self.a = self._fresh_process(hide_data=False)
             for one in [
@@ -567,13 +568,17 @@ class _Grading:
             cell.node.outputs = [NotebookNode(output_type="stream", name="stdout", text=f"✓ {test.message}\n")]
         elif gone is None:
             test.points = max(test.points, round(test.max_points * said["share"], 2))
+            said["message"] = printable(clean(said["message"]))
             if self.unlent:
                 test.message += f"\nIt uses {others}, which is wrong: look there first. {NOT_LENT}"
             else:
-                test.message = f"with a right {others} in the place of yours: {printable(clean(said['message']))}"
-                test.hidden = said["hidden"]
+                test.message, test.hidden = (
+                    f"with a right {others} in the place of yours: {said['message']}",
+                    said["hidden"],
+                )
             cell.node.outputs = [*cell.node.outputs[:-1], error_output("CheckFailed", test.message)]
-        if self.tell is not None:
+        is_new = self.unlent or (test.points, said["message"]) != (points, message)
+        if self.tell is not None and is_new:  # else it was told
             self.tell(test)
 
     def _replace(self, worker: Worker, names: list[str]) -> None:

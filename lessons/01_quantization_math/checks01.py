@@ -100,6 +100,10 @@ SYMPTOMS: dict[str, dict] = {
         "The zero point was added; the mark is scale * (q - zero_point).": lambda got, want, q, s, z: (
             got.shape == want.shape and (((got - want) / s - 2 * z) % 256 == 0).all()
         ),
+        "The zero point was subtracted after the scale: subtract it from the code.": lambda got, want, q, s, z: (
+            torch.allclose(got, want + (s - 1) * z)
+        ),
+        "Divided by the scale; multiply.": lambda got, want, q, s, z: torch.allclose(got * s * s, want),
         "The zero point was left out.": lambda got, want, q, s, z: ((got - want) / s == z).all(),
     },
     "sqnr_db": {
@@ -120,6 +124,13 @@ SYMPTOMS: dict[str, dict] = {
         "The codes are floats; a code is an integer.": lambda got, *_: got[0].is_floating_point(),
         "The tail was lost: `in` need not be a multiple of group_size.": lambda got, want, w, b, g: (
             w.shape[1] % g and (stumbled(got) or got[0].shape[1] < w.shape[1] or got[1].shape[1] == w.shape[1] // g)
+        ),
+        "All rows share a group's scale; each row has its own.": lambda got, want, w, b, g: (
+            torch.allclose(got[1], (shared := want[1].amax(0)).expand_as(got[1]))
+            and not torch.allclose(want[1], shared.expand_as(want[1]))
+        ),
+        "The scales are one long row: put them side by side (stack), `[out, ceil(in / group_size)]`.": (
+            lambda got, want, w, b, g: got[1].shape == (want[1].numel(),)
         ),
         "There is one scale a row; each group of a row has its own.": lambda got, want, w, b, g: (
             w.shape[1] > g
@@ -151,8 +162,8 @@ SYMPTOMS: dict[str, dict] = {
         "Values beyond the threshold must saturate at ±Q, and their error counts: else the smallest step wins.": (
             lambda got, want, *_: 0 < got < want / 4
         ),
-        "This is the largest value; a smaller threshold has less error here.": lambda got, want, x, bits, steps=100: (
-            _close(got, x.abs().max()) and want > 1.5 * x.abs().max() / steps
+        "This is the largest value, where clipping has no error; the rounding error counts as well.": (
+            lambda got, want, x, bits, steps=100: _close(got, x.abs().max()) and want > 1.5 * x.abs().max() / steps
         ),
         "Not on the grid, or the grid is off by one: thresholds are max|x| * i / steps for i = 1 to steps.": (
             lambda got, want, x, bits, steps=100: (
@@ -165,6 +176,9 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
     "integer_linear": {
+        "bias_q may be None: then nothing is added.": lambda got, want, *args: (
+            args[2] is None and isinstance(got, (AttributeError, TypeError))
+        ),
         "Rounded twice, first to the high 32 bits and then by the shift: round the exact product once.": (
             lambda got, want, *args: (
                 torch.as_tensor(args[5]).min() > 0 and torch.equal(got.long(), _rounded_twice(*args))
@@ -236,7 +250,7 @@ def check_file(state, blob, back, what):
     payload, dearer = 0, {packed: 0, scales: 0, biases: 0}  # bytes that the format needs, and what each mistake adds
     for name, tensor in state.items():
         if tensor.dim() == 1:
-            expect(back[name], tensor, f"{what}: {name}, float16", tol=tensor.abs() * 2**-10 + 2**-24)
+            expect(back[name], tensor, f"{what}: {name}, float16", _astray(tensor), tol=tensor.abs() * 2**-10 + 2**-24)
             payload += 2 * len(tensor)
             dearer[biases] += 2 * len(tensor)
             continue
@@ -244,7 +258,9 @@ def check_file(state, blob, back, what):
         groups = -(-size // 64)
         padded = F.pad(tensor, (0, groups * 64 - size)).reshape(out, groups, 64)
         step = (padded.abs().amax(2) / 7).repeat_interleave(64, dim=1)[:, :size]
-        expect(back[name], tensor, f"{what}: {name}, half a step for each weight", tol=step * 0.51 + 1e-9)
+        expect(
+            back[name], tensor, f"{what}: {name}, half a step for each weight", _astray(tensor), tol=step * 0.51 + 1e-9
+        )
         payload += out * groups * 2 + (out * size + 1) // 2
         dearer[packed] += out * size // 2
         dearer[scales] += out * groups * 2
@@ -253,6 +269,13 @@ def check_file(state, blob, back, what):
     more = len(blob) - payload
     why = max((m for m in dearer if dearer[m] <= more), key=lambda m: dearer[m], default="what else is in the file?")
     require(more <= 1000 + 1000 * len(state), f"{what}: expected about {payload} bytes, yours {len(blob)}: {why}")
+
+
+def _astray(tensor: Tensor) -> dict:
+    """How bytes read as something else show."""
+    limit = 10 * tensor.abs().max() + 1e-3
+    said = "far beyond the tensor's range: do save and load agree on dtypes and order?"
+    return {said: lambda got: not bool((got.abs() <= limit).all())}
 
 
 def _is_pickle(blob: bytes) -> bool:
@@ -266,6 +289,7 @@ def _is_pickle(blob: bytes) -> bool:
 # Wrong answers, under the sentences that name them ------------------------------------------------------------------
 
 STEPS = "There are qmax - qmin steps between the codes, not qmax - qmin + 1."
+QMIN = "qmin was left out of the zero point."
 CUT = "The zero point was cut off; round it to the nearest integer."
 CLAMP = "The codes were not clamped to qmin..qmax."
 EARLY = "Clamped before the zero point was added; qmin and qmax bound the sum."
@@ -287,9 +311,13 @@ TWICE = "The product was rounded twice; round once, at the end."
 INTEGER_LINEAR_AXIS = "The multipliers ran along the wrong axis; they belong to the last, the channels."
 
 AFFINE_QPARAMS_MISTAKES = {
-    STEPS: [(4 / 256, 64), ..., ..., ..., ...],
-    CUT: [(4 / 255, 63), (2 / 255, 0), ..., (5 / 255, 0), ...],
+    STEPS: [(4 / 256, 64), ..., ..., ..., ..., ...],
+    CUT: [(4 / 255, 63), (2 / 255, 0), ..., (5 / 255, 0), ..., ...],
+    QMIN: [(4 / 255, 64), (2 / 255, 0), (3 / 255, 127), (5 / 255, 0), (1.0, 0), (4 / 255, 64)],
 }
+
+
+DEQUANTIZE_DTYPE = {"Real values are float32: end with .to(torch.float32).": lambda got: True}
 
 
 QUANTIZE_MISTAKES = {

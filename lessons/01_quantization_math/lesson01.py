@@ -29,8 +29,8 @@ def draw_formats() -> Figure:
     every_byte = torch.arange(256, dtype=torch.uint8)
     rows = {
         "NF4": torch.tensor(NF4_ROUNDED),
-        "INT4": torch.arange(-7, 8) / 7,
-        "INT8": torch.arange(-127, 128) / 127,
+        "INT4": torch.arange(-8, 8) / 8,
+        "INT8": torch.arange(-128, 128) / 128,
         "FP8 E4M3": every_byte.view(torch.float8_e4m3fn).float(),
         "FP8 E5M2": every_byte.view(torch.float8_e5m2).float(),
     }

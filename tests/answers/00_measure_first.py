@@ -41,6 +41,11 @@ def count_parameters(model):
     return 4 * sum(p.numel() for p in model.parameters())
 
 
+# %% wrong="count_parameters" unnamed=True says="own parameters were left out"
+def count_parameters(model):
+    return sum(p.numel() for child in model.children() for p in child.parameters())
+
+
 # %% wrong="count_parameters" unnamed=True says="an int"
 def count_parameters(model):
     return sum(torch.tensor(p.numel()) for p in model.parameters())
@@ -170,10 +175,21 @@ def size_on_disk(model):
 
 # %% wrong="size_on_disk" unnamed=True says="two names is in the file once"
 def size_on_disk(model):
-    return 1000 + sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    return 1000 + sum(t.numel() * t.element_size() + 200 for t in model.state_dict().values())
 
 
-# %% wrong="size_on_disk" unnamed=True says="has a header"
+# %% wrong="size_on_disk" unnamed=True says="look at the file itself" also="sum of the tensors"
+def size_on_disk(model):
+    return sum(t.numel() * t.element_size() for t in model.state_dict().values())
+
+
+# %% wrong="size_on_disk" says="sum of the tensors"
+def size_on_disk(model):
+    stored = {t.data_ptr(): t.numel() * t.element_size() for t in model.state_dict().values()}
+    return sum(stored.values())
+
+
+# %% wrong="size_on_disk" unnamed=True says="has a header" also="sum of the tensors"
 def size_on_disk(model):
     storages = {t.data_ptr(): t.numel() * t.element_size() for t in model.state_dict().values()}
     return 1000 + sum(storages.values())
@@ -398,7 +414,7 @@ def count_macs(model, input_shape):
     return total
 
 
-# %% wrong="count_macs" unnamed=True says="fails" also="remove its hooks"
+# %% wrong="count_macs" unnamed=True says="use finally" also="remove its hooks"
 def count_macs(model, input_shape):
     total = 0
 
@@ -439,7 +455,7 @@ def count_macs(model, input_shape):
     return total
 
 
-# %% wrong="count_macs" unnamed=True says="parameters and buffers afterwards"
+# %% wrong="count_macs" says="run in eval mode"
 def count_macs(model, input_shape):
     total = 0
 
@@ -455,6 +471,23 @@ def count_macs(model, input_shape):
         for h in handles:
             h.remove()
     return total
+
+
+# %% wrong="count_macs" unnamed=True says="use finally" also="mode was left changed"
+def count_macs(model, input_shape):
+    counts = []
+    modes = {m: m.training for m in model.modules()}
+    note = lambda layer, inputs, output: counts.append(output.numel() * layer.weight[0].numel())
+    handles = [m.register_forward_hook(note) for m in modes if type(m) in (nn.Linear, nn.Conv2d)]
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(*input_shape))
+    finally:
+        for h in handles:
+            h.remove()
+    for m, mode in modes.items():
+        m.training = mode
+    return sum(counts)
 
 
 # %% wrong="count_macs" unnamed=True says="twice counts twice"
@@ -1231,7 +1264,7 @@ def pareto_front(costs, scores):
     )
 
 
-# %% wrong="pareto_front" unnamed=True says="expected"
+# %% wrong="pareto_front" says="return their indices"
 def pareto_front(costs, scores):
     if len(costs) != len(scores):
         raise ValueError
@@ -1373,7 +1406,13 @@ def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requ
     return {"kwh": power_watts / 1000 * hours, "usd": usd_per_hour * hours}
 
 
-# %% wrong="serving_cost" unnamed=True says="expected 40"
+# %% wrong="serving_cost" says="rent includes power"
+def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
+    hours = requests / batch * latency_ms / 3_600_000 / utilisation
+    return {"kwh": power_watts / 1000 * hours, "usd": (usd_per_hour + power_watts / 1000) * hours}
+
+
+# %% wrong="serving_cost" says="rent includes power"
 def serving_cost(latency_ms, batch, utilisation, power_watts, usd_per_hour, requests):
     hours = requests / batch * latency_ms / 3_600_000 / utilisation
     kwh = power_watts / 1000 * hours

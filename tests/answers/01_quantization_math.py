@@ -142,6 +142,17 @@ def affine_qparams(x_min, x_max, qmin, qmax):
     return scale, min(max(int(qmin - x_min / scale), qmin), qmax)
 
 
+# %% wrong="affine_qparams" says="qmin was left out"
+def affine_qparams(x_min, x_max, qmin, qmax):
+    if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
+        raise ValueError("bad range")
+    x_min, x_max = min(x_min, 0.0), max(x_max, 0.0)
+    if x_min == x_max:
+        return 1.0, max(qmin, min(qmax, 0))
+    scale = (x_max - x_min) / (qmax - qmin)
+    return scale, min(max(round(-x_min / scale), qmin), qmax)
+
+
 # %% wrong="affine_qparams" unnamed=True says="0 was not clamped"
 def affine_qparams(x_min, x_max, qmin, qmax):
     if not (math.isfinite(x_min) and math.isfinite(x_max)) or x_min > x_max or qmin >= qmax:
@@ -585,17 +596,17 @@ def dequantize(q, scale, zero_point):
     return q.float() * scale
 
 
-# %% wrong="dequantize" unnamed=True says="expected -1.5"
+# %% wrong="dequantize" says="subtracted after the scale"
 def dequantize(q, scale, zero_point):
     return q.float() * scale - zero_point
 
 
-# %% wrong="dequantize" unnamed=True says="expected -1.5"
+# %% wrong="dequantize" says="divided by the scale"
 def dequantize(q, scale, zero_point):
     return (q.float() - zero_point) / scale
 
 
-# %% wrong="dequantize" unnamed=True says="torch.float64"
+# %% wrong="dequantize" says="end with .to(torch.float32)"
 def dequantize(q, scale, zero_point):
     return (q.double() - zero_point) * scale
 
@@ -1196,6 +1207,39 @@ def group_quantize(w, bits, group_size):
     return codes, scales
 
 
+# %% wrong="group_quantize" says="share a group's scale"
+def group_quantize(w, bits, group_size):
+    if group_size < 1:
+        raise ValueError
+    q, codes, scales = 2 ** (bits - 1) - 1, [], []
+    for part in w.split(group_size, dim=1):
+        scales.append(symmetric_scale(part, bits))
+        codes.append(quantize(part, scales[-1], 0, -q, q))
+    return torch.cat(codes, dim=1), torch.stack(scales)
+
+
+# %% wrong="group_quantize" says="share a group's scale"
+def group_quantize(w, bits, group_size):
+    if group_size < 1:
+        raise ValueError
+    q, codes, scales = 2 ** (bits - 1) - 1, [], []
+    for part in w.split(group_size, dim=1):
+        scales.append(symmetric_scale(part, bits).expand(len(w)))
+        codes.append(quantize(part, scales[-1][:, None], 0, -q, q))
+    return torch.cat(codes, dim=1), torch.stack(scales, dim=1)
+
+
+# %% wrong="group_quantize" says="one long row"
+def group_quantize(w, bits, group_size):
+    if group_size < 1:
+        raise ValueError
+    q, codes, scales = 2 ** (bits - 1) - 1, [], []
+    for part in w.split(group_size, dim=1):
+        scales.append(symmetric_scale(part, bits, 0))
+        codes.append(quantize(part, scales[-1][:, None], 0, -q, q))
+    return torch.cat(codes, dim=1), torch.cat(scales)
+
+
 # %% wrong="group_quantize" unnamed=True says="2**(bits-1)"
 def group_quantize(w, bits, group_size):
     if group_size < 1:
@@ -1461,7 +1505,14 @@ def mse_clip(x, bits, steps=100):
     return min(thresholds, key=lambda t: (x - (x * q / t).round().clamp(-q, q) * t / q).square().mean().item())
 
 
-# %% wrong="mse_clip" unnamed=True says="largest value"
+# %% wrong="mse_clip" says="rounding error counts"
+def mse_clip(x, bits, steps=100):
+    largest = x.abs().max().item()
+    thresholds = [largest * i / steps for i in range(1, steps + 1)]
+    return min(thresholds, key=lambda t: (x - x.clamp(-t, t)).square().mean().item())
+
+
+# %% wrong="mse_clip" says="rounding error counts"
 def mse_clip(x, bits, steps=100):
     return x.abs().max().item()
 
@@ -1678,6 +1729,17 @@ def fixed_point_multiplier(m):
     if m0 == 2**31:
         m0 //= 2  # and the shift stays
     return (m0, -exponent)
+
+
+# %% wrong="fixed_point_multiplier" says="shift is wrong, perhaps its sign"
+def fixed_point_multiplier(m):
+    if not 0 < m < 1:
+        raise ValueError
+    mantissa, shift = math.frexp(m)
+    m0 = round(mantissa * 2**31)
+    if m0 == 2**31:
+        m0, shift = m0 // 2, shift - 1
+    return (m0, shift) if shift >= 0 else (2**31 - 1, 0)
 
 
 # %% wrong="fixed_point_multiplier" says="shift is wrong"
@@ -2023,7 +2085,7 @@ def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     return torch.sign(p) * ((p.abs() + (torch.ones_like(total) << (total - 1))) >> total) + out_zp  # not clamped
 
 
-# %% wrong="integer_linear" unnamed=True says="raised"
+# %% wrong="integer_linear" says="may be None"
 def integer_linear(x_q, w_q, bias_q, x_zp, m0, shift, out_zp, qmin, qmax):
     a = (x_q.long() - x_zp) @ w_q.long().T + bias_q.long()  # None is not handled
     total = 31 + torch.as_tensor(shift)
@@ -2826,6 +2888,38 @@ def load_int4(blob):
         elif part[0] == "s":
             size = int(part[1:])
             state[base] = unpack_int4(tensors[base + "|c"], len(t) * size).reshape(len(t), size) * t.float()
+    return state
+
+
+# %% wrong="save_int4" says="agree on dtypes"
+def save_int4(state):
+    header, body = {}, b""
+    for name, t in state.items():
+        header[name] = list(t.shape)
+        if t.dim() == 1:
+            body += t.half().numpy().tobytes()
+        else:
+            codes, scales = group_quantize(t, 4, 64)
+            body += scales.numpy().tobytes() + pack_int4(codes).numpy().tobytes()  # float32
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(4, "little") + text + body
+
+
+def load_int4(blob):
+    start = 4 + int.from_bytes(blob[:4], "little")
+    state = {}
+    for name, shape in json.loads(blob[4:start]).items():
+        if len(shape) == 1:
+            state[name] = torch.frombuffer(bytearray(blob), dtype=torch.float16, count=shape[0], offset=start).float()
+            start += 2 * shape[0]
+            continue
+        (out, size), groups = shape, -(-shape[1] // 64)
+        scales = torch.frombuffer(bytearray(blob), dtype=torch.float16, count=out * groups, offset=start).float()
+        start += 2 * out * groups
+        packed = torch.frombuffer(bytearray(blob), dtype=torch.uint8, count=-(-out * size // 2), offset=start)
+        start += len(packed)
+        codes = unpack_int4(packed, out * size).reshape(out, size)
+        state[name] = dequantize(codes, scales.reshape(out, groups).repeat_interleave(64, 1)[:, :size], 0)
     return state
 
 
