@@ -78,6 +78,7 @@ class Lock:
         self.torch = {c: p for c, p in self.torch.items() if f"torch.{c}" not in sys.modules}
         self.seen: dict[Any, str] = {}  # torch function -> the pattern that forbids it, or ""
         self.undo: list[Callable[[], None]] = []
+        self.tops = {p.partition(".")[0] for p in self.patterns}
         self.modules: dict[str, Any] = {}  # that were looked at
         self.found: dict[str, Any] = {}  # what was found in them
         self.read: dict[int, tuple[types.CodeType, str]] = {}  # its id -> code, and what it is called if forbidden
@@ -151,7 +152,8 @@ class Lock:
         if id(code) not in self.read:
             name = f"{module_of(code.co_filename)}.{code.co_qualname}"
             last = name.rpartition(".")[2]
-            wanted = (last[0] not in "_<" or last in MAKING) and any(covers(p, name) for p in self.patterns)
+            wanted = name.partition(".")[0] in self.tops and (last[0] not in "_<" or last in MAKING)
+            wanted = wanted and any(covers(p, name) for p in self.patterns)
             self.read[id(code)] = code, name if wanted else ""
         return self.read[id(code)][1]
 
