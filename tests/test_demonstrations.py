@@ -74,7 +74,6 @@ def test_what_is_needed(own, needed):
 @pytest.mark.parametrize(
     "own",
     [
-        "def double(:",  # not Python
         "%time double(3)",
         "%%time\ndouble(3)",
         "!ls {model}",
@@ -107,7 +106,7 @@ def test_what_is_needed(own, needed):
         "x = torch.zeros(3)\ndef double(y):\n    x.add_(y)\n    return x",
         "x = torch.zeros(3)\ndef double(y):\n    torch.nn.init.ones_(x)\n    return x",
         "def double(x):\n    torch.relu = None\n    return 2 * x",
-        "(" * 5000 + ")" * 5000,
+        "x = " + "-" * 5000 + "1",  # nested too deeply to be read
     ],
 )
 def test_in_doubt_all_are(own):
@@ -126,6 +125,11 @@ def test_in_doubt_all_are(own):
     ],
 )
 def test_what_remembers_nothing_is_no_reason(own):
+    assert chosen(own) == set()
+
+
+@pytest.mark.parametrize("own", ["def double(:", "print(factor", "%time double(3)\nprint(factor", "(" * 999 + "factor"])
+def test_what_is_no_python_runs_nothing_and_needs_nothing(own):
     assert chosen(own) == set()
 
 

@@ -81,6 +81,7 @@ class Lock:
         self.tops = {p.partition(".")[0] for p in self.patterns}
         self.modules: dict[str, Any] = {}  # that were looked at
         self.found: dict[str, Any] = {}  # what was found in them
+        self.collections: list[int] = []  # of the garbage collector's older generations, until the last look
         self.read: dict[int, tuple[types.CodeType, str]] = {}  # its id -> code, and what it is called if forbidden
         self.functions: dict[types.FunctionType, str] = {}  # what is written in Python -> what it is called
         self.builtins: dict[int, tuple[str, Any]] = {}  # its id -> what it is called, and itself
@@ -135,13 +136,17 @@ class Lock:
         before, self.modules = self.modules, dict(sys.modules)
         packages = {name.partition(".")[0] for name, module in self.modules.items() if before.get(name) is not module}
         packages |= {name.partition(".")[0] for name, thing in self.found.items() if replaced(name, thing)}
-        for pattern in self.patterns if packages else ():
+        for pattern in self.patterns:
             if pattern.partition(".")[0] in packages:
                 for name, thing in forbidden(pattern):
                     self.found[name] = thing
                     self.sort(name, thing)
-        # a library's code that ran again, or whose module is hidden: what was there when the process began is frozen
-        for function in [f for f in gc.get_objects() if type(f) is types.FunctionType]:
+        # a library's code that ran again, or whose module is hidden: what was there when the process began is frozen,
+        # and unless the collector has been there, what came since the last look is young
+        collections = [generation["collections"] for generation in gc.get_stats()[1:]]
+        young = [*gc.get_objects(0), *gc.get_objects(1)] if collections == self.collections else gc.get_objects()
+        self.collections = collections
+        for function in [f for f in young if type(f) is types.FunctionType]:
             if name := self.forbidden_code(function.__code__):
                 self.functions.setdefault(function, name)
         for function, name in self.functions.items():

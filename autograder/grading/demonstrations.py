@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from autograder.grading.suspicion import parse
+
 END = 1 << 30  # a position below every cell
 VALUE, DEFINITION = "a value", "a definition"  # how a name is bound; where an import binds it, by the import's text
 
@@ -73,7 +75,8 @@ def to_run(cells: list[tuple[str, str]]) -> set[int]:
         looks = {i: look(source) for i, (_, source) in enumerate(cells)}
         trees = {i: one[0] for i, one in looks.items() if one is not None}
         names = {i: one[1] for i, one in looks.items() if one is not None}
-        own = [i for i, (role, _) in enumerate(cells) if role == "own"]
+        # a cell that is not even Python with IPython's `%`, `!` and `?` runs nothing
+        own = [i for i, (role, source) in enumerate(cells) if role == "own" and (i in trees or parse(source)[1])]
         if any(i not in trees for i in own) or reaches_far(written := [trees[i] for i in own]):
             return demonstrations
         if keeps_state(written, {name for one in names.values() for name in one.modules}):
