@@ -15,8 +15,6 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from autograder.grading.suspicion import parse
-
 END = 1 << 30  # a position below every cell
 VALUE, DEFINITION = "a value", "a definition"  # how a name is bound; where an import binds it, by the import's text
 
@@ -68,6 +66,8 @@ def to_run(cells: list[tuple[str, str]]) -> set[int]:
         cells: the code cells from top to bottom, each (role, source) with the role "setup", "test", "demonstration"
             (all of these the teacher's text) or "own" (whatever a learner wrote or changed).
     """
+    from autograder.grading.suspicion import parse  # with IPython, which a process that supervises can do without
+
     demonstrations = {i for i, (role, _) in enumerate(cells) if role == "demonstration"}
     if not demonstrations:
         return set()
