@@ -12,6 +12,7 @@ import jupytext
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.utils import determine_grade
 
 from autograder import course
 from autograder.box.sandbox import Limits
@@ -37,6 +38,14 @@ def test_the_executed_solution_passes_nbval(source):
         [*command, SOLUTIONS / f"{source.stem}.ipynb"], cwd=ROOT, env=env, capture_output=True, text=True
     )
     assert done.returncode == 0 and re.search(r"\d+ passed", done.stdout), done.stdout[-4000:]
+
+
+@EVERY
+def test_the_executed_solution_has_all_points(source):
+    """By its outputs, with which nbval compares what a kernel gives: stock nbgrader reads the points from them."""
+    notebook = nbformat.read(SOLUTIONS / f"{source.stem}.ipynb", 4)
+    tests = [c for c in notebook.cells if name_of(c).startswith("test_")]
+    assert {name_of(c).removeprefix("test_"): determine_grade(c)[0] for c in tests} == most_points(source)
 
 
 def course_of(folder: Path, source: Path) -> Path:
@@ -184,17 +193,15 @@ def test_the_solution_gets_full_marks_in_the_sandbox(source, warm, tmp_path):
 @pytest.mark.in_turn(shift=0)
 @EVERY
 def test_stock_nbgrader_scores_work_as_we_do(source, warm, turn, tmp_path):
-    """The solution, one notebook of right and one of wrong answers: others when it is this lesson's turn again, so all
-    in time."""
+    """A notebook of right answers and one of wrong ones: others when it is this lesson's turn again, so all in time."""
     folder, lesson = course_of(tmp_path / "course", source), source.stem
     columns = honest_submissions(source)
     kinds = [sorted(who for who in columns if who.startswith(kind)) for kind in ("right", "wrong")]
     sample = [of_kind[turn % len(of_kind)] for of_kind in kinds]
     ours = {r.student: r for r in grade([submit(folder, who, source, columns[who][0]) for who in sample])}
     assert all(r.status == "graded" for r in ours.values())
-    submit(folder, "solution", source, without_demonstrations(nbformat.read(SOLUTIONS / f"{lesson}.ipynb", 4)))
     api, different = course.api(folder, course.configuration(folder)), []
-    for who in (*sample, "solution"):
+    for who in sample:
         assert api.autograde(lesson, who)["success"]
     for who in sample:
         stock = stock_scores(folder, lesson, who)
@@ -202,4 +209,3 @@ def test_stock_nbgrader_scores_work_as_we_do(source, warm, turn, tmp_path):
             if row["id"] in columns[who][1] and row["points"] != stock[row["id"]]:
                 different.append(f"{who}: {row['id']} ours {row['points']}, stock {stock[row['id']]}: {row['message']}")
     assert not different, "\n".join(different)
-    assert stock_scores(folder, lesson, "solution") == most_points(source)
