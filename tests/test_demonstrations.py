@@ -65,6 +65,14 @@ EVERY = set(range(len(SHOWN)))
         ("def double(x, by=factor):\n    return by * x", {5, 6}),
         ("double = lambda x: x * factor", {5, 6}),
         ("print([x * factor for x in range(3)])", {5, 6}),
+        # IPython's own
+        ("%time double(3)", set()),
+        ("%time y = double(factor)", {5, 6}),
+        ("if True:\n    %timeit -n 10 -r3 double(factor)", {5, 6}),
+        ("%%time\nprint(factor)", {5, 6}),
+        ("%%capture out\nfactor = 3\nprint(factor)", set()),
+        ("double?\n??torch.nn.Linear\nfactor?", {5, 6}),
+        ("!pip install rich\n%pip list\nif True:\n    !ls -l | sort\n%matplotlib inline", set()),
     ],
 )
 def test_what_is_needed(own, needed):
@@ -74,14 +82,21 @@ def test_what_is_needed(own, needed):
 @pytest.mark.parametrize(
     "own",
     [
-        "%time double(3)",
-        "%%time\ndouble(3)",
+        "%%timeit\ndouble(3)",
         "!ls {model}",
-        "double?",
+        "!ls $model",
+        "%run other.py",
+        "files = !ls",
+        "%%bash\nls",
         "def double(x):\n    return globals()['copy'].copy(x)",
         "def double(x):\n    return eval('copy.copy')(x)",
         "exec('import copy')",
         "import sys\ndef double(x):\n    return sys.modules['__main__'].copy.copy(x)",
+        "import sys as system",
+        "import sys\nprint(sys.byteorder)\ns = sys",
+        "import sys\ndef sys():\n    pass\nprint(sys.stdout, sys.settrace)",
+        "from sys import byteorder, modules",
+        "from sys import *",
         "from __main__ import copy",
         "import inspect",
         "def double(x):\n    return scale.__globals__['copy']",
@@ -122,6 +137,7 @@ def test_in_doubt_all_are(own):
         "class Double:\n    BITS = 4\n    def __init__(self):\n        self.seen = []\n        self.seen.append(1)",
         "def double(x):\n    torch.nn.init.zeros_(x)\n    return x.add_(x)",
         "from math import *\ndef double(x):\n    return 2 * x",
+        "import sys\nfrom sys import maxsize\ndouble = lambda x: x + sys.getsizeof(3)\nprint(sys.byteorder)",
     ],
 )
 def test_what_remembers_nothing_is_no_reason(own):

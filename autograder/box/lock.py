@@ -341,7 +341,8 @@ def below(name: str, thing: Any, parts: list[str]) -> Iterator[tuple[str, Any]]:
 
 
 def covers(pattern: str, name: str) -> bool:
-    """Whether the pattern names `name` or something above it, part by part."""
+    """Whether the pattern names `name` or something above it, part by part: `bonsai.scratch.covers`, for a process that
+    does without torch, and out of the way of code that writes to the toolkit."""
     if "*" not in pattern:
         return name == pattern or name.startswith(f"{pattern}.")
     parts, wanted = name.split("."), pattern.split(".")

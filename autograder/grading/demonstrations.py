@@ -9,7 +9,9 @@ are. The learner's text is parsed here: this belongs into a process with a clock
 
 import ast
 import builtins
+import contextlib
 import functools
+import re
 import symtable
 import warnings
 from collections.abc import Collection, Iterable, Iterator
@@ -27,7 +29,9 @@ Literals = ast.List | ast.Dict | ast.Set
 REACHES_FAR = {"globals", "locals", "vars", "eval", "exec", "compile", "__import__", "__builtins__", "get_ipython"}
 SHELL = {"In", "Out", "_", "__", "___"}
 FAR_ATTRIBUTES = {"__globals__", "__code__", "__main__", "f_globals", "f_locals", "f_back", "user_ns", "_getframe"}
-FAR_MODULES = {"__main__", "importlib", "runpy", "inspect", "gc", "builtins", "IPython", "sys"}
+# Modules; of sys, all but what is near.
+FAR_MODULES = {"__main__", "importlib", "runpy", "inspect", "gc", "builtins", "IPython"}
+NEAR = {"byteorder", "maxsize", "float_info", "getsizeof", "version", "version_info", "platform", "stdout", "stderr"}
 # Methods that change what they are called on, beside those of torch, which end with an underscore.
 CHANGES = {"append", "add", "update", "setdefault", "pop", "popitem", "extend", "insert", "clear", "remove", "discard"}
 CHANGES |= {"sort", "reverse"}
@@ -43,6 +47,15 @@ HARMLESS = (
     *("torch.backends.quantized.engine", "warnings.filterwarnings", "warnings.simplefilter"),
 )
 SETTERS = ("set_", "use", "seed", "manual_seed", "filterwarnings", "simplefilter", "chdir", "putenv", "register")
+# What IPython adds to Python, where it changes no name that the rest of the line does not: a pattern, and Python that
+# reads the same names. A command into which values are put (`!ls {folder}`) is none of these.
+PLAIN = (
+    (r"\A\s*%%(time|capture)\b.*$", ""),
+    (r"^([ \t]*)%time[ \t]+(?=\S)", r"\1"),
+    (r"^([ \t]*)%timeit[ \t]+(?:-[nrtcpqo]+[ \t]*\d*[ \t]+)*(\S.*)$", r"\1(\2)"),
+    (r"^([ \t]*)(?:%(?:matplotlib|pip|conda)\b|!)[^{$\n]*$", r"\1pass"),
+    (r"^([ \t]*)\?{0,2}([^\W\d][\w.]*)\?{0,2}[ \t]*$", r"\1\2"),
+)
 
 
 def roles(cells: Iterable[tuple[str, str]], texts: Collection[str]) -> list[tuple[str, str]]:
@@ -183,15 +196,16 @@ class _Search:
 
 @functools.lru_cache(2048)
 def look(source: str) -> tuple[ast.Module, Names] | None:
-    """The syntax of a cell, its lines `%matplotlib …` aside, and its names; None if it is not Python."""
-    text = "\n".join("" if line.startswith("%matplotlib ") else line for line in source.split("\n"))
-    try:
-        with warnings.catch_warnings():
+    """The syntax of a cell and its names; None if it is not Python, the `PLAIN` ones of IPython's lines aside."""
+    plain = source
+    for pattern, instead in PLAIN:
+        plain = re.sub(pattern, instead, plain, flags=re.M)
+    for text in (source, plain):
+        with warnings.catch_warnings(), contextlib.suppress(SyntaxError):
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-    except SyntaxError:
-        return None
-    return tree, names_of(tree, text)
+            return tree, names_of(tree, text)
+    return None
 
 
 def names_of(tree: ast.Module, text: str) -> Names:
@@ -388,11 +402,18 @@ def root(node: ast.AST) -> str:
 
 def reaches_far(trees: list) -> bool:
     """Whether a learner's cell could use names that it does not spell."""
+    spelled = set()  # `sys` in `sys.byteorder`; a walk meets that before its parts
     for node in (node for tree in trees for node in ast.walk(tree)):
         match node:
-            case ast.Name(id=name, ctx=ast.Load()) if name in REACHES_FAR:
+            case ast.Attribute(attr=name, value=ast.Name(id="sys") as module) if name in NEAR:
+                spelled.add(module)
+            case ast.Name(id=name, ctx=ast.Load()) if name in REACHES_FAR or (name == "sys" and node not in spelled):
                 return True
             case ast.Attribute(attr=name) | ast.Constant(value=str(name)) if name in FAR_ATTRIBUTES:
+                return True
+            case ast.Import(names=given) if any(a.name == "sys" and a.asname for a in given):
+                return True
+            case ast.ImportFrom(module="sys", names=given) if not {a.name for a in given} <= NEAR:
                 return True
             case ast.Import(names=given) if any(a.name.partition(".")[0] in FAR_MODULES for a in given):
                 return True
