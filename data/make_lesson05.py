@@ -2,7 +2,7 @@
 
     python data/make_lesson05.py [PART ...]
 
-Parts: answers (the teacher's logits), transformer, begun (a student half way through its training), main, labels,
+Parts: answers (the teacher's logits), transformer, begun (a student after two thirds of its training), main, labels,
 methods, omitted, text (needs the extra `text`), ensemble, temperature, layers; without any, all of them in this order.
 They write data/checkpoints/lesson05.safetensors and data/lesson05.json. The losses are those of the lesson's solution.
 """
@@ -108,7 +108,7 @@ def save(**tensors: Tensor) -> None:
 
 
 def part_begun() -> None:
-    """A student that has seen the first half of one cycle of distillation; who writes `distill` goes on from here."""
+    """A student after two thirds of one cycle of distillation; who writes `distill` goes on from here."""
     student = lesson05.new_student(seed=0)
     asked, steps, done = lesson05.ByNumber(student, pool), lesson05.STEPS, lesson05.BEGUN
     batches = lesson05.draw_batches(torch.zeros(POOL, dtype=torch.int64), steps, seed=0)[:done]

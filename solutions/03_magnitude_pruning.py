@@ -1546,11 +1546,12 @@ def finish_lenet(state, masks, order, mirrored, epochs):
     model.load_state_dict(state)
     batches = lesson03.read_batches(*data.load("train"), order, mirrored)
     optimizer, trainer = torch.optim.AdamW(model.parameters(), lr=3e-3), MaskedTrainer(model, masks)
-    for t, (x, _) in enumerate(batches * epochs):
+    with torch.no_grad():
+        wanted = [teacher(x).softmax(dim=1) for x, _ in batches]
+    for t in range(epochs * len(batches)):
         optimizer.param_groups[0]["lr"] = 3e-3 * (1 - t / (epochs * len(batches)))
-        with torch.no_grad():
-            wanted = teacher(x).softmax(dim=1)
-        trainer.step(F.cross_entropy(model(x), wanted), optimizer)
+        now = t % len(batches)
+        trainer.step(F.cross_entropy(model(batches[now][0]), wanted[now]), optimizer)
     named = {name: p.detach() for name, p in model.named_parameters()}
     return {n: encode_sparse(p) for n, p in named.items() if n.endswith("weight")}, {
         n: p for n, p in named.items() if n.endswith("bias")

@@ -705,7 +705,7 @@ require(
     "distill raised on a bad batch, and the modes of the models were not restored: use try and finally",
 )
 
-# measured: a student that the course began is taught for the second half of its training, in pieces: 40,000 images
+# measured: a student that the course began is taught for the last third of its training, in pieces: 40,000 images
 # without labels, the teacher's recorded answers. Where the rounding of another processor was unlucky on the validation
 # images, a short cycle follows
 @probe

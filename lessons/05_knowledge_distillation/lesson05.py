@@ -16,7 +16,7 @@ from bonsai import models
 TENSORS = models.CHECKPOINTS / "lesson05.safetensors"
 POOL = 40_000  # the first training images are those that the teacher was asked about; 40,000 and on: the same, mirrored
 WIDTH, BATCH, STEPS, TEMPERATURE = 10, 128, 1200, 4.0  # of the student and of its training
-BEGUN = 600  # steps that the student of `begun` has behind it
+BEGUN = 800  # steps that the student of `begun` has behind it
 METHOD_WEIGHTS = {"hint": 1.0, "attention": 20.0, "similarity": 3000.0}  # beside the loss on labels or logits
 
 

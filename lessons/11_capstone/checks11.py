@@ -136,7 +136,7 @@ def visible_images() -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def answers_of(net: nn.Module, images: Tensor) -> Tensor:
     """The class that a network gives each image."""
-    return torch.cat([net(x).argmax(1) for x in images.split(500)])
+    return torch.cat([net(x).argmax(1) for x in images.split(100)])
 
 
 @functools.cache
@@ -320,8 +320,8 @@ def look_for_leaks(net: nn.Module) -> None:
     """
     model, variance = models.load("resnet8"), 0.0
     gains: dict[str, float] = {}
-    for split in ("test", "validation"):
-        images, labels = data.load(split)
+    for split, every in (("test", 2), ("validation", 1)):  # 5,000 images each
+        images, labels = (t[::every] for t in data.load(split))
         gain = (answers_of(net, images) == labels).double() - (answers_of(model, images) == labels).double()
         gains[split] = 100 * gain.mean().item()
         variance += 100**2 * gain.var().item() / len(gain)
