@@ -1557,7 +1557,7 @@ def finish_lenet(state, masks, order, mirrored, epochs):
         n: p for n, p in named.items() if n.endswith("bias")
     }
 
-_order, _mirrored = lesson03.draw_batches(107, 512, seed=43)
+_order, _mirrored = lesson03.draw_batches(98, 512, seed=43)
 _state, _masks = prune_lenet(_order, _mirrored, 2, 40)
 _blobs, _biases = finish_lenet(_state, _masks, _order, _mirrored, 3)
 _model = models.load("lenet_300_100")
