@@ -322,6 +322,9 @@ def test_lesson_01_scores_the_same_with_and_without_its_demonstrations():
     for answer, passes in ((right, True), (right.replace("- zero_point", "+ zero_point"), False)):
         (few, every), ran = both_ways("01", dequantize=answer)
         assert few == every and ran == 0 and bool(few[0][1]) is passes
+    tried = "%timeit -n1 -r1 quantize(torch.ones(2), 1.0, 0, 0, 255)\nquantize?\n!ls"
+    (few, every), ran = both_ways("01", dequantize="def dequantize(:", extra=tried)
+    assert few == every and ran == 0 and not few[0][1]
     copying = right.replace("return ", "return copy.copy(").rstrip() + ")\n"  # a demonstration below imports copy
     (few, every), ran = both_ways("01", dequantize=copying)
     assert few == every and 0 < ran < 16

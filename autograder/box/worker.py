@@ -669,8 +669,9 @@ class Unsendable(Exception):
 
 
 def text_of(error: BaseException) -> str:
+    """Its message; of an error in the syntax without the name of the file, which here is the shell's own invention."""
     try:
-        return str(error)
+        return str(error.msg if isinstance(error, SyntaxError) else error)
     except Exception:
         return NOT_SHOWN
 
