@@ -107,7 +107,11 @@ def global_names(source: str) -> set[str]:
 
 def without_magic(source: str) -> str:
     """A cell as plain Python; `%%time` and the like stand above Python."""
-    return TransformerManager().transform_cell(BODY_MAGICS.sub("", source, count=1))
+    text = BODY_MAGICS.sub("", source, count=1)
+    try:
+        return TransformerManager().transform_cell(text)
+    except (IndexError, RuntimeError):  # IPython itself fails on it
+        return text
 
 
 def parsed(text: str) -> list[ast.stmt]:

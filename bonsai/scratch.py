@@ -84,7 +84,9 @@ def parse(source: str) -> list[ast.stmt]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" is between the learner and Python
             return ast.parse(TransformerManager().transform_cell(source)).body
-    except (SyntaxError, ValueError, MemoryError):
+    except RecursionError:
+        raise
+    except (SyntaxError, ValueError, MemoryError, IndexError, RuntimeError):  # with the last ones IPython fails on it
         return []
 
 

@@ -68,11 +68,12 @@ EVERY = set(range(len(SHOWN)))
         # IPython's own
         ("%time double(3)", set()),
         ("%time y = double(factor)", {5, 6}),
-        ("if True:\n    %timeit -n 10 -r3 double(factor)", {5, 6}),
+        ("%timeit -n 10 -r3 double(factor)", {5, 6}),
         ("%%time\nprint(factor)", {5, 6}),
-        ("%%capture out\nfactor = 3\nprint(factor)", set()),
-        ("double?\n??torch.nn.Linear\nfactor?", {5, 6}),
-        ("!pip install rich\n%pip list\nif True:\n    !ls -l | sort\n%matplotlib inline", set()),
+        ("double?\n??factor\ntorch.nn?", {5, 6}),
+        ("!ls\rprint(factor)", {5, 6}),  # two lines
+        ("!pip install rich\n%pip list\n!ls -l\n%matplotlib inline", set()),
+        ("!ls \\\nfactor = 3\nprint(factor)", {5, 6}),  # one command
     ],
 )
 def test_what_is_needed(own, needed):
@@ -84,10 +85,21 @@ def test_what_is_needed(own, needed):
     [
         "%%timeit\ndouble(3)",
         "!ls {model}",
+        "!cp two.txt mine.txt",
+        "!ls > files.txt",
         "!ls $model",
         "%run other.py",
         "files = !ls",
         "%%bash\nls",
+        "if True:\n    %timeit double(3)",
+        "def double(x):\n    %time factor = 3\n    return factor * x",  # which binds nothing there
+        "%%capture out\nprint(3)",
+        "%%time 3\nimport copy",  # an error of the magic's
+        "time two = factor",  # automagic
+        "time two = factor;\n",
+        "run -i other.py",
+        "import os\nos.sys.modules",
+        "print(_2, _i3, _oh)",
         "def double(x):\n    return globals()['copy'].copy(x)",
         "def double(x):\n    return eval('copy.copy')(x)",
         "exec('import copy')",
@@ -144,7 +156,9 @@ def test_what_remembers_nothing_is_no_reason(own):
     assert chosen(own) == set()
 
 
-@pytest.mark.parametrize("own", ["def double(:", "print(factor", "%time double(3)\nprint(factor", "(" * 999 + "factor"])
+@pytest.mark.parametrize(
+    "own", ["def double(:", "print(factor", "%time double(3)\nprint(factor", "(" * 999 + "factor", "=%\\\n"]
+)
 def test_what_is_no_python_runs_nothing_and_needs_nothing(own):
     assert chosen(own) == set()
 
@@ -322,6 +336,9 @@ def test_lesson_01_scores_the_same_with_and_without_its_demonstrations():
     for answer, passes in ((right, True), (right.replace("- zero_point", "+ zero_point"), False)):
         (few, every), ran = both_ways("01", dequantize=answer)
         assert few == every and ran == 0 and bool(few[0][1]) is passes
+    for strange in ("=%\\\n", "%foo y\n" * 600):  # IPython itself fails on them
+        (few, every), ran = both_ways("01", dequantize=right, extra=strange)
+        assert few == every and few[0][1], few
     tried = "%timeit -n1 -r1 quantize(torch.ones(2), 1.0, 0, 0, 255)\nquantize?\n!ls"
     (few, every), ran = both_ways("01", dequantize="def dequantize(:", extra=tried)
     assert few == every and ran == 0 and not few[0][1]

@@ -17,6 +17,7 @@ import gc
 import itertools
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from importlib.abc import Loader
@@ -81,7 +82,8 @@ class Lock:
         self.tops = {p.partition(".")[0] for p in self.patterns}
         self.modules: dict[str, Any] = {}  # that were looked at
         self.found: dict[str, Any] = {}  # what was found in them
-        self.collections: list[int] = []  # of the garbage collector's older generations, until the last look
+        self.mark: Any = None  # as old as the last look
+        self.made: weakref.WeakSet[types.FunctionType] = weakref.WeakSet()  # functions, since the process began
         self.read: dict[int, tuple[types.CodeType, str]] = {}  # its id -> code, and what it is called if forbidden
         self.functions: dict[types.FunctionType, str] = {}  # what is written in Python -> what it is called
         self.builtins: dict[int, tuple[str, Any]] = {}  # its id -> what it is called, and itself
@@ -141,12 +143,15 @@ class Lock:
                 for name, thing in forbidden(pattern):
                     self.found[name] = thing
                     self.sort(name, thing)
-        # a library's code that ran again, or whose module is hidden: what was there when the process began is frozen,
-        # and unless the collector has been there, what came since the last look is young
-        collections = [generation["collections"] for generation in gc.get_stats()[1:]]
-        young = [*gc.get_objects(0), *gc.get_objects(1)] if collections == self.collections else gc.get_objects()
-        self.collections = collections
-        for function in [f for f in young if type(f) is types.FunctionType]:
+        # a library's code that ran again, or whose module is hidden. What was there when the process began is frozen,
+        # and what came since the last look is young: unless the collector has been there, and taken the mark along
+        mark: list = []
+        made = [*gc.get_objects(0), *gc.get_objects(1)]
+        if not any(thing is self.mark for thing in made):
+            made = gc.get_objects()
+        self.mark = mark
+        self.made.update(thing for thing in made if type(thing) is types.FunctionType)
+        for function in list(self.made):
             if name := self.forbidden_code(function.__code__):
                 self.functions.setdefault(function, name)
         for function, name in self.functions.items():

@@ -596,7 +596,13 @@ class Session:
 
         try:
             tree = ast.parse(self.shell.transform_cell(source))
-        except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last ones: it is nested too deeply
+        except (
+            SyntaxError,
+            ValueError,
+            MemoryError,
+            IndexError,
+            RuntimeError,
+        ):  # too deep, too long; IPython fails on it
             return {}
         namespace = self.shell.user_ns
         filename = f"<cell {len(linecache.cache)}>"

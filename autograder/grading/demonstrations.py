@@ -9,8 +9,8 @@ are. The learner's text is parsed here: this belongs into a process with a clock
 
 import ast
 import builtins
-import contextlib
 import functools
+import keyword
 import re
 import symtable
 import warnings
@@ -27,8 +27,9 @@ Literals = ast.List | ast.Dict | ast.Set
 
 # With these a cell can reach names that do not stand in its text: builtins, the shell's own, attributes, modules.
 REACHES_FAR = {"globals", "locals", "vars", "eval", "exec", "compile", "__import__", "__builtins__", "get_ipython"}
-SHELL = {"In", "Out", "_", "__", "___"}
+SHELL = re.compile(r"In|Out|_{1,3}|_i{0,3}\d*|_[iod]h")
 FAR_ATTRIBUTES = {"__globals__", "__code__", "__main__", "f_globals", "f_locals", "f_back", "user_ns", "_getframe"}
+FAR_ATTRIBUTES |= {"__self__", "sys"}
 # Modules; of sys, all but what is near.
 FAR_MODULES = {"__main__", "importlib", "runpy", "inspect", "gc", "builtins", "IPython"}
 NEAR = {"byteorder", "maxsize", "float_info", "getsizeof", "version", "version_info", "platform", "stdout", "stderr"}
@@ -47,15 +48,11 @@ HARMLESS = (
     *("torch.backends.quantized.engine", "warnings.filterwarnings", "warnings.simplefilter"),
 )
 SETTERS = ("set_", "use", "seed", "manual_seed", "filterwarnings", "simplefilter", "chdir", "putenv", "register")
-# What IPython adds to Python, where it changes no name that the rest of the line does not: a pattern, and Python that
-# reads the same names. A command into which values are put (`!ls {folder}`) is none of these.
-PLAIN = (
-    (r"\A\s*%%(time|capture)\b.*$", ""),
-    (r"^([ \t]*)%time[ \t]+(?=\S)", r"\1"),
-    (r"^([ \t]*)%timeit[ \t]+(?:-[nrtcpqo]+[ \t]*\d*[ \t]+)*(\S.*)$", r"\1(\2)"),
-    (r"^([ \t]*)(?:%(?:matplotlib|pip|conda)\b|!)[^{$\n]*$", r"\1pass"),
-    (r"^([ \t]*)\?{0,2}([^\W\d][\w.]*)\?{0,2}[ \t]*$", r"\1\2"),
-)
+# What IPython takes for a magic without its `%`, if a cell has one line and is no Python: `time double(3)`.
+AUTOMAGIC = re.compile(r"\s*([^\W\d]\w*)[ \t]+\S")
+# Commands that change nothing an answer can see, if no value is put in and nothing else follows.
+COMMAND = re.compile(r"\s*(?:pip3?|conda|uv|ls|pwd|date|which|nvidia-smi)\b[^{$;&|<>`\n]*")
+TIMEIT = re.compile(r"(?:-(?:[nrp][ \t]*\d+|[tcqo]+)[ \t]+)*(.*)", re.S)
 
 
 def roles(cells: Iterable[tuple[str, str]], texts: Collection[str]) -> list[tuple[str, str]]:
@@ -79,24 +76,22 @@ def to_run(cells: list[tuple[str, str]]) -> set[int]:
         cells: the code cells from top to bottom, each (role, source) with the role "setup", "test", "demonstration"
             (all of these the teacher's text) or "own" (whatever a learner wrote or changed).
     """
-    from autograder.grading.suspicion import parse  # with IPython, which a process that supervises can do without
-
     demonstrations = {i for i, (role, _) in enumerate(cells) if role == "demonstration"}
     if not demonstrations:
         return set()
     try:
-        looks = {i: look(source) for i, (_, source) in enumerate(cells)}
+        texts = {i: plain(source) if role == "own" else source for i, (role, source) in enumerate(cells)}
+        looks = {i: look(text) for i, text in texts.items() if text is not None}
         trees = {i: one[0] for i, one in looks.items() if one is not None}
         names = {i: one[1] for i, one in looks.items() if one is not None}
-        # a cell that is not even Python with IPython's `%`, `!` and `?` runs nothing
-        own = [i for i, (role, source) in enumerate(cells) if role == "own" and (i in trees or parse(source)[1])]
+        own = [i for i, (role, _) in enumerate(cells) if role == "own" and texts[i] is not None]
         if any(i not in trees for i in own) or reaches_far(written := [trees[i] for i in own]):
             return demonstrations
         if keeps_state(written, {name for one in names.values() for name in one.modules}):
             return demonstrations
     except (RecursionError, SyntaxError, ValueError, MemoryError):
         return demonstrations
-    if any(SHELL & names[i].reads for i in own):
+    if any(SHELL.fullmatch(name) for i in own for name in names[i].reads):
         return demonstrations
     modules = {n: m for i in names if cells[i][0] == "setup" for n, m in names[i].modules.items()}
     strange = demonstrations - set(names)
@@ -196,16 +191,56 @@ class _Search:
 
 @functools.lru_cache(2048)
 def look(source: str) -> tuple[ast.Module, Names] | None:
-    """The syntax of a cell and its names; None if it is not Python, the `PLAIN` ones of IPython's lines aside."""
-    plain = source
-    for pattern, instead in PLAIN:
-        plain = re.sub(pattern, instead, plain, flags=re.M)
-    for text in (source, plain):
-        with warnings.catch_warnings(), contextlib.suppress(SyntaxError):
+    """The syntax of a cell, its lines `%matplotlib …` aside, and its names; None if it is not Python."""
+    text = "\n".join("" if line.startswith("%matplotlib ") else line for line in source.split("\n"))
+    try:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-            return tree, names_of(tree, text)
-    return None
+    except SyntaxError:
+        return None
+    return tree, names_of(tree, text)
+
+
+def plain(source: str) -> str | None:
+    """A learner's cell as the Python that IPython makes of it; None if that cannot be run, so that nothing is.
+
+    Of few magics it is known what they run, and only by themselves at the outermost level: the others stay calls of
+    `get_ipython`, or text that is no Python. Both are in doubt.
+    """
+    from autograder.grading.suspicion import parse  # with IPython, which a process that supervises can do without
+
+    if look(source) is not None:
+        return source
+    tree, is_python = parse(source)
+    if not is_python:
+        one_line = "\n" not in source.strip() or len(source.splitlines()) == 1
+        magic = AUTOMAGIC.match(source) if one_line else None
+        return source if magic and not keyword.iskeyword(magic[1]) else None
+    if tree is None:
+        return source
+    return "\n".join(run_by(statement) for statement in tree.body)
+
+
+def run_by(statement: ast.stmt) -> str:
+    """A statement; of a magic what it runs, where that is known."""
+    match statement:
+        case ast.Expr(ast.Call(ast.Attribute(ast.Call(ast.Name("get_ipython")), how), args, [])):
+            texts = [a.value for a in args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            match how, *texts:
+                case "run_cell_magic", "time", "", body:
+                    return body
+                case "run_line_magic", "time", text:
+                    return text
+                case "run_line_magic", "timeit", text if found := TIMEIT.fullmatch(text):
+                    return f"({found[1]})"
+                case "run_line_magic", "pinfo" | "pinfo2", name if all(map(str.isidentifier, name.split("."))):
+                    return name
+                case "system", text if COMMAND.fullmatch(text):
+                    return "pass"
+                case "run_line_magic", "pip" | "conda" | "matplotlib", text if COMMAND.fullmatch(f"ls {text}"):
+                    return "pass"
+    return ast.unparse(statement)
 
 
 def names_of(tree: ast.Module, text: str) -> Names:

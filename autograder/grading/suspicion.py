@@ -132,7 +132,7 @@ def parse(source: str) -> tuple[ast.Module | None, bool]:
             return ast.parse(TransformerManager().transform_cell(source)), True
     except (MemoryError, RecursionError):
         return None, True
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, IndexError, RuntimeError):  # the last ones: IPython itself fails on it
         return ast.Module([], []), False
 
 
