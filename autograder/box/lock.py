@@ -17,7 +17,6 @@ import gc
 import itertools
 import sys
 import types
-import weakref
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from importlib.abc import Loader
@@ -83,7 +82,6 @@ class Lock:
         self.modules: dict[str, Any] = {}  # that were looked at
         self.found: dict[str, Any] = {}  # what was found in them
         self.mark: Any = None  # as old as the last look
-        self.made: weakref.WeakSet[types.FunctionType] = weakref.WeakSet()  # functions, since the process began
         self.read: dict[int, tuple[types.CodeType, str]] = {}  # its id -> code, and what it is called if forbidden
         self.functions: dict[types.FunctionType, str] = {}  # what is written in Python -> what it is called
         self.builtins: dict[int, tuple[str, Any]] = {}  # its id -> what it is called, and itself
@@ -147,11 +145,10 @@ class Lock:
         # and what came since the last look is young: unless the collector has been there, and taken the mark along
         mark: list = []
         made = [*gc.get_objects(0), *gc.get_objects(1)]
-        if not any(thing is self.mark for thing in made):
+        if id(self.mark) not in map(id, made):
             made = gc.get_objects()
         self.mark = mark
-        self.made.update(thing for thing in made if type(thing) is types.FunctionType)
-        for function in list(self.made):
+        for function in [thing for thing in made if type(thing) is types.FunctionType]:
             if name := self.forbidden_code(function.__code__):
                 self.functions.setdefault(function, name)
         for function, name in self.functions.items():
