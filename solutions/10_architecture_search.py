@@ -2090,7 +2090,7 @@ for field, options in {"stem": ("conv2", "patch4"), "kernel2": (3, 5), "depth": 
 # milliseconds disagree. And tau is far from 1. As a first guess it is not bad; it is one of the
 # baselines that a search has to beat.</details>
 #
-# <details><summary>A colleague finds that the predictor loses to random search at 12 trained
+# <details><summary>In another space the predictor loses to random search at 12 trained
 # shapes. Why might it win at 40?</summary>It learns from the first two thirds. With 8 examples for
 # some eighteen weights there is little to learn; with 26 the coarse rules come out.</details>
 #

@@ -1599,3 +1599,40 @@ def shrink_conv(conv: nn.Conv2d, keep_out=None, keep_in=None) -> nn.Conv2d:
     if bias is not None:
         new.bias.data = bias.detach().clone()
     return new
+
+
+# %% wrong="filter_importance" unnamed=True says="was changed"
+def filter_importance(conv, method, bn=None):
+    rows = conv.weight.detach().flatten(1)
+    if method == "l1":
+        return rows.abs_().sum(1)
+    if method == "l2":
+        return rows.norm(dim=1)
+    if method == "bn" and bn is not None and bn.weight is not None:
+        return bn.weight.detach().abs()
+    raise ValueError(method)
+
+
+# %% wrong="filter_importance" unnamed=True says="expected"
+def filter_importance(conv, method, bn=None):
+    rows = conv.weight.detach().flatten(1)
+    if method == "l1":
+        return rows.abs().sum(1)
+    if method == "l2":
+        return rows.norm(dim=1)
+    if method == "bn" and bn is not None and bn.weight is not None:
+        return (bn.weight / bn.running_var.sqrt()).detach().abs()
+    raise ValueError(method)
+
+
+# %% wrong="channels_for_macs" unnamed=True says="from 64 down to 0"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(63, -1, -1):
+        keep = {}
+        for name, score in importance.items():
+            k = max(1, round(i / 64 * len(score)))
+            keep[name] = score.topk(k).indices.sort().values
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("too small")
