@@ -109,9 +109,21 @@ def without_magic(source: str) -> str:
     """A cell as plain Python; `%%time` and the like stand above Python."""
     text = BODY_MAGICS.sub("", source, count=1)
     try:
-        return TransformerManager().transform_cell(text)
-    except (IndexError, RuntimeError):  # IPython itself fails on it
+        return as_python(text)
+    except SyntaxError:
         return text
+
+
+def as_python(cell: str) -> str:
+    """A cell with its magics turned into calls.
+
+    Raises:
+        SyntaxError: IPython's own transformer fails on it, as on `=%` before a backslash.
+    """
+    try:
+        return TransformerManager().transform_cell(cell)
+    except (IndexError, RuntimeError) as error:
+        raise SyntaxError("IPython cannot read this cell") from error
 
 
 def parsed(text: str) -> list[ast.stmt]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from IPython.core.inputtransformer2 import TransformerManager
+from bonsai.bundle import as_python
 
 # other paths to the same function, and the path that decides
 SAME = [
@@ -83,10 +83,10 @@ def parse(source: str) -> list[ast.stmt]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" is between the learner and Python
-            return ast.parse(TransformerManager().transform_cell(source)).body
+            return ast.parse(as_python(source)).body
     except RecursionError:
         raise
-    except (SyntaxError, ValueError, MemoryError, IndexError, RuntimeError):  # with the last ones IPython fails on it
+    except (SyntaxError, ValueError, MemoryError):
         return []
 
 

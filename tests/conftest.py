@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import jupytext
 import pytest
+
+import autograder  # noqa: F401  (before nbformat, which is loaded faster then)
 
 ROOT = Path(__file__).resolve().parent.parent
 WHOLE_LESSONS = ("test_lessons", "test_browser", "test_site")  # minutes each: in the whole suite alone
@@ -36,6 +37,7 @@ PARTS = 4
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "in_turn(shift, parts): a part of the lessons at each commit; all with --whole")
+    config.addinivalue_line("markers", "quick: only with --since or --whole, as another test says the same more slowly")
 
 
 def pytest_addoption(parser):
@@ -50,6 +52,8 @@ def pytest_collection_modifyitems(config, items):
         keep(config, items, is_in_turn)
     if commit := config.getoption("--since"):
         keep(config, items, lambda item: is_concerned(item, changed(commit), commit))
+    elif not config.getoption("--whole"):
+        keep(config, items, lambda item: item.get_closest_marker("quick") is None)
 
 
 def pytest_collection_finish():
@@ -137,6 +141,8 @@ def lesson_of(item: pytest.Item) -> str | None:
 @functools.cache
 def changed_exercises(lesson: str, commit: str, files: tuple[str, ...]) -> set[str] | None:
     """Exercises of a lesson whose answer, test, or table of answers changed; None: all, since its helpers did."""
+    import jupytext
+
     if any(re.match(r"lessons/.*\.py", file) for file in files):
         return None
     base, exercises = git("merge-base", commit, "HEAD").strip(), set()

@@ -96,7 +96,7 @@ def test_grade_prints_a_table_and_goes_on_after_an_unreadable_file(tmp_path):
     ],
 )
 def test_bad_usage_is_one_sentence_and_exit_code_2(words, sentence):
-    done = bonsai(*words)
+    done = bonsai(*words, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="2s")
     assert done.returncode == 2, done.stdout + done.stderr
     assert sentence in done.stdout + done.stderr and "Traceback" not in done.stderr
 

@@ -594,15 +594,11 @@ class Session:
         """For a fresh process: each statement by itself, and one that fails (there is no data here) is passed over."""
         import ast
 
+        from bonsai.bundle import as_python
+
         try:
-            tree = ast.parse(self.shell.transform_cell(source))
-        except (
-            SyntaxError,
-            ValueError,
-            MemoryError,
-            IndexError,
-            RuntimeError,
-        ):  # too deep, too long; IPython fails on it
+            tree = ast.parse(as_python(source))
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
             return {}
         namespace = self.shell.user_ns
         filename = f"<cell {len(linecache.cache)}>"

@@ -375,7 +375,7 @@ class Cluster:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost scheduler is our one sentence
         self.about = pack({"sandbox": self.settings.sandbox, "limits": asdict(self.settings.limits)})
         try:
-            self.client = distributed.Client(self.address, timeout="20s", set_as_default=False)
+            self.client = distributed.Client(self.address, set_as_default=False)
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             raise GraderError(f"no scheduler answers at {self.address}: {last(error)}") from None
         try:

@@ -51,7 +51,8 @@ SETTERS = ("set_", "use", "seed", "manual_seed", "filterwarnings", "simplefilter
 # What IPython takes for a magic without its `%`, if a cell has one line and is no Python: `time double(3)`.
 AUTOMAGIC = re.compile(r"\s*([^\W\d]\w*)[ \t]+\S")
 # Commands that change nothing an answer can see, if no value is put in and nothing else follows.
-COMMAND = re.compile(r"\s*(?:pip3?|conda|uv|ls|pwd|date|which|nvidia-smi)\b[^{$;&|<>`\n]*")
+ARGUMENTS = re.compile(r"[^{$;&|<>`\n]*")
+COMMAND = re.compile(rf"\s*(?:pip3?|conda|uv|ls|pwd|date|which|nvidia-smi)\b{ARGUMENTS.pattern}")
 TIMEIT = re.compile(r"(?:-(?:[nrp][ \t]*\d+|[tcqo]+)[ \t]+)*(.*)", re.S)
 
 
@@ -238,7 +239,7 @@ def run_by(statement: ast.stmt) -> str:
                     return name
                 case "system", text if COMMAND.fullmatch(text):
                     return "pass"
-                case "run_line_magic", "pip" | "conda" | "matplotlib", text if COMMAND.fullmatch(f"ls {text}"):
+                case "run_line_magic", "pip" | "conda" | "matplotlib", text if ARGUMENTS.fullmatch(text):
                     return "pass"
     return ast.unparse(statement)
 

@@ -10,9 +10,8 @@ import re
 import warnings
 from collections.abc import Collection, Iterator
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 from autograder.box.lock import covers
+from bonsai.bundle import as_python
 
 MOST = 20  # sentences about a submission
 LONGEST = 500_000  # characters of a cell that are read
@@ -129,10 +128,10 @@ def parse(source: str) -> tuple[ast.Module | None, bool]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(TransformerManager().transform_cell(source)), True
+            return ast.parse(as_python(source)), True
     except (MemoryError, RecursionError):
         return None, True
-    except (SyntaxError, ValueError, IndexError, RuntimeError):  # the last ones: IPython itself fails on it
+    except (SyntaxError, ValueError):
         return ast.Module([], []), False
 
 
