@@ -37,6 +37,7 @@ from bonsai import data, testing
 from bonsai.scratch import find_shortcuts, own_modules
 from bonsai.testing import CheckFailed, report_shortcuts
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # what numpy and torch say of wrong answers
 ANSWERS = Path(__file__).parent / "answers"
 CHECKS = ("check", "check_errors", "expect", "require", "from_scratch")
 LONGEST_MESSAGE = 600
