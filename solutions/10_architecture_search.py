@@ -344,7 +344,8 @@ for _ in range(5):
 
 # %% [markdown]
 # ## 3. What an architecture costs
-#
+
+# %% [markdown]
 # ### Exercise 2 · `architecture_cost`
 #
 # MACs and parameters follow from the list by arithmetic. A search asks for them thousands of times,
@@ -1727,7 +1728,7 @@ def evolve(
     """Aging evolution: the best of a few is the parent, and the oldest dies.
 
     Args:
-        start: the first population, in order of age, oldest first.
+        start: the first population, in order of age, oldest first. Not changed.
         mutate: `mutate(parent)` gives a child.
         score: `score(arch)`, higher is better; called once for each entry of the history.
         allowed: `allowed(arch)`, whether it keeps the budget.
@@ -1739,8 +1740,8 @@ def evolve(
     Returns:
         `(best, history)`: history is a list of `(arch, score)`, first those of `start` in order,
         then the children; best is the entry with the highest score of the **whole** history.
-        A child that is not allowed is not scored: `mutate(parent)` is called again, at most 1000
-        times for one child.
+        A child that is not allowed is not scored: `mutate(parent)` is called again, for the same
+        parent; at most 1000 calls for one child.
 
     Raises:
         ValueError: an empty start, `sample` not in 1 .. len(start), or one of start not allowed.
@@ -1769,24 +1770,38 @@ def evolve(
 
 
 # %% test="evolve" points=6
-# Checked here: runs whose children carry their parents' names: who was chosen, who died, what scored.
-# Hidden tests: other sizes, a sample of one and of all; then searches over the trained table.
+# Checked here: runs whose children carry their parents' names: who was chosen, who died, what scored;
+# that all chance comes from rng; the number of tries. Hidden tests: other sizes, a sample of one and
+# of all; then searches over the trained table.
 from_scratch(evolve, checks10.SEARCHERS)
 
 
 @probe
 def evolution(start, cycles, sample, seed, refused):
-    """One run on paths, with all that it asked."""
-    return checks10.run_evolution(evolve, start, cycles, sample, seed, refused)
+    """One run on paths, with all that it asked; and its history with other global noise."""
+    case, told = (evolve, start, cycles, sample, seed, refused), []
+    for noise in (1, 2):
+        random.seed(noise)
+        np.random.seed(noise)
+        told.append(checks10.run_evolution(*case))
+    return told[0] | {"other noise": told[1]["history"]}
 
 
 @probe
 def evolution_of_nobody(start, sample, allowed):
     """A run that cannot begin, or cannot go on."""
-    rng = random.Random(0)
-    return evolve(
-        start, lambda parent: 10, lambda arch: 0.5, allowed.__contains__, 2, sample, rng
-    )
+    return checks10.run_refused(evolve, start, sample, allowed, 0)[0]
+
+
+@probe
+def children_tried(good):
+    """How many children were made in two cycles if every `good`-th is allowed; and if it gave up."""
+    tries = []
+    try:
+        checks10.run_refused(evolve, [1, 2], 1, [1, 2], good, tries)
+    except RuntimeError:
+        return {"tries": len(tries), "gave up": True}
+    return {"tries": len(tries), "gave up": False}
 
 
 for case in ((6, 60, 3, 1, 0), (8, 50, 8, 2, 3), (5, 40, 2, 3, 2), (4, 0, 1, 4, 0)):
@@ -1801,6 +1816,13 @@ check_errors(
     ([1, 2], 1, [1]),
 )
 check_errors(RuntimeError, evolution_of_nobody, ([1, 2], 1, [1, 2]))
+check(
+    children_tried,
+    [(1000,), (1001,)],
+    [{"tries": 2000, "gave up": False}, {"tries": 1000, "gave up": True}],
+    {},
+    checks10.TRIES_SYMPTOMS,
+)
 ### BEGIN HIDDEN TESTS
 for case in (
     (10, 120, 5, 11, 0),
@@ -1813,6 +1835,17 @@ for case in (
     fault = checks10.fault_of_evolution(evolution(*case), *case)
     require(not fault, f"evolve: {fault}", f"evolve: {case[0]} to begin with, {case[1]} children")
 check_errors(ValueError, evolution_of_nobody, ([1], -1, [1]), ([1, 2, 3], 2, [1, 3]), ([], 0, []))
+check(
+    children_tried,
+    [(999,), (1000,), (1002,)],
+    [
+        {"tries": 1998, "gave up": False},
+        {"tries": 2000, "gave up": False},
+        {"tries": 1000, "gave up": True},
+    ],
+    {},
+    checks10.TRIES_SYMPTOMS,
+)
 
 
 @probe

@@ -926,6 +926,8 @@ def run_evolution(evolve: Callable, start: int, cycles: int, sample: int, seed: 
     numbers = itertools.count(1)
 
     def mutate(parent):
+        if not all(isinstance(step, int) for step in parent):
+            raise TypeError(f"mutate takes an architecture, not an entry of history: {show(parent)}")
         log.append(["mutate", list(parent)])
         return [*parent, next(numbers)]
 
@@ -938,13 +940,43 @@ def run_evolution(evolve: Callable, start: int, cycles: int, sample: int, seed: 
         log.append(["score", list(path)])
         return worth(path)
 
-    best, history = evolve([[-i] for i in range(start)], mutate, score, allowed, cycles, sample, random.Random(seed))
-    return {"best": best, "history": history, "log": log}
+    first = [[-i] for i in range(start)]
+    best, history = evolve(first, mutate, score, allowed, cycles, sample, random.Random(seed))
+    return {"best": best, "history": history, "log": log, "start": first}
+
+
+def run_refused(evolve: Callable, start: list, sample: int, allowed: list, good: int, tries: Sequence = ()) -> tuple:
+    """Two cycles in which every `good`-th child is allowed (0: none is); `tries` gets an item for each of them.
+
+    Raises:
+        Endless: the answer goes on for ever.
+    """
+    tries = tries if isinstance(tries, list) else []
+
+    def mutate(parent):
+        tries.append(parent)
+        if len(tries) > 5_000:
+            raise Endless("it goes on after 5,000 children")
+        return 10 if good and len(tries) % good == 0 else 99
+
+    return evolve(start, mutate, lambda arch: 0.5, [*allowed, 10].__contains__, 2, sample, random.Random(0))
+
+
+TRIES_SYMPTOMS: dict[str, Callable] = {
+    "It gave up too early: a child has 1000 tries, and the next one has 1000 again.": (
+        lambda got, right, good: got["gave up"] and got["tries"] < right["tries"]
+    ),
+    "It went on too long: after 1000 children that are not allowed comes a RuntimeError.": (
+        lambda got, right, good: right["gave up"] and got["tries"] > right["tries"]
+    ),
+}
 
 
 def fault_of_evolution(told: dict, start: int, cycles: int, sample: int, seed: int, refused: int) -> str:
     """What is wrong with one run, or nothing."""
     history = told["history"]
+    if tidy(told["start"]) != tuple((-i,) for i in range(start)):
+        return f"the list start was changed: it had {start} items, and is {show(told['start'], 60)} now; work on a copy"
     pairs = isinstance(history, (list, tuple)) and all(isinstance(e, (list, tuple)) and len(e) == 2 for e in history)
     if not pairs:
         return "history is to be a list of (architecture, score)"
@@ -962,20 +994,39 @@ def fault_of_evolution(told: dict, start: int, cycles: int, sample: int, seed: i
         return "a child was scored before the budget was asked: ask allowed first, scores are dear"
     if scored != paths:
         return f"score was called {len(scored)} times for {len(paths)} entries; once for each, in the order of history"
-    if fault := _fault_of_parents(paths, scores, start, sample):
+    if fault := _fault_of_tries(told["log"], paths) or _fault_of_parents(paths, scores, start, sample):
         return fault
     best, top, alive = tidy(told["best"]), scores.index(max(scores)), len(scores) - start
     last = alive + scores[alive:].index(max(scores[alive:]))
-    if best in (paths[top], (paths[top], scores[top])):
-        return ""
-    if best in (paths[last], (paths[last], scores[last])):
+    if best in (paths[last], (paths[last], scores[last])) and last != top:
         return "best is the best of the living; it is to be the best of the whole history"
-    return f"best is to be the entry of history with the highest score, {scores[top]:.6f}"
+    if best == paths[top]:
+        return f"best is the architecture alone, {best}; it is to be its entry of history, (architecture, score)"
+    if best != (paths[top], scores[top]):
+        return f"best is to be the entry of history with the highest score, {scores[top]:.6f}; yours {show(best)}"
+    if tidy(told["other noise"]) != tidy(history):
+        return "an equal rng gave another history after another random.seed(…): draw from rng, not from global random"
+    return ""
+
+
+def _fault_of_tries(log: list, paths: list) -> str:
+    """Whether a child that was not allowed had a child, or was followed by a child of another parent."""
+    asked: list = []  # parents since the last score
+    for what, path in log:
+        if what == "mutate" and tidy(path) not in paths:
+            return f"{path} was not allowed, and became a parent: call mutate(parent) again, not mutate(child)"
+        if what == "mutate":
+            asked.append(path)
+            if path != asked[0]:
+                return f"after a child that was not allowed the parent {asked[0]} was replaced by {path}; keep it"
+        elif what == "score":
+            asked = []
+    return ""
 
 
 def _fault_of_parents(paths: list, scores: list, start: int, sample: int) -> str:
     """Who was a parent, and what that says about who died and who was chosen."""
-    dead, too_low, best_each_time = [], 0, True
+    dead, too_low, best_each_time, worst = [], 0, True, True
     for n in range(start, len(paths)):
         parent, living = paths[n][:-1], paths[n - start : n]
         if parent not in living:
@@ -985,12 +1036,16 @@ def _fault_of_parents(paths: list, scores: list, start: int, sample: int) -> str
         better = sum(s > mine for s in scores[n - start : n])
         too_low += better > start - sample
         best_each_time &= better == 0
+        worst &= better >= sample - 1
     if dead:
         return _who_died(paths, scores, start, dead)
+    if too_low and worst:
+        return f"the parent seems to be the worst of the {sample} that were drawn; take the one with the highest score"
     if too_low:
         return (
             f"{too_low} of {len(paths) - start} parents cannot have been the best of {sample} distinct ones among "
-            f"{start} living: a random parent, or a sample that holds one of them twice"
+            f"{start} living: a random parent, one compared by something else than its score, or a sample that "
+            "holds one of them twice"
         )
     if best_each_time and sample < start and len(paths) - start >= 30:
         return f"the parent was the best of all living each time; only {sample} drawn ones compete"
@@ -1054,8 +1109,7 @@ def fault_of_search(run: dict, table: dict[tuple, dict], limit_ms: float, start:
         if score != table[shape]["val"]:
             return f"the score of {shape} is not that of the table"
     best = max(table[shape]["val"] for shape in shapes)
-    chosen = tidy(run["best"])
-    chosen = chosen if chosen in table else chosen[0]
+    chosen = tidy(run["best"])[0]
     return "" if table[chosen]["val"] == best else f"best is {chosen}, but history holds a better one"
 
 

@@ -4583,7 +4583,7 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
     return (max(history, key=lambda entry: entry[1]), history)
 
 
-# %% wrong="evolve" unnamed=True says="random parent"
+# %% wrong="evolve" says="worst of the"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
         raise ValueError(f"a sample of {sample} from {len(start)}")
@@ -4677,6 +4677,232 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
     for _ in range(cycles):
         living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="not from global random"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(random.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="not from global random"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max([living[i] for i in np.random.permutation(len(living))[:sample]], key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="the architecture alone"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1])[0], history)
+
+
+# %% wrong="evolve" says="gave up too early"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(999):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="went on too long"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1001):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="gave up too early"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    tries = 0
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        while tries < 1000:
+            tries += 1
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="was replaced by"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        for _ in range(1000):
+            parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="start was changed"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    number = len(start)
+    for _ in range(cycles):
+        living = history[-number:]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+        start.append(child)
+        start.pop(0)
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="became a parent"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        child = parent
+        for _ in range(1000):
+            child = mutate(child)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="compared by something else" also="random parent"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample))
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="takes an architecture, not an entry"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
