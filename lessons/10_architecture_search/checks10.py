@@ -155,9 +155,12 @@ def fault_of_children(told: dict, arch: Sequence, space: list[dict]) -> str:
     depths = {child for child in near if tuple(map(len, child)) != tuple(map(len, parent))}
     if depths and depths <= missing:
         return f"the depth never changes: in {len(born)} children of {parent} every stage kept its depth"
+    never_deep = {tuple(map(len, child)) for child in missing} - {tuple(map(len, child)) for child in born}
+    if never_deep:
+        return f"the depths {sorted(never_deep)[0]} never came in {len(born)} children of {parent}: each other can come"
     if missing:
-        never = sorted(missing)[0]
-        return f"{never} is a neighbour of {parent} too, and never came in {len(born)} children"
+        advice = "; draw each new layer by itself" if missing <= depths else ""
+        return f"{sorted(missing)[0]} is a neighbour of {parent} too, and never came in {len(born)} children{advice}"
     return ""
 
 
@@ -348,14 +351,16 @@ def elastic_case(seed: int, settings: tuple, calls: list[tuple]) -> tuple:
 def elastic(settings: tuple, weight: Tensor, calls: list[tuple], wrong: str = "") -> dict:
     """What the probe should tell: outputs, and the gradients of half the sum of their squares."""
     stride, told = (*settings, 1)[3], []
-    c_out, _, largest, _ = weight.shape
+    c_out, c_in, largest, _ = weight.shape
     for x, width, kernel in calls:
         x, full = x.clone().requires_grad_(), weight.clone().requires_grad_()
-        edge = 0 if wrong == "corner" else (largest - kernel) // 2
-        outs = range(c_out - width, c_out) if wrong == "last" else range(width)
-        rows = [full[o, : x.shape[1], edge : edge + kernel, edge : edge + kernel] for o in outs]
+        edge = {"corner": 0, "far corner": largest - kernel}.get(wrong, (largest - kernel) // 2)
+        outs = range(c_out) if wrong == "all" else range(c_out - width, c_out) if wrong == "last" else range(width)
+        first = c_in - x.shape[1] if wrong == "last inputs" else 0
+        rows = [full[o, first : first + x.shape[1], edge : edge + kernel, edge : edge + kernel] for o in outs]
         part = torch.stack(rows).detach() if wrong == "detached" else torch.stack(rows)
-        pad = largest // 2 if wrong == "padding" else kernel // 2
+        pad = {"padding": largest // 2, "no padding": 0, "whole kernel": kernel}.get(wrong, kernel // 2)
+        stride = 1 if wrong == "no stride" else stride
         y = F.conv2d(x, part, stride=stride, padding=pad)
         (y.square().sum() / 2).backward()
         gradient = torch.zeros_like(weight) if full.grad is None else full.grad
@@ -372,9 +377,19 @@ def elastic_with(wrong: str) -> Callable:
     return answer
 
 
-ELASTIC_MISTAKES = {
-    "The corner of the kernel was used; a smaller kernel is the centre of the larger one.": elastic_with("corner"),
+ELASTIC_MISTAKES: dict[str, Any] = {
+    "The corner of the kernel was used; a smaller kernel is the centre of the larger one.": (
+        elastic_with("corner"),
+        elastic_with("far corner"),
+    ),
     "The last filters were used; take the first.": elastic_with("last"),
+    "All filters were used; take the first `width`.": elastic_with("all"),
+    "The last input channels of the weight were used; take the first.": elastic_with("last inputs"),
+    "The stride is not used.": elastic_with("no stride"),
+    "The padding is kernel // 2 of the kernel that is used.": (
+        elastic_with("no padding"),
+        elastic_with("whole kernel"),
+    ),
     "No gradient reaches the shared weight: the part was copied or detached.": elastic_with("detached"),
     "The padding is that of the largest kernel; it belongs to the kernel that is used.": elastic_with("padding"),
 }
@@ -388,17 +403,42 @@ def gradient_all_over(got: dict, right: dict, *case: Any) -> bool:
 
 
 ELASTIC_SYMPTOMS: dict[str, Callable] = {
-    "A gradient reaches parts of the weight that the call did not use.": gradient_all_over
+    "Its only parameter is to be `weight`, an nn.Parameter.": (
+        lambda got, right, *case: got["parameters"] != right["parameters"]
+    ),
+    "A gradient reaches parts of the weight that the call did not use.": gradient_all_over,
 }
+
+
+def fault_of_weights(told: dict) -> str:
+    """Whether the weights of a new layer are no random numbers around 0."""
+    if told["different"] < 90:
+        return (
+            f"ElasticConv2d: {told['different']:.0f} % of a new layer's weights differ from each other, expected all: "
+            "filters that begin equal stay equal; draw them at random, like those of nn.Conv2d"
+        )
+    if not 0.2 < told["above 0"] < 0.8:
+        return (
+            f"ElasticConv2d: {100 * told['above 0']:.0f} % of a new layer's weights are above 0, expected about half: "
+            "draw them around 0, like those of nn.Conv2d"
+        )
+    return ""
 
 
 NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def fill(layer: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put values into an elastic batch norm; it may hold more than the four that it must."""
-    for name in NORM:
-        getattr(layer, name).data.copy_(state[name])
+    """Put values into an elastic layer; it may hold more than these.
+
+    Raises:
+        ValueError: a tensor of another shape.
+    """
+    for name, values in state.items():
+        own = getattr(layer, name).data
+        if own.shape != values.shape:
+            raise ValueError(f"{name} has shape {tuple(own.shape)}, expected {tuple(values.shape)}")
+        own.copy_(values)
 
 
 def norm_state(channels: int, seed: int) -> dict[str, Tensor]:
@@ -426,30 +466,58 @@ def normed(state: dict, steps: list, wrong: str = "") -> list[dict]:
     for training, x in steps:
         y = torch.empty_like(x)
         used = range(x.shape[1])
-        for c in used:
-            values = x[:, c].double()
-            m, v = (values.mean(), values.var(unbiased=False)) if training else (mean[c].double(), var[c].double())
-            y[:, c] = ((values - m) / torch.sqrt(v + 1e-5) * weight[c].double() + bias[c].double()).float()
-            if training and wrong != "never stored":
+        for k in used:
+            c = k + len(mean) - x.shape[1] if wrong == "last" else k
+            values = x[:, k].double()
+            of_batch = values.mean(), values.var(unbiased=wrong == "unbiased" and values.numel() > 1)
+            by_batch = {"always batch": True, "always running": False}.get(wrong, training)
+            m, v = of_batch if by_batch else (mean[c].double(), var[c].double())
+            scale, shift = (1, 0) if wrong == "not affine" else (weight[c].double(), bias[c].double())
+            y[:, k] = ((values - m) / torch.sqrt(v + (1e-3 if wrong == "eps" else 1e-5)) * scale + shift).float()
+            if by_batch and wrong != "never stored":
                 unbiased = values.var(unbiased=wrong != "biased") if values.numel() > 1 else v
-                mean[c] = 0.9 * mean[c] + 0.1 * values.mean()
-                var[c] = 0.9 * var[c] + 0.1 * unbiased
+                new = {"most": 0.9, "replaced": 1.0}.get(wrong, 0.1)
+                mean[c] = (1 - new) * mean[c] + new * values.mean()
+                var[c] = (1 - new) * var[c] + new * (unbiased.sqrt() if wrong == "std" else unbiased)
         told.append({"y": y, "running_mean": mean.clone(), "running_var": var.clone()})
     return told
 
 
-NORM_MISTAKES = {
+def normed_with(wrong: str) -> Callable:
+    """`normed` with one mistake."""
+
+    def answer(state, steps):
+        return normed(state, steps, wrong)
+
+    return answer
+
+
+NORM_MISTAKES: dict[str, Any] = {
     "The running statistics are not updated in train mode: copies of the slices were moved.": (
-        lambda state, steps: normed(state, steps, "never stored")
+        normed_with("never stored")
     ),
-    "The running variance is the unbiased one (divided by n - 1).": lambda state, steps: normed(state, steps, "biased"),
+    "The running variance is the unbiased one (divided by n - 1).": normed_with("biased"),
+    "The batch is normalised with its biased variance (divided by n).": normed_with("unbiased"),
+    "It normalises with the batch in eval mode too; there, the running values are used.": normed_with("always batch"),
+    "It normalises with the running values in train mode too; there, the batch's are used.": (
+        normed_with("always running")
+    ),
+    "The new running value is 0.9 of the old one and 0.1 of the batch's.": (
+        normed_with("most"),
+        normed_with("replaced"),
+    ),
+    "The running variance is a variance, not a standard deviation.": normed_with("std"),
+    "weight and bias are not used.": normed_with("not affine"),
+    "The last channels' values were used; take the first.": normed_with("last"),
+    "eps is 1e-5.": normed_with("eps"),
 }
 
 
 def others_moved(got: list, right: list, state: dict, steps: list) -> bool:
     """A running value of a channel that did not take part is another one."""
     used = max(x.shape[1] for _, x in steps)
-    return any((g["running_mean"][used:] != state["running_mean"][used:]).any() for g in got)
+    only = [(g["running_mean"][:used] != state["running_mean"][:used]).any() for g in got]
+    return any(only) and any((g["running_mean"][used:] != state["running_mean"][used:]).any() for g in got)
 
 
 NORM_SYMPTOMS: dict[str, Callable] = {"Channels that did not take part were moved as well.": others_moved}
@@ -466,13 +534,50 @@ def _differs(a: Any, b: Any) -> bool:
     return not torch.allclose(torch.as_tensor(a), torch.as_tensor(b), atol=1e-4)
 
 
+def other_output(got: dict, right: dict, *case: Any) -> bool:
+    return got["y"].shape == right["y"].shape and _differs(got["y"], right["y"])
+
+
 SHARED = "The standalone layer shares memory with the elastic one: copy the part."
-CONV_ALONE_SYMPTOMS: dict[str, Callable] = {SHARED: shares_memory}
+CONV_ALONE_SYMPTOMS: dict[str, Callable] = {
+    "standalone is to return an nn.Conv2d.": lambda got, right, *case: got["kind"] != "Conv2d",
+    "The standalone layer has a bias; the elastic one has none.": lambda got, right, *case: not got["no bias"],
+    "The standalone layer has another stride or padding.": (
+        lambda got, right, *case: got["y"].shape != right["y"].shape
+    ),
+    "The standalone layer's weights are not the part that a call uses.": other_output,
+    SHARED: shares_memory,
+}
 NORM_ALONE_SYMPTOMS: dict[str, Callable] = {
+    "standalone is to return an nn.BatchNorm2d.": lambda got, right, *case: got["kind"] != "BatchNorm2d",
     "The standalone layer lacks the running statistics.": (
         lambda got, right, *case: not got["running_mean"].any() and right["running_mean"].any()
     ),
+    "The standalone layer lacks weight and bias.": lambda got, right, *case: _differs(got["train"], right["train"]),
+    "The standalone layer lacks the running variance.": lambda got, right, *case: _differs(got["eval"], right["eval"]),
+    "The standalone layer moves its running values in another way: momentum is 0.1.": (
+        lambda got, right, *case: _differs(got["moved mean"], right["moved mean"])
+    ),
     SHARED: shares_memory,
+}
+NEW_NORM_SYMPTOMS: dict[str, Callable] = {
+    "Its only parameters are to be `weight` and `bias`.": (
+        lambda got, right, *case: got["parameters"] != right["parameters"]
+    ),
+    "The running values are not saved with the layer: make them buffers, by register_buffer.": (
+        lambda got, right, *case: got["saved"] != right["saved"]
+    ),
+    "weight, bias, running_mean and running_var have one value a channel.": (
+        lambda got, right, *case: any(got[name].shape != right[name].shape for name in NORM)
+    ),
+    "A new layer has weight and running_var 1, bias and running_mean 0.": (
+        lambda got, right, *case: any(_differs(got[name], right[name]) for name in NORM)
+    ),
+}
+GRADIENT_SYMPTOMS: dict[str, Callable] = {
+    "No gradient reaches weight and bias: use slices of them, without .data or .detach().": (
+        lambda got, right, *case: type(got) is RuntimeError or None in got
+    ),
 }
 
 
@@ -612,14 +717,20 @@ MIXED_NET = [
 ]
 
 
-def norm_case(spec: list, seed: int, batches: list[int], size: int = 6, training: bool = False) -> tuple:
-    """(spec, state, batches of images, train mode)."""
+def norm_case(spec: list, seed: int, batches: list[int], size: int = 6, training: bool | str = False) -> tuple:
+    """(spec, state, batches of images, modes); see `set_modes`."""
     rng = torch.Generator().manual_seed(seed)
     images = [torch.randn(n, 1, size, size, generator=rng) * (1 + i) + i for i, n in enumerate(batches)]
     return spec, models.random_state(models.network(spec), seed), images, training
 
 
-def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool, wrong: str = "") -> list[dict]:
+def set_modes(net: nn.Module, training: bool | str) -> None:
+    """All modules in train mode, or in eval mode; or, "mixed", in turn."""
+    for i, module in enumerate(net.modules()):
+        module.training = i % 2 == 1 if training == "mixed" else bool(training)
+
+
+def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool | str, wrong: str = "") -> list[dict]:
     """Running values of every BatchNorm2d: layer after layer, all batches at a time."""
     net = models.network(spec)
     net.load_state_dict(state)
@@ -683,12 +794,13 @@ def with_values(spec: list, state: dict, running: list[dict]) -> dict:
     return net.state_dict()
 
 
-def kept(spec: list, state: dict, training: bool) -> dict:
+def kept(spec: list, state: dict, training: bool | str) -> dict:
     """What stays as it was: modes, momentum and parameters."""
     net = models.network(spec)
     net.load_state_dict(state)
+    set_modes(net, training)
     return {
-        "modes": [training for _ in net.modules()],
+        "modes": [m.training for m in net.modules()],
         "momentum": [m.momentum for m in flat(net) if isinstance(m, nn.BatchNorm2d)],
         "parameters": [p.detach().clone() for p in net.parameters()],
         "gradients": [None for _ in net.parameters()],
@@ -705,7 +817,9 @@ RECALIBRATION_MISTAKES: dict[str, Any] = {
 }
 RECALIBRATION_SYMPTOMS: dict[str, Callable] = {
     "The momentum is another one afterwards.": lambda got, right, *case: got["momentum"] != right["momentum"],
-    "The modes are not as before.": lambda got, right, *case: got["modes"] != right["modes"],
+    "The modes are not as before: each module gets its own back.": (
+        lambda got, right, *case: got["modes"] != right["modes"]
+    ),
     "The statistics differ from call to call: dropout is on; only the batch norms are in train mode.": (
         lambda got, right, spec, *case: "Dropout" in str(spec) and "again" in got and not _close(got)
     ),
