@@ -579,7 +579,12 @@ def table_of_nothing(rounds):
 
 durations = {(28, 1, 8, 3, 2): [9.0, 0.004, 0.001, 0.009], "b": [7.0, 0.5, 0.25, 0.375]}
 check(
-    timed_in_turns, [(durations, 3)], checks10.expected_table, {}, checks10.TABLE_SYMPTOMS, tol=1e-6
+    timed_in_turns,
+    [(durations, 3), (durations, 2)],
+    checks10.expected_table,
+    {},
+    checks10.TABLE_SYMPTOMS,
+    tol=1e-6,
 )
 check(table_of_nothing, [(2,)], [{}])
 check_errors(ValueError, table_of_nothing, (0,))
@@ -588,13 +593,20 @@ cases = [
     ([[(16, 5)], [(8, 3), (16, 3)]], checks10.SMALL_SPACE, (3, 13, 13)),
 ]
 cases = [(arch, space, checks10.full_table(space, image), image) for arch, space, image in cases]
-check(predict_latency, cases, checks10.predicted, checks10.PREDICTION_MISTAKES, tol=1e-9)
+check(
+    predict_latency,
+    cases,
+    checks10.predicted,
+    checks10.PREDICTION_MISTAKES,
+    checks10.PREDICTION_SYMPTOMS,
+    tol=1e-9,
+)
 ### BEGIN HIDDEN TESTS
 rng = random.Random(104)
 many = {name: [rng.randrange(100, 900) / 1024 for _ in range(16)] for name in ("x", ("y", 3), 7)}
 check(
     timed_in_turns,
-    [(many, 5), (many, 15), ({"alone": [0.5, 0.125, 1.0, 0.25]}, 3), (many, 1)],
+    [(many, 5), (many, 15), (many, 4), ({"alone": [0.5, 0.125, 1.0, 0.25]}, 3), (many, 1)],
     checks10.expected_table,
     {},
     checks10.TABLE_SYMPTOMS,
@@ -618,12 +630,20 @@ for stride, image in ((1, (2, 9, 9)), (3, (1, 17, 17)), (2, (1, 28, 28)), (2, (4
     cases.append(
         (lesson10.random_architecture(space, rng), space, checks10.full_table(space, image), image)
     )
-check(predict_latency, cases, checks10.predicted, checks10.PREDICTION_MISTAKES, tol=1e-9)
+check(
+    predict_latency,
+    cases,
+    checks10.predicted,
+    checks10.PREDICTION_MISTAKES,
+    checks10.PREDICTION_SYMPTOMS,
+    tol=1e-9,
+)
 check(
     predict_latency,
     [(arch, space, table) for arch, space, table, image in cases[2:3]],
     checks10.predicted,
     checks10.PREDICTION_MISTAKES,
+    checks10.PREDICTION_SYMPTOMS,
     tol=1e-9,
 )
 for missing in (("head", 8), (28, 1, 8, 3, 2)):
@@ -1492,12 +1512,14 @@ check(
     [
         ([1, 2, 3, 4], [10, 30, 20, 90]),
         ([1, 2, 2, 3, 5], [1, 3, 2, 2, 9]),
+        ([1, 1, 1, 2], [1, 2, 3, 3]),
         ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]),
         ([5, 5, 5], [1, 2, 3]),
         ([1, 2], [7, 7]),
     ],
     checks10.tau,
     checks10.TAU_MISTAKES,
+    checks10.TAU_SYMPTOMS,
     tol=1e-9,
 )
 check_errors(ValueError, kendall_tau, ([1, 2], [1, 2, 3]), ([1], [1]), ([], []))
@@ -1510,7 +1532,9 @@ cases = [
 ]
 cases += [((1e300, 1e-300, -1e300, 0.0), (4, 3, 2, 1)), ([1e9, 1e9 + 1, 1e9 + 2], [-1, -3, -2])]
 cases += [([0.1 + 0.2, 0.3, 1.0], [1, 2, 3]), ([4, 4], [4, 4]), ([7, 7, 7, 7], [1, 2, 2, 1])]
-check(kendall_tau, cases, checks10.tau, checks10.TAU_MISTAKES, tol=1e-9)
+check(
+    kendall_tau, cases, checks10.tau, checks10.TAU_MISTAKES, checks10.TAU_SYMPTOMS, tol=1e-9
+)
 check_errors(ValueError, kendall_tau, ((1, 2, 3), (1, 2)), ((), (1,)), ([2.0], [3.0]))
 ### END HIDDEN TESTS
 
@@ -1660,18 +1684,21 @@ check(
     [
         ([(0, 40), (4, 4), (1, 10), (8, 0)],),
         ([(0.0, 1.0), (1.0, 0.0)],),
+        ([(0, 2, 1), (1, 0, 2), (2, 1, 0), (1, 1, 1)],),
         ([(3, 0), (1, 4), (2, 1), (0, 9), (2.5, 0.5)],),
         ([(2, 7)],),
         ([],),
     ],
     checks10.crowded,
     checks10.CROWD_MISTAKES,
+    checks10.CROWD_SYMPTOMS,
     tol=1e-9,
 )
 check_inputs(inputs_after, nondominated_sort, [(3, 1), (1, 3), (2, 2)])
 check_inputs(inputs_after, crowding_distance, [(3, 1), (1, 3), (2, 2)])
 ### BEGIN HIDDEN TESTS
 clouds = [
+    checks10.cloud(505, 10, 2, 12),
     checks10.cloud(501, 40),
     checks10.cloud(502, 25, 3, 4),
     checks10.cloud(503, 12, 1, 5),
@@ -1689,7 +1716,14 @@ fronts = [(points,) for points in clouds] + [
     ([(1, 5), (1, 5), (1, 5)],),
     ([(2, 1, 0), (2, 0, 1), (2, 0.5, 0.5)],),
 ]
-check(crowding_distance, fronts, checks10.crowded, checks10.CROWD_MISTAKES, tol=1e-9)
+check(
+    crowding_distance,
+    fronts,
+    checks10.crowded,
+    checks10.CROWD_MISTAKES,
+    checks10.CROWD_SYMPTOMS,
+    tol=1e-9,
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import operator
 import random
 import statistics
 import sys
@@ -65,17 +66,52 @@ def layer_choices(part: dict) -> int:
     return len(part["widths"]) * len(part["kernels"])
 
 
+def one_depth(choices: int, depths: list[int]) -> int:
+    """The versions of a stage whose layers have so many choices."""
+    return sum(choices**d for d in depths)
+
+
+def sized(choices: Callable = layer_choices, versions: Callable = one_depth) -> Callable:
+    """A size from the choices of one layer, and the versions of a stage with these and its depths."""
+
+    def answer(space):
+        return math.prod(versions(choices(part), part["depths"]) for part in space)
+
+    return answer
+
+
 SIZE_MISTAKES: dict[str, Any] = {
     "Layers that are not there were counted: a stage of depth d has choices ** d versions.": (
-        lambda space: math.prod(len(s["depths"]) * layer_choices(s) ** max(s["depths"]) for s in space),
-        lambda space: math.prod(layer_choices(s) ** max(s["depths"]) for s in space),
+        sized(versions=lambda c, depths: len(depths) * c ** max(depths)),
+        sized(versions=lambda c, depths: c ** max(depths)),
     ),
     "One choice a stage was counted: every layer chooses its width and kernel by itself.": (
-        lambda space: math.prod(len(s["depths"]) * layer_choices(s) for s in space),
+        sized(versions=lambda c, depths: len(depths) * c),
+        lambda space: math.prod(len(s["kernels"]) * sum(len(s["widths"]) ** d for d in s["depths"]) for s in space),
+        lambda space: math.prod(len(s["widths"]) * sum(len(s["kernels"]) ** d for d in s["depths"]) for s in space),
     ),
     "The stages were added: each version of one goes with each version of the others.": (
         lambda space: sum(sum(layer_choices(s) ** d for d in s["depths"]) for s in space),
     ),
+    "A layer has len(widths) * len(kernels) choices: each width goes with each kernel.": (
+        sized(lambda part: len(part["widths"]) + len(part["kernels"])),
+        sized(lambda part: len(part["widths"])),
+        sized(lambda part: len(part["kernels"])),
+    ),
+    "d layers with c choices each have c ** d versions.": (
+        sized(versions=lambda c, depths: sum(c * d for d in depths)),
+        sized(versions=lambda c, depths: sum(d**c for d in depths)),
+    ),
+    "A stage has one of its depths: add what each of them gives.": (
+        sized(versions=lambda c, depths: math.prod(c**d for d in depths)),
+        sized(versions=lambda c, depths: c ** min(depths)),
+    ),
+    "The depths are the numbers in the list; others do not occur.": (
+        sized(versions=lambda c, depths: sum(c**d for d in range(1, max(depths) + 1))),
+        sized(versions=lambda c, depths: sum(c**d for d in range(1, len(depths) + 1))),
+    ),
+    "Only the last stage was counted: multiply the stages.": lambda space: count_by_listing(space[-1:]),
+    "The stride is no choice.": sized(lambda part: layer_choices(part) * part["stride"]),
 }
 
 
@@ -86,7 +122,10 @@ def rounded_by_a_float(got: Any, right: int, space: list[dict]) -> bool:
 
 
 SIZE_SYMPTOMS: dict[str, Callable] = {
-    "A float holds 53 bits only: count with ints (// and **, no numpy).": rounded_by_a_float
+    "A float holds 53 bits only: count with ints (// and **, no numpy).": rounded_by_a_float,
+    "An integer of numpy or torch has 64 bits only: count with Python's ints.": (
+        lambda got, right, space: type(got) is not float and got != right and (got - right) % 2**64 == 0
+    ),
 }
 
 
@@ -183,50 +222,80 @@ COST_CASES = [
 ]
 
 
-def costs(arch: Sequence, space: list[dict], image: tuple = (1, 28, 28), classes: int = 10, wrong: str = "") -> dict:
-    """Both costs, from layers that really run; `wrong` makes one of the mistakes."""
-    net = spaces10.build(arch, space, image[0], classes).eval()
-    macs, params, at, x = 0, 0, list(image[1:]), torch.zeros(1, *image)
-    strides = [part["stride"] for layers, part in zip(arch, space, strict=True) for _ in layers]
+def costs(arch: Sequence, space: list[dict], image: tuple = (1, 28, 28), classes: int = 10) -> dict:
+    """Both costs, from layers that really run."""
+    net, x = spaces10.build(arch, space, image[0], classes).eval(), torch.zeros(1, *image)
+    macs = params = 0
     for layer in net:
         x = layer(x)
-        if isinstance(layer, nn.Conv2d):
-            if wrong == "stride everywhere":
-                layer.stride = (strides[0], strides[0])
-            size, before = list(x.shape[2:]), at
-            if wrong == "rounded down":
-                size = [n // layer.stride[0] for n in at]
-            elif wrong == "stride everywhere":
-                size = [-(-n // layer.stride[0]) for n in at]
-            at, strides = size, strides[1:]
-            macs += layer.weight.numel() * math.prod(before if wrong == "at the input" else size)
-        elif isinstance(layer, nn.Linear) and wrong != "no classifier":
-            macs += layer.weight.numel()
-        skipped = (wrong == "no norm" and isinstance(layer, nn.BatchNorm2d)) or (
-            wrong == "no classifier" and isinstance(layer, nn.Linear)
-        )
-        params += 0 if skipped else sum(p.numel() for p in layer.parameters())
-    return {"macs": macs, "params": params - classes * (wrong == "no bias")}
+        params += sum(p.numel() for p in layer.parameters())
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            macs += layer.weight.numel() * math.prod(x.shape[2:])
+    return {"macs": macs, "params": params}
 
 
 def cost_with(wrong: str) -> Callable:
-    """`costs` with one mistake."""
+    """Both costs by arithmetic, with one mistake."""
 
     def cost(arch, space, image=(1, 28, 28), classes=10):
-        return costs(arch, space, image, classes, wrong)
+        c_in, *size = (1, *image[1:]) if wrong == "one channel" else image
+        classes = 10 if wrong == "ten classes" else classes
+        macs = params = 0
+        for layers, part in zip(arch, space, strict=True):
+            for i, (c_out, kernel) in enumerate(layers):
+                strided = (i == 0 or wrong == "stride everywhere") and wrong != "no stride"
+                stride, before = part["stride"] if strided else 1, size
+                up = {"rounded down": 0, "no padding": stride - kernel}.get(wrong, stride - 1)
+                size = [(n + up) // stride for n in size]
+                size = [size[0]] * 2 if wrong == "square" else size
+                used = {"kernel once": kernel}.get(wrong, kernel * kernel)
+                weights = c_out * used * (1 if wrong == "depthwise" else c_in)
+                counted = weights + c_out * (wrong == "norm in macs")
+                macs = macs * (wrong != "last layer") + counted * math.prod(before if wrong == "at the input" else size)
+                norm = {"no norm": 0, "half a norm": c_out, "running": 4 * c_out, "conv bias": 3 * c_out}
+                params += norm.get(wrong, 2 * c_out) + weights * (wrong != "no weights")
+                last = i == len(layers) - 1
+                c_in = c_in if wrong == "first input" or (wrong == "by stage" and not last) else c_out
+        head = arch[-1][-1][0] * (math.prod(size) if wrong == "not pooled" else 1) * classes
+        macs += 0 if wrong in ("no classifier", "classifier without macs") else head
+        macs += classes * (wrong == "bias in macs")
+        params += 0 if wrong == "no classifier" else head + classes * (wrong != "no bias")
+        return {"macs": macs * (2 if wrong == "flops" else 1), "params": params}
 
     return cost
 
 
-COST_MISTAKES = {
+COST_MISTAKES: dict[str, Any] = {
     "Sizes are rounded down; padding kernel // 2 makes a size n to n / stride, rounded up.": cost_with("rounded down"),
+    "The padding is kernel // 2: a size n becomes n / stride, rounded up.": cost_with("no padding"),
     "BatchNorm is forgotten: it has two parameters a channel.": cost_with("no norm"),
+    "BatchNorm has two parameters a channel, weight and bias; its running values are none.": (
+        cost_with("half a norm"),
+        cost_with("running"),
+    ),
     "The classifier is forgotten.": cost_with("no classifier"),
+    "The classifier's multiply-accumulates are forgotten.": cost_with("classifier without macs"),
     "The classifier's bias is forgotten.": cost_with("no bias"),
+    "The convolutions have no bias.": cost_with("conv bias"),
+    "The weights of the convolutions are parameters, too.": cost_with("no weights"),
     "Every layer has the stride; only the first of a stage does.": cost_with("stride everywhere"),
+    "The stride is not used: the first layer of a stage has it.": cost_with("no stride"),
     "MACs are counted at the size of the layer's input; a convolution works once for each output.": cost_with(
         "at the input"
     ),
+    "A layer has c_out * c_in * kernel * kernel weights; c_in is the width of the layer before.": (
+        cost_with("kernel once"),
+        cost_with("depthwise"),
+        cost_with("first input"),
+        cost_with("by stage"),
+    ),
+    "The multiply-accumulates of all layers are added.": cost_with("last layer"),
+    "A multiply-accumulate counts once, not as two operations.": cost_with("flops"),
+    "Biases and BatchNorm are no multiply-accumulates here.": (cost_with("bias in macs"), cost_with("norm in macs")),
+    "The classifier sees one number a channel: the mean over the picture comes before it.": cost_with("not pooled"),
+    "The picture need not be square: carry height and width along.": cost_with("square"),
+    "The number of classes is an argument.": cost_with("ten classes"),
+    "The channels of the picture are image[0].": cost_with("one channel"),
 }
 
 # latency_table and predict_latency ------------------------------------------------------------------------------------
@@ -253,46 +322,76 @@ def warm_up_timed(got: dict, right: dict, *case: Any) -> bool:
 
 def layer_by_layer(got: dict, right: dict, durations: dict, rounds: int) -> bool:
     """All calls of one key in a row, more than once."""
-    calls = _calls(got)
-    return len(durations) > 1 and sorted(map(str, calls)) == sorted(map(str, _calls(right))) and calls != _calls(right)
+    timed = _calls(got)[-len(durations) * rounds :]
+    blocks = len(list(itertools.groupby(timed)))
+    return len(timed) == len(durations) * rounds > blocks == len(durations)
 
 
-def in_seconds(got: dict, right: dict, *case: Any) -> bool:
-    return bool(got["table"]) and all(
-        math.isclose(1000 * got["table"][k], v, rel_tol=1e-6) for k, v in right["table"].items()
-    )
+def made_of(statistic: Callable) -> Callable:
+    """Whether every entry is a statistic of the seconds of that layer, which has the right readings."""
+
+    def shows(got: dict, right: dict, durations: dict, rounds: int | None) -> bool:
+        pairs = [(got["table"][key], statistic(v[1 : (rounds or 15) + 1])) for key, v in durations.items()]
+        return bool(pairs) and all(math.isclose(mine, other, rel_tol=1e-6) for mine, other in pairs)
+
+    return shows
 
 
-def with_mean(got: dict, right: dict, durations: dict, rounds: int) -> bool:
-    return bool(durations) and all(
-        math.isclose(got["table"][k], 1000 * statistics.fmean(v[1 : rounds + 1]), rel_tol=1e-6)
-        for k, v in durations.items()
-    )
+def any_of(*shows: Callable) -> Callable:
+    """Whether one of several symptoms shows."""
+    return lambda *args: any(one(*args) for one in shows)
 
 
 TABLE_SYMPTOMS: dict[str, Callable] = {
+    "The clock that was given is not read: call clock(), in seconds.": (
+        lambda got, right, *case: "clock" not in got["log"]
+    ),
     "The warm-up is timed: the first call of each function is made before the clock is read.": warm_up_timed,
     "Layer by layer: a busy moment then hits one layer only; make rounds over all of them.": layer_by_layer,
-    "These are seconds; the table holds milliseconds.": in_seconds,
-    "This is the mean; one interrupted call would move it. Take the median.": with_mean,
+    "Too many or too few calls: each function is called once untimed, and then once a round.": (
+        lambda got, right, *case: len(_calls(got)) != len(_calls(right))
+    ),
+    "The order is another one: each round calls all functions as they stand in the dict.": (
+        lambda got, right, *case: _calls(got) != _calls(right)
+    ),
+    "The clock is to be read just before and just after each timed call, and not elsewhere.": (
+        lambda got, right, *case: got["log"] != right["log"]
+    ),
+    "The keys of the table are those of layers, unchanged.": (
+        lambda got, right, *case: set(got["table"]) != set(right["table"])
+    ),
+    "One number a layer: the median of its times.": (
+        lambda got, right, *case: not all(isinstance(ms, float) for ms in got["table"].values())
+    ),
+    "These are seconds; the table holds milliseconds.": made_of(statistics.median),
+    "A second has 1000 milliseconds.": made_of(lambda seconds: 1e6 * statistics.median(seconds)),
+    "The time is what the clock shows after a call, minus what it shows before.": (
+        made_of(lambda seconds: -1000 * statistics.median(seconds))
+    ),
+    "This is the mean; one interrupted call would move it. Take the median.": (
+        made_of(lambda seconds: 1000 * statistics.fmean(seconds))
+    ),
+    "The median of an even number of rounds is the mean of the two in the middle.": any_of(
+        made_of(lambda seconds: 1000 * statistics.median_low(seconds)),
+        made_of(lambda seconds: 1000 * statistics.median_high(seconds)),
+    ),
+    "Take the median over the rounds; this is another number of the same times.": any_of(
+        *[made_of(lambda seconds, of=of: 1000 * of(seconds)) for of in (min, max, sum)],
+        made_of(lambda seconds: 1000 * statistics.median(seconds[1:])),
+    ),
 }
 
 
-def predicted(arch, space, table, image=(1, 28, 28), wrong=""):
+def predicted(arch, space, table, image=(1, 28, 28)):
     """The entries of an architecture added up, the sizes read from a network that runs."""
     net, x = spaces10.build(arch, space, image[0]).eval(), torch.zeros(1, *image)
-    total, size = 0.0, image[1]
-    first = [i == 0 for layers in arch for i in range(len(layers))]
-    strides = [part["stride"] for layers, part in zip(arch, space, strict=True) for _ in layers]
+    total = 0.0
     for layer in net:
-        x = layer(x)
+        before, x = x, layer(x)
         if isinstance(layer, nn.Conv2d):
-            stride = strides[0] if wrong == "stride everywhere" else layer.stride[0]
-            after = -(-size // stride)
-            at = after if wrong == "size after" else size
-            total += table[at, layer.in_channels, layer.out_channels, layer.kernel_size[0], stride]
-            size, strides, first = after, strides[1:], first[1:]
-        elif isinstance(layer, nn.Linear) and wrong != "no head":
+            size = before.shape[2]
+            total += table[size, layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0]]
+        elif isinstance(layer, nn.Linear):
             total += table["head", layer.in_features]
     return total
 
@@ -323,18 +422,56 @@ def full_table(space: list[dict], image: tuple) -> dict:
 
 
 def predicted_with(wrong: str) -> Callable:
-    """`predicted` with one mistake."""
+    """The entries added up by arithmetic, with one mistake."""
 
     def predict(arch, space, table, image=(1, 28, 28)):
-        return predicted(arch, space, table, image, wrong)
+        c_in, size, entries = image[0], image[1], []
+        for layers, part in zip(arch, space, strict=True):
+            for i, (width, kernel) in enumerate(layers):
+                stride = part["stride"] if i == 0 or wrong == "stride everywhere" else 1
+                after = size // stride if wrong == "rounded down" else -(-size // stride)
+                asked = 1 if wrong in ("no stride", "never smaller") else stride
+                channels = (width, c_in) if wrong == "width first" else (c_in, width)
+                entries.append(table[after if wrong == "size after" else size, *channels, kernel, asked])
+                size = size if wrong in ("size stays", "size by stage", "never smaller") else after
+                c_in = c_in if wrong in ("first input", "one input") else width
+            size = -(-size // part["stride"]) if wrong == "size by stage" else size
+            if wrong == "many heads":
+                entries.append(table["head", width])
+        if wrong not in ("no head", "many heads"):
+            entries.append(table["head", image[0] if wrong in ("head of image", "one input") else arch[-1][-1][0]])
+        return sum(entries)
 
     return predict
 
 
-PREDICTION_MISTAKES = {
+PREDICTION_MISTAKES: dict[str, Any] = {
     "The head is forgotten.": predicted_with("no head"),
+    "The head counts once, with the channels of the last layer.": (
+        predicted_with("many heads"),
+        predicted_with("head of image"),
+    ),
     "Every layer was looked up with the stride; only the first of a stage has it.": predicted_with("stride everywhere"),
+    "Every layer was looked up with stride 1; the first of a stage has the stage's.": (
+        predicted_with("no stride"),
+        predicted_with("never smaller"),
+    ),
     "The size after the layer was looked up; the key holds the size of its input.": predicted_with("size after"),
+    "The size changes after each layer with a stride, to size / stride, rounded up.": (
+        predicted_with("size stays"),
+        predicted_with("size by stage"),
+        predicted_with("rounded down"),
+    ),
+    "c_in is the width of the layer before; of the first layer, the picture's channels.": (
+        predicted_with("first input"),
+        predicted_with("one input"),
+    ),
+    "The key is (size, c_in, width, kernel, stride): what comes in stands first.": predicted_with("width first"),
+}
+PREDICTION_SYMPTOMS: dict[str, Callable] = {
+    "The table has no such entry: the key is (size, c_in, width, kernel, stride), with the size of the input.": (
+        lambda got, right, *case: isinstance(got, KeyError)
+    )
 }
 
 # the elastic classes --------------------------------------------------------------------------------------------------
@@ -644,26 +781,38 @@ def a_step(wrong: str = "") -> Callable:
     """The step written out for the toy net, or one of the mistakes."""
 
     def step(net, x, y, largest, others, optimizer):
-        if wrong != "no zero_grad":
+        if wrong not in ("no zero_grad", "cleared late"):
             for p in net.parameters():
                 p.grad = None
         first = net(x, largest)
         loss = -torch.log_softmax(first, 1)[torch.arange(len(y)), y].mean()
-        teacher = torch.softmax(first if wrong == "teacher" else first.detach(), 1)
+        z = first if wrong == "teacher" else first.detach()
+        teacher = torch.softmax(z / 2 if wrong == "temperature" else z, 0 if wrong == "over images" else 1)
+        teacher = {"logits": z, "argmax": F.one_hot(z.argmax(1), z.shape[1]).float()}.get(wrong, teacher)
         parts: list = []
         for arch in others:
-            log_q = torch.log_softmax(net(x, arch), 1)
-            hard = -log_q[torch.arange(len(y)), y].mean()
-            parts.append(hard if wrong == "labels" else -(teacher * log_q).sum(1).mean())
+            other = net(x, arch)
+            log_q = torch.log_softmax(torch.softmax(other, 1) if wrong == "softmax twice" else other, 1)
+            hard, soft = -log_q[torch.arange(len(y)), y].mean(), -(teacher * log_q).sum(1).mean()
+            soft = {"squares": (other - z).square().mean(), "sum": soft * len(y), "by class": soft / z.shape[1]}.get(
+                wrong, soft
+            )
+            parts.append({"labels": hard, "both": hard + soft, "no gradient": soft.detach()}.get(wrong, soft))
+            if wrong == "chain":
+                teacher = torch.softmax(other.detach(), 1)
+        if wrong == "last other":
+            parts = parts[-1:]
         if wrong == "mean":
             parts = [sum([loss, *parts]) / (1 + len(parts))]
         elif wrong == "mean of others":
             parts = [loss, sum(parts) / max(1, len(parts))]
         elif wrong != "largest left out":
-            parts = [loss, *parts]
+            parts = [loss, *parts][-1 if wrong == "last loss" else 0 :]
         if parts:
             torch.stack(parts).sum().backward()
         optimizer.step()
+        if wrong == "cleared late":
+            optimizer.zero_grad()
         return loss.item()
 
     return step
@@ -682,9 +831,30 @@ SANDWICH_MISTAKES: dict[str, Any] = {
     "A gradient flows into the teacher: detach the largest network's logits.": toy_with("teacher"),
     "The others learned from the labels; they imitate the largest.": toy_with("labels"),
     "The losses were averaged; they are added.": (toy_with("mean"), toy_with("mean of others")),
-    "Old gradients were not cleared before the step.": toy_with("no zero_grad"),
+    "Old gradients were not cleared before the step.": (toy_with("no zero_grad"), toy_with("cleared late")),
     "The largest network's own loss is left out.": toy_with("largest left out"),
+    "The targets are the softmax of the largest's logits over the classes, dim 1.": (
+        toy_with("over images"),
+        toy_with("logits"),
+    ),
+    "The targets are all probabilities of the largest, not only its best class.": toy_with("argmax"),
+    "The softmax was taken twice: F.cross_entropy takes the logits of the others.": toy_with("softmax twice"),
+    "There is no temperature here.": toy_with("temperature"),
+    "The loss of the others is the cross-entropy with the largest's probabilities.": toy_with("squares"),
+    "The loss of the others is the mean over the images: no sum, and not divided by the classes.": (
+        toy_with("sum"),
+        toy_with("by class"),
+    ),
+    "The others learn from the largest alone, not from the labels as well.": toy_with("both"),
+    "The largest teaches all others; each other one taught the next.": toy_with("chain"),
+    "Only the last loss of several has an effect: add them all.": (toy_with("last other"), toy_with("last loss")),
+    "No gradient reaches the others: only the largest's logits are detached.": toy_with("no gradient"),
 }
+
+
+def loss_of_all(got: dict, right: dict, *case: Any) -> bool:
+    """The weights are right, and the losses are not."""
+    return torch.allclose(got["weight"], right["weight"], atol=1e-4) and _differs(got["losses"], right["losses"])
 
 
 def several_steps(got: dict, right: dict, *case: Any) -> bool:
@@ -697,8 +867,13 @@ def other_order(got: dict, right: dict, *case: Any) -> bool:
 
 
 SANDWICH_SYMPTOMS: dict[str, Callable] = {
+    "The optimizer made no step.": lambda got, right, *case: got["optimizer steps"] == 0,
     "The optimizer made a step for each network: add all losses, then one step.": several_steps,
     "net is to be called once an architecture, the largest first, its mode as it is.": other_order,
+    "The weights did not change: the new gradients were cleared before the step.": (
+        lambda got, right, weight, *case: torch.equal(got["weight"], weight)
+    ),
+    "The returned loss is to be the largest's alone, and that before the step.": loss_of_all,
 }
 
 # recalibrate ----------------------------------------------------------------------------------------------------------
@@ -735,8 +910,10 @@ def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool |
     net = models.network(spec)
     net.load_state_dict(state)
     net.eval()
-    flow, found = list(images), []
+    flow, found = [torch.cat(images)] if wrong == "pooled" else list(images), []
     for layer in flat(net):
+        if wrong == "all norms" and isinstance(layer, nn.BatchNorm1d):
+            layer.train()
         if isinstance(layer, nn.BatchNorm2d):
             means = [x.mean((0, 2, 3)) for x in flow]
             vars_ = [x.transpose(0, 1).flatten(1).var(1, unbiased=wrong != "biased") for x in flow]
@@ -745,6 +922,10 @@ def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool |
                 "mean": _averaged(means, old[0], 0.0, layer.momentum, wrong, images),
                 "var": _averaged(vars_, old[1], 1.0, layer.momentum, wrong, images),
             })  # fmt: skip
+            if wrong == "standard deviation":
+                found[-1]["var"] = _averaged([v.sqrt() for v in vars_], old[1], 1.0, layer.momentum, wrong, images)
+            if wrong in ("mean only", "last variance"):
+                found[-1]["var"] = old[1] if wrong == "mean only" else vars_[-1]
             if wrong == "one by one":
                 flow = [layer(x) for x in flow]
             else:
@@ -760,12 +941,15 @@ def flat(net: nn.Module) -> list[nn.Module]:
 
 
 def _averaged(values: list[Tensor], old: Tensor, new: float, momentum: Any, wrong: str, images: list) -> Tensor:
-    if wrong == "last":
-        return values[-1]
+    if wrong in ("last", "first"):
+        return values[0 if wrong == "first" else -1]
+    if wrong == "sum":
+        return torch.stack(values).sum(0)
     if wrong == "by size":
         total = sum(len(x) for x in images)
         return torch.stack([v * len(x) / total for v, x in zip(values, images, strict=True)]).sum(0)
-    if wrong in ("from old", "from zero"):
+    if wrong in ("from old", "from zero", "from zero by a tenth"):
+        momentum = 0.1 if wrong == "from zero by a tenth" else momentum
         moving = old if wrong == "from old" else torch.full_like(old, new)
         for v in values:
             moving = torch.lerp(moving, v, momentum or 0.1)
@@ -809,8 +993,20 @@ def kept(spec: list, state: dict, training: bool | str) -> dict:
 
 RECALIBRATION_MISTAKES: dict[str, Any] = {
     "A moving average from the old values: what they were before must not matter.": recalibrated_with("from old"),
-    "A moving average from the values of a new layer: every batch counts alike.": recalibrated_with("from zero"),
+    "A moving average from the values of a new layer: every batch counts alike.": (
+        recalibrated_with("from zero"),
+        recalibrated_with("from zero by a tenth"),
+    ),
     "Only the last batch counts.": recalibrated_with("last"),
+    "Only the first batch was used.": recalibrated_with("first"),
+    "The sums over the batches are to be divided by their number.": recalibrated_with("sum"),
+    "All images were taken as one batch: each batch has a mean and a variance of its own.": recalibrated_with("pooled"),
+    "running_var is a variance, not a standard deviation.": recalibrated_with("standard deviation"),
+    "running_var is averaged, too: it is neither the old one nor the last batch's.": (
+        recalibrated_with("mean only"),
+        recalibrated_with("last variance"),
+    ),
+    "Only BatchNorm2d layers are in train mode; other kinds of batch norm are not.": recalibrated_with("all norms"),
     "The variance is the unbiased one (divided by n - 1).": recalibrated_with("biased"),
     "Batches were weighted by their size: each counts alike.": recalibrated_with("by size"),
     "A layer normalised with its old running values: all batch norms use the batch.": recalibrated_with("one by one"),
@@ -820,10 +1016,28 @@ RECALIBRATION_SYMPTOMS: dict[str, Callable] = {
     "The modes are not as before: each module gets its own back.": (
         lambda got, right, *case: got["modes"] != right["modes"]
     ),
+    "A parameter was changed.": lambda got, right, *case: _differs_in(got["parameters"], right["parameters"]),
+    "A batch norm inside of another module kept its old values: model.modules() lists all.": (
+        lambda got, right, spec, state, *case: deep_norms_kept(got["running"], spec, state)
+    ),
     "The statistics differ from call to call: dropout is on; only the batch norms are in train mode.": (
         lambda got, right, spec, *case: "Dropout" in str(spec) and "again" in got and not _close(got)
     ),
 }
+
+
+def _differs_in(some: list[Tensor], others: list[Tensor]) -> bool:
+    return any(_differs(a, b) for a, b in zip(some, others, strict=True))
+
+
+def deep_norms_kept(running: list[dict], spec: list, state: dict) -> bool:
+    """Whether exactly the batch norms that are no direct children have their old running means."""
+    net = models.network(spec)
+    net.load_state_dict(state)
+    norms = [m for m in flat(net) if isinstance(m, nn.BatchNorm2d)]
+    deep = [all(m is not child for child in net.children()) for m in norms]
+    kept_mean = [not _differs(new["mean"], m.running_mean) for new, m in zip(running, norms, strict=True)]
+    return any(deep) and deep == kept_mean
 
 
 def _close(got: dict) -> bool:
@@ -855,10 +1069,34 @@ def tau(a: Sequence, b: Sequence, wrong: str = "") -> float:
     if wrong == "twice":
         return 2 * balance / (n * (n - 1) / 2)
     if untied_a * untied_b == 0:
-        return math.nan if wrong == "nan" else 0.0
+        return {"nan": math.nan, "one": 1.0}.get(wrong, 0.0)
     if wrong == "pearson":
         return float(torch.corrcoef(torch.tensor([list(a), list(b)], dtype=torch.float64))[0, 1])
-    return (2 if wrong == "twice b" else 1) * balance / math.sqrt(untied_a * untied_b)
+    if wrong == "adjacent":
+        steps = [float(torch.diagonal(s, 1).abs().sum()) for s in (sa, sb)]
+        return float(torch.diagonal(sa * sb, 1).sum()) / math.sqrt(steps[0] * steps[1])
+    above = {
+        "agreeing alone": float(((sa * sb) > 0).sum()) / 2,
+        "ties agree": balance + float(((sa == 0) & (sb == 0)).sum() - n) / 2,
+        "turned round": -balance,
+        "products": sum((a[i] - a[j]) * (b[i] - b[j]) for i in range(n) for j in range(i)),
+        "twice b": 2 * balance,
+    }
+    below = {
+        "untied in both": float((sa * sb).abs().sum()) / 2,
+        "in a": untied_a,
+        "in b": untied_b,
+        "arithmetic": (untied_a + untied_b) / 2,
+        "no root": untied_a * untied_b,
+        "nothing": 1,
+    }
+    return above.get(wrong, balance) / below.get(wrong, math.sqrt(untied_a * untied_b))
+
+
+def spearman(a: Sequence, b: Sequence) -> float:
+    """Another measure of agreement: from the differences of ranks."""
+    n, ranks = len(a), [[sorted(values).index(v) for v in values] for values in (a, b)]
+    return 1 - 6 * sum((p - q) ** 2 for p, q in zip(*ranks, strict=True)) / (n * (n * n - 1))
 
 
 def tau_with(wrong: str) -> Callable:
@@ -875,7 +1113,24 @@ TAU_MISTAKES: dict[str, Any] = {
     "This is tau-a: it divides by all pairs. Divide by the untied ones of a and of b.": tau_with("tau-a"),
     "Pairs are counted twice above the line and once below it.": (tau_with("twice"), tau_with("twice b")),
     "This is Pearson's correlation: only the order counts, not the distances.": tau_with("pearson"),
-    "All equal on one side: 0 / 0 is to be 0.0 here.": tau_with("nan"),
+    "All equal on one side: 0 / 0 is to be 0.0 here.": (tau_with("nan"), tau_with("one")),
+    "Divide by the square root of the product of both numbers of untied pairs.": (
+        tau_with("in a"),
+        tau_with("in b"),
+        tau_with("arithmetic"),
+        tau_with("no root"),
+        tau_with("nothing"),
+    ),
+    "Untied in a and untied in b are counted apart, each over all pairs.": tau_with("untied in both"),
+    "Subtract the pairs that disagree from those that agree.": tau_with("agreeing alone"),
+    "Pairs that are tied in both count as agreement; they count as neither.": tau_with("ties agree"),
+    "The sign of a difference counts, not its size.": tau_with("products"),
+    "The sign is turned round: equal orders give 1.": tau_with("turned round"),
+    "Only neighbours in the list were compared; take all pairs.": tau_with("adjacent"),
+    "This is Spearman's rank correlation; Kendall's counts pairs.": spearman,
+}
+TAU_SYMPTOMS: dict[str, Callable] = {
+    "All equal on one side: 0 / 0 is to be 0.0 here.": lambda got, right, *case: isinstance(got, ZeroDivisionError),
 }
 
 # nondominated_sort and crowding_distance ------------------------------------------------------------------------------
@@ -915,9 +1170,17 @@ def peeled(points: Sequence, wrong: str = "") -> Any:
             return all(a < b for a, b in pairs)
         if wrong == "equal":
             return all(a <= b for a, b in pairs)
+        if wrong == "sum":
+            return sum(p) < sum(q)
+        if wrong == "two objectives":
+            pairs = pairs[:2]
+            return all(a <= b for a, b in pairs) and p[:2] != q[:2]
         return all(a <= b for a, b in pairs) and p != q
 
     left, fronts = set(range(len(rows))), []
+    if wrong == "counted":
+        beaten = [sum(beats(q, p) for q in rows) for p in rows]
+        return [[i for i, times in enumerate(beaten) if times == n] for n in sorted(set(beaten))]
     while left:
         front = [i for i in sorted(left) if not any(beats(rows[j], rows[i]) for j in left if j != i)]
         if not front:
@@ -948,13 +1211,29 @@ def left_out(got: Any, points: Sequence) -> list[int]:
 
 
 def equal_points_lost(got: Any, right: list, points: Sequence) -> bool:
-    """Points that have an equal are missing, or the peeling never ends, where there are equal points."""
+    """Points that have an equal, and those behind them, are missing, or the peeling never ends with such points."""
     if not equal_points(points):
         return False
     if isinstance(got, Exception):
         return "without end" in str(got)
-    twins = {i for i, p in enumerate(points) if list(points).count(p) > 1}
-    return bool(set(left_out(got, points)) & twins)
+    lost = left_out(got, points)
+    twins = [points[i] for i in lost if list(points).count(points[i]) > 1]
+    return bool(lost) and all(any(all(map(operator.le, twin, points[i])) for twin in twins) for i in lost)
+
+
+def is_nested(got: Sequence) -> bool:
+    """Lists of ints in a list."""
+    return all(isinstance(front, (list, tuple)) and all(isinstance(i, int) for i in front) for front in got)
+
+
+def repeats(fronts: Sequence) -> bool:
+    """Whether an index stands there twice."""
+    flat_list = [i for front in fronts for i in front]
+    return len(set(flat_list)) < len(flat_list)
+
+
+def as_sets(fronts: Sequence) -> list[set]:
+    return [set(front) for front in fronts]
 
 
 SORT_SYMPTOMS: dict[str, Callable] = {
@@ -962,12 +1241,29 @@ SORT_SYMPTOMS: dict[str, Callable] = {
     "The peeling never ends: a front came out empty.": (
         lambda got, right, points: isinstance(got, Exception) and "without end" in str(got)
     ),
+    "A front is a list of indices.": lambda got, right, points: isinstance(got, (list, tuple)) and not is_nested(got),
+    "The indices are those of all points, also in later fronts.": (
+        lambda got, right, points: list(map(len, got)) == list(map(len, right)) and got[0] == right[0] and repeats(got)
+    ),
+    "The fronts are right; the indices in each are to be ascending.": (
+        lambda got, right, points: as_sets(got) == as_sets(right) and bool(right)
+    ),
+    "The first front only: take it away, and look for the next, until nothing is left.": (
+        lambda got, right, points: got == right[:1] and len(right) > 1
+    ),
+    "Several points may stand in one front: all that nobody of the rest dominates.": (
+        lambda got, right, points: all(len(front) == 1 for front in got) and len(got) == len(points)
+    ),
+    "Without points there is no front: [].": lambda got, right, points: not points and got == [[]],
 }
 SORT_MISTAKES: dict[str, Any] = {
     "Equal points dominate each other here: somewhere, one has to be strictly smaller.": peeled_with("equal"),
     "A point that is equal in one objective and smaller in another dominates, too.": peeled_with("strict"),
     "The objectives were maximised; smaller is better.": peeled_with("maximised"),
     "Two fronts only: what is left over is peeled again and again.": peeled_with("two"),
+    "Objectives are compared one by one, never added: they have different units.": peeled_with("sum"),
+    "Only the first two objectives were compared; there may be one, or more.": peeled_with("two objectives"),
+    "A front is what nobody of the rest dominates, however many of the earlier fronts do.": peeled_with("counted"),
 }
 
 
@@ -977,22 +1273,31 @@ def crowded(points: Sequence, wrong: str = "") -> list[float]:
     for m in range(len(points[0]) if points else 0):
         column = [p[m] for p in points]
         if max(column) == min(column):
+            if wrong == "equal ends":
+                total[0] = total[-1] = math.inf
             continue
+        keys = [p[0] for p in points] if wrong == "one order" else column
         for i, value in enumerate(column):
-            below = [(v, j) for j, v in enumerate(column) if (v, j) < (value, i)]
-            above = [(v, j) for j, v in enumerate(column) if (v, j) > (value, i)]
+            below = [(k, j) for j, k in enumerate(keys) if (k, j) < (keys[i], i)]
+            above = [(k, j) for j, k in enumerate(keys) if (k, j) > (keys[i], i)]
             if wrong == "index order":
-                below = [(v, j) for j, v in enumerate(column) if j == i - 1]
-                above = [(v, j) for j, v in enumerate(column) if j == i + 1]
-            span = 1 if wrong == "not normalised" else max(column) - min(column)
+                below = [(k, j) for j, k in enumerate(keys) if j == i - 1]
+                above = [(k, j) for j, k in enumerate(keys) if j == i + 1]
+            spans = {"not normalised": 1, "by the largest": max(column)}
+            span = spans.get(wrong, max(column) - min(column))
             if below and above:
-                gap = min(above)[0] - max(below)[0]
-                total[i] += (abs(gap) if wrong == "index order" else gap) / span
+                after, before = column[min(above)[1]], column[max(below)[1]]
+                gap = {"next": after - value, "nearest": min(after - value, value - before)}.get(wrong, after - before)
+                step = (abs(gap) if wrong == "index order" else gap) / span
+                total[i] = (
+                    step if wrong == "last objective" else total[i] + step**2 if wrong == "squares" else total[i] + step
+                )
             elif wrong == "finite":
-                total[i] += abs((min(above) if above else max(below))[0] - value) / span
+                total[i] += abs(column[(min(above) if above else max(below))[1]] - value) / span
             elif wrong != "zero":
                 total[i] = math.inf
-    return total
+    parts = {"half": 2, "mean": len(points[0]) if points else 1}.get(wrong, 1)
+    return [t / parts for t in total]
 
 
 def crowded_with(wrong: str) -> Callable:
@@ -1011,6 +1316,28 @@ CROWD_MISTAKES: dict[str, Any] = {
         crowded_with("zero"),
     ),
     "Neighbours were taken in the order of the indices; sort by each objective.": crowded_with("index order"),
+    "The points were sorted by the first objective only; sort by each.": crowded_with("one order"),
+    "Divide by max - min of the objective, not by max.": crowded_with("by the largest"),
+    "The gap goes from the neighbour before to the neighbour after.": (crowded_with("next"), crowded_with("nearest")),
+    "The gaps of all objectives are added.": crowded_with("last objective"),
+    "The gaps are added as they are: no squares, no mean.": (
+        crowded_with("squares"),
+        crowded_with("mean"),
+        crowded_with("half"),
+    ),
+    "An objective in which all points are equal adds nothing, also to the ends.": crowded_with("equal ends"),
+}
+CROWD_SYMPTOMS: dict[str, Callable] = {
+    "The ends are finite; they are infinitely far from a neighbour that is not there.": (
+        lambda got, right, points: all(map(math.isfinite, got)) and math.inf in right
+    ),
+    "An objective in which all points are equal adds nothing; do not divide by 0.": (
+        lambda got, right, points: isinstance(got, ZeroDivisionError)
+    ),
+    "The numbers are right; they are to stand in the order of the points.": (
+        lambda got, right, points: got != right and sorted(got) == sorted(right)
+    ),
+    "Without points there are no distances: [].": lambda got, right, points: not points and isinstance(got, IndexError),
 }
 
 
