@@ -1845,9 +1845,8 @@ def evolve(
 
 
 # %% test="evolve" points=6
-# Checked here: runs whose children carry their parents' names: who was chosen, who died, what scored;
-# that all chance comes from rng; the number of tries. Hidden tests: other sizes, a sample of one and
-# of all; then searches over the trained table.
+# Checked here: runs whose children name their parents: who was chosen, died, scored; rng; 1000 tries.
+# Hidden tests: other sizes, a sample of one and of all; then searches over the trained table.
 from_scratch(evolve, checks10.SEARCHERS)
 
 
