@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import operator
 import random
 import statistics
 import sys
@@ -65,17 +66,52 @@ def layer_choices(part: dict) -> int:
     return len(part["widths"]) * len(part["kernels"])
 
 
+def one_depth(choices: int, depths: list[int]) -> int:
+    """The versions of a stage whose layers have so many choices."""
+    return sum(choices**d for d in depths)
+
+
+def sized(choices: Callable = layer_choices, versions: Callable = one_depth) -> Callable:
+    """A size from the choices of one layer, and the versions of a stage with these and its depths."""
+
+    def answer(space):
+        return math.prod(versions(choices(part), part["depths"]) for part in space)
+
+    return answer
+
+
 SIZE_MISTAKES: dict[str, Any] = {
     "Layers that are not there were counted: a stage of depth d has choices ** d versions.": (
-        lambda space: math.prod(len(s["depths"]) * layer_choices(s) ** max(s["depths"]) for s in space),
-        lambda space: math.prod(layer_choices(s) ** max(s["depths"]) for s in space),
+        sized(versions=lambda c, depths: len(depths) * c ** max(depths)),
+        sized(versions=lambda c, depths: c ** max(depths)),
     ),
     "One choice a stage was counted: every layer chooses its width and kernel by itself.": (
-        lambda space: math.prod(len(s["depths"]) * layer_choices(s) for s in space),
+        sized(versions=lambda c, depths: len(depths) * c),
+        lambda space: math.prod(len(s["kernels"]) * sum(len(s["widths"]) ** d for d in s["depths"]) for s in space),
+        lambda space: math.prod(len(s["widths"]) * sum(len(s["kernels"]) ** d for d in s["depths"]) for s in space),
     ),
     "The stages were added: each version of one goes with each version of the others.": (
         lambda space: sum(sum(layer_choices(s) ** d for d in s["depths"]) for s in space),
     ),
+    "A layer has len(widths) * len(kernels) choices: each width goes with each kernel.": (
+        sized(lambda part: len(part["widths"]) + len(part["kernels"])),
+        sized(lambda part: len(part["widths"])),
+        sized(lambda part: len(part["kernels"])),
+    ),
+    "d layers with c choices each have c ** d versions.": (
+        sized(versions=lambda c, depths: sum(c * d for d in depths)),
+        sized(versions=lambda c, depths: sum(d**c for d in depths)),
+    ),
+    "A stage has one of its depths: add what each of them gives.": (
+        sized(versions=lambda c, depths: math.prod(c**d for d in depths)),
+        sized(versions=lambda c, depths: c ** min(depths)),
+    ),
+    "The depths are the numbers in the list; others do not occur.": (
+        sized(versions=lambda c, depths: sum(c**d for d in range(1, max(depths) + 1))),
+        sized(versions=lambda c, depths: sum(c**d for d in range(1, len(depths) + 1))),
+    ),
+    "Only the last stage was counted: multiply the stages.": lambda space: count_by_listing(space[-1:]),
+    "The stride is no choice.": sized(lambda part: layer_choices(part) * part["stride"]),
 }
 
 
@@ -86,7 +122,10 @@ def rounded_by_a_float(got: Any, right: int, space: list[dict]) -> bool:
 
 
 SIZE_SYMPTOMS: dict[str, Callable] = {
-    "A float holds 53 bits only: count with ints (// and **, no numpy).": rounded_by_a_float
+    "A float holds 53 bits only: count with ints (// and **, no numpy).": rounded_by_a_float,
+    "An integer of numpy or torch has 64 bits only: count with Python's ints.": (
+        lambda got, right, space: type(got) is not float and got != right and (got - right) % 2**64 == 0
+    ),
 }
 
 
@@ -155,9 +194,12 @@ def fault_of_children(told: dict, arch: Sequence, space: list[dict]) -> str:
     depths = {child for child in near if tuple(map(len, child)) != tuple(map(len, parent))}
     if depths and depths <= missing:
         return f"the depth never changes: in {len(born)} children of {parent} every stage kept its depth"
+    never_deep = {tuple(map(len, child)) for child in missing} - {tuple(map(len, child)) for child in born}
+    if never_deep:
+        return f"the depths {sorted(never_deep)[0]} never came in {len(born)} children of {parent}: each other can come"
     if missing:
-        never = sorted(missing)[0]
-        return f"{never} is a neighbour of {parent} too, and never came in {len(born)} children"
+        advice = "; draw each new layer by itself" if missing <= depths else ""
+        return f"{sorted(missing)[0]} is a neighbour of {parent} too, and never came in {len(born)} children{advice}"
     return ""
 
 
@@ -180,50 +222,80 @@ COST_CASES = [
 ]
 
 
-def costs(arch: Sequence, space: list[dict], image: tuple = (1, 28, 28), classes: int = 10, wrong: str = "") -> dict:
-    """Both costs, from layers that really run; `wrong` makes one of the mistakes."""
-    net = spaces10.build(arch, space, image[0], classes).eval()
-    macs, params, at, x = 0, 0, list(image[1:]), torch.zeros(1, *image)
-    strides = [part["stride"] for layers, part in zip(arch, space, strict=True) for _ in layers]
+def costs(arch: Sequence, space: list[dict], image: tuple = (1, 28, 28), classes: int = 10) -> dict:
+    """Both costs, from layers that really run."""
+    net, x = spaces10.build(arch, space, image[0], classes).eval(), torch.zeros(1, *image)
+    macs = params = 0
     for layer in net:
         x = layer(x)
-        if isinstance(layer, nn.Conv2d):
-            if wrong == "stride everywhere":
-                layer.stride = (strides[0], strides[0])
-            size, before = list(x.shape[2:]), at
-            if wrong == "rounded down":
-                size = [n // layer.stride[0] for n in at]
-            elif wrong == "stride everywhere":
-                size = [-(-n // layer.stride[0]) for n in at]
-            at, strides = size, strides[1:]
-            macs += layer.weight.numel() * math.prod(before if wrong == "at the input" else size)
-        elif isinstance(layer, nn.Linear) and wrong != "no classifier":
-            macs += layer.weight.numel()
-        skipped = (wrong == "no norm" and isinstance(layer, nn.BatchNorm2d)) or (
-            wrong == "no classifier" and isinstance(layer, nn.Linear)
-        )
-        params += 0 if skipped else sum(p.numel() for p in layer.parameters())
-    return {"macs": macs, "params": params - classes * (wrong == "no bias")}
+        params += sum(p.numel() for p in layer.parameters())
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            macs += layer.weight.numel() * math.prod(x.shape[2:])
+    return {"macs": macs, "params": params}
 
 
 def cost_with(wrong: str) -> Callable:
-    """`costs` with one mistake."""
+    """Both costs by arithmetic, with one mistake."""
 
     def cost(arch, space, image=(1, 28, 28), classes=10):
-        return costs(arch, space, image, classes, wrong)
+        c_in, *size = (1, *image[1:]) if wrong == "one channel" else image
+        classes = 10 if wrong == "ten classes" else classes
+        macs = params = 0
+        for layers, part in zip(arch, space, strict=True):
+            for i, (c_out, kernel) in enumerate(layers):
+                strided = (i == 0 or wrong == "stride everywhere") and wrong != "no stride"
+                stride, before = part["stride"] if strided else 1, size
+                up = {"rounded down": 0, "no padding": stride - kernel}.get(wrong, stride - 1)
+                size = [(n + up) // stride for n in size]
+                size = [size[0]] * 2 if wrong == "square" else size
+                used = {"kernel once": kernel}.get(wrong, kernel * kernel)
+                weights = c_out * used * (1 if wrong == "depthwise" else c_in)
+                counted = weights + c_out * (wrong == "norm in macs")
+                macs = macs * (wrong != "last layer") + counted * math.prod(before if wrong == "at the input" else size)
+                norm = {"no norm": 0, "half a norm": c_out, "running": 4 * c_out, "conv bias": 3 * c_out}
+                params += norm.get(wrong, 2 * c_out) + weights * (wrong != "no weights")
+                last = i == len(layers) - 1
+                c_in = c_in if wrong == "first input" or (wrong == "by stage" and not last) else c_out
+        head = arch[-1][-1][0] * (math.prod(size) if wrong == "not pooled" else 1) * classes
+        macs += 0 if wrong in ("no classifier", "classifier without macs") else head
+        macs += classes * (wrong == "bias in macs")
+        params += 0 if wrong == "no classifier" else head + classes * (wrong != "no bias")
+        return {"macs": macs * (2 if wrong == "flops" else 1), "params": params}
 
     return cost
 
 
-COST_MISTAKES = {
+COST_MISTAKES: dict[str, Any] = {
     "Sizes are rounded down; padding kernel // 2 makes a size n to n / stride, rounded up.": cost_with("rounded down"),
+    "The padding is kernel // 2: a size n becomes n / stride, rounded up.": cost_with("no padding"),
     "BatchNorm is forgotten: it has two parameters a channel.": cost_with("no norm"),
+    "BatchNorm has two parameters a channel, weight and bias; its running values are none.": (
+        cost_with("half a norm"),
+        cost_with("running"),
+    ),
     "The classifier is forgotten.": cost_with("no classifier"),
+    "The classifier's multiply-accumulates are forgotten.": cost_with("classifier without macs"),
     "The classifier's bias is forgotten.": cost_with("no bias"),
+    "The convolutions have no bias.": cost_with("conv bias"),
+    "The weights of the convolutions are parameters, too.": cost_with("no weights"),
     "Every layer has the stride; only the first of a stage does.": cost_with("stride everywhere"),
+    "The stride is not used: the first layer of a stage has it.": cost_with("no stride"),
     "MACs are counted at the size of the layer's input; a convolution works once for each output.": cost_with(
         "at the input"
     ),
+    "A layer has c_out * c_in * kernel * kernel weights; c_in is the width of the layer before.": (
+        cost_with("kernel once"),
+        cost_with("depthwise"),
+        cost_with("first input"),
+        cost_with("by stage"),
+    ),
+    "The multiply-accumulates of all layers are added.": cost_with("last layer"),
+    "A multiply-accumulate counts once, not as two operations.": cost_with("flops"),
+    "Biases and BatchNorm are no multiply-accumulates here.": (cost_with("bias in macs"), cost_with("norm in macs")),
+    "The classifier sees one number a channel: the mean over the picture comes before it.": cost_with("not pooled"),
+    "The picture need not be square: carry height and width along.": cost_with("square"),
+    "The number of classes is an argument.": cost_with("ten classes"),
+    "The channels of the picture are image[0].": cost_with("one channel"),
 }
 
 # latency_table and predict_latency ------------------------------------------------------------------------------------
@@ -250,46 +322,76 @@ def warm_up_timed(got: dict, right: dict, *case: Any) -> bool:
 
 def layer_by_layer(got: dict, right: dict, durations: dict, rounds: int) -> bool:
     """All calls of one key in a row, more than once."""
-    calls = _calls(got)
-    return len(durations) > 1 and sorted(map(str, calls)) == sorted(map(str, _calls(right))) and calls != _calls(right)
+    timed = _calls(got)[-len(durations) * rounds :]
+    blocks = len(list(itertools.groupby(timed)))
+    return len(timed) == len(durations) * rounds > blocks == len(durations)
 
 
-def in_seconds(got: dict, right: dict, *case: Any) -> bool:
-    return bool(got["table"]) and all(
-        math.isclose(1000 * got["table"][k], v, rel_tol=1e-6) for k, v in right["table"].items()
-    )
+def made_of(statistic: Callable) -> Callable:
+    """Whether every entry is a statistic of the seconds of that layer, which has the right readings."""
+
+    def shows(got: dict, right: dict, durations: dict, rounds: int | None) -> bool:
+        pairs = [(got["table"][key], statistic(v[1 : (rounds or 15) + 1])) for key, v in durations.items()]
+        return bool(pairs) and all(math.isclose(mine, other, rel_tol=1e-6) for mine, other in pairs)
+
+    return shows
 
 
-def with_mean(got: dict, right: dict, durations: dict, rounds: int) -> bool:
-    return bool(durations) and all(
-        math.isclose(got["table"][k], 1000 * statistics.fmean(v[1 : rounds + 1]), rel_tol=1e-6)
-        for k, v in durations.items()
-    )
+def any_of(*shows: Callable) -> Callable:
+    """Whether one of several symptoms shows."""
+    return lambda *args: any(one(*args) for one in shows)
 
 
 TABLE_SYMPTOMS: dict[str, Callable] = {
+    "The clock that was given is not read: call clock(), in seconds.": (
+        lambda got, right, *case: "clock" not in got["log"]
+    ),
     "The warm-up is timed: the first call of each function is made before the clock is read.": warm_up_timed,
     "Layer by layer: a busy moment then hits one layer only; make rounds over all of them.": layer_by_layer,
-    "These are seconds; the table holds milliseconds.": in_seconds,
-    "This is the mean; one interrupted call would move it. Take the median.": with_mean,
+    "Too many or too few calls: each function is called once untimed, and then once a round.": (
+        lambda got, right, *case: len(_calls(got)) != len(_calls(right))
+    ),
+    "The order is another one: each round calls all functions as they stand in the dict.": (
+        lambda got, right, *case: _calls(got) != _calls(right)
+    ),
+    "The clock is to be read just before and just after each timed call, and not elsewhere.": (
+        lambda got, right, *case: got["log"] != right["log"]
+    ),
+    "The keys of the table are those of layers, unchanged.": (
+        lambda got, right, *case: set(got["table"]) != set(right["table"])
+    ),
+    "One number a layer: the median of its times.": (
+        lambda got, right, *case: not all(isinstance(ms, float) for ms in got["table"].values())
+    ),
+    "These are seconds; the table holds milliseconds.": made_of(statistics.median),
+    "A second has 1000 milliseconds.": made_of(lambda seconds: 1e6 * statistics.median(seconds)),
+    "The time is what the clock shows after a call, minus what it shows before.": (
+        made_of(lambda seconds: -1000 * statistics.median(seconds))
+    ),
+    "This is the mean; one interrupted call would move it. Take the median.": (
+        made_of(lambda seconds: 1000 * statistics.fmean(seconds))
+    ),
+    "The median of an even number of rounds is the mean of the two in the middle.": any_of(
+        made_of(lambda seconds: 1000 * statistics.median_low(seconds)),
+        made_of(lambda seconds: 1000 * statistics.median_high(seconds)),
+    ),
+    "Take the median over the rounds; this is another number of the same times.": any_of(
+        *[made_of(lambda seconds, of=of: 1000 * of(seconds)) for of in (min, max, sum)],
+        made_of(lambda seconds: 1000 * statistics.median(seconds[1:])),
+    ),
 }
 
 
-def predicted(arch, space, table, image=(1, 28, 28), wrong=""):
+def predicted(arch, space, table, image=(1, 28, 28)):
     """The entries of an architecture added up, the sizes read from a network that runs."""
     net, x = spaces10.build(arch, space, image[0]).eval(), torch.zeros(1, *image)
-    total, size = 0.0, image[1]
-    first = [i == 0 for layers in arch for i in range(len(layers))]
-    strides = [part["stride"] for layers, part in zip(arch, space, strict=True) for _ in layers]
+    total = 0.0
     for layer in net:
-        x = layer(x)
+        before, x = x, layer(x)
         if isinstance(layer, nn.Conv2d):
-            stride = strides[0] if wrong == "stride everywhere" else layer.stride[0]
-            after = -(-size // stride)
-            at = after if wrong == "size after" else size
-            total += table[at, layer.in_channels, layer.out_channels, layer.kernel_size[0], stride]
-            size, strides, first = after, strides[1:], first[1:]
-        elif isinstance(layer, nn.Linear) and wrong != "no head":
+            size = before.shape[2]
+            total += table[size, layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0]]
+        elif isinstance(layer, nn.Linear):
             total += table["head", layer.in_features]
     return total
 
@@ -320,18 +422,56 @@ def full_table(space: list[dict], image: tuple) -> dict:
 
 
 def predicted_with(wrong: str) -> Callable:
-    """`predicted` with one mistake."""
+    """The entries added up by arithmetic, with one mistake."""
 
     def predict(arch, space, table, image=(1, 28, 28)):
-        return predicted(arch, space, table, image, wrong)
+        c_in, size, entries = image[0], image[1], []
+        for layers, part in zip(arch, space, strict=True):
+            for i, (width, kernel) in enumerate(layers):
+                stride = part["stride"] if i == 0 or wrong == "stride everywhere" else 1
+                after = size // stride if wrong == "rounded down" else -(-size // stride)
+                asked = 1 if wrong in ("no stride", "never smaller") else stride
+                channels = (width, c_in) if wrong == "width first" else (c_in, width)
+                entries.append(table[after if wrong == "size after" else size, *channels, kernel, asked])
+                size = size if wrong in ("size stays", "size by stage", "never smaller") else after
+                c_in = c_in if wrong in ("first input", "one input") else width
+            size = -(-size // part["stride"]) if wrong == "size by stage" else size
+            if wrong == "many heads":
+                entries.append(table["head", width])
+        if wrong not in ("no head", "many heads"):
+            entries.append(table["head", image[0] if wrong in ("head of image", "one input") else arch[-1][-1][0]])
+        return sum(entries)
 
     return predict
 
 
-PREDICTION_MISTAKES = {
+PREDICTION_MISTAKES: dict[str, Any] = {
     "The head is forgotten.": predicted_with("no head"),
+    "The head counts once, with the channels of the last layer.": (
+        predicted_with("many heads"),
+        predicted_with("head of image"),
+    ),
     "Every layer was looked up with the stride; only the first of a stage has it.": predicted_with("stride everywhere"),
+    "Every layer was looked up with stride 1; the first of a stage has the stage's.": (
+        predicted_with("no stride"),
+        predicted_with("never smaller"),
+    ),
     "The size after the layer was looked up; the key holds the size of its input.": predicted_with("size after"),
+    "The size changes after each layer with a stride, to size / stride, rounded up.": (
+        predicted_with("size stays"),
+        predicted_with("size by stage"),
+        predicted_with("rounded down"),
+    ),
+    "c_in is the width of the layer before; of the first layer, the picture's channels.": (
+        predicted_with("first input"),
+        predicted_with("one input"),
+    ),
+    "The key is (size, c_in, width, kernel, stride): what comes in stands first.": predicted_with("width first"),
+}
+PREDICTION_SYMPTOMS: dict[str, Callable] = {
+    "The table has no such entry: the key is (size, c_in, width, kernel, stride), with the size of the input.": (
+        lambda got, right, *case: isinstance(got, KeyError)
+    )
 }
 
 # the elastic classes --------------------------------------------------------------------------------------------------
@@ -348,14 +488,16 @@ def elastic_case(seed: int, settings: tuple, calls: list[tuple]) -> tuple:
 def elastic(settings: tuple, weight: Tensor, calls: list[tuple], wrong: str = "") -> dict:
     """What the probe should tell: outputs, and the gradients of half the sum of their squares."""
     stride, told = (*settings, 1)[3], []
-    c_out, _, largest, _ = weight.shape
+    c_out, c_in, largest, _ = weight.shape
     for x, width, kernel in calls:
         x, full = x.clone().requires_grad_(), weight.clone().requires_grad_()
-        edge = 0 if wrong == "corner" else (largest - kernel) // 2
-        outs = range(c_out - width, c_out) if wrong == "last" else range(width)
-        rows = [full[o, : x.shape[1], edge : edge + kernel, edge : edge + kernel] for o in outs]
+        edge = {"corner": 0, "far corner": largest - kernel}.get(wrong, (largest - kernel) // 2)
+        outs = range(c_out) if wrong == "all" else range(c_out - width, c_out) if wrong == "last" else range(width)
+        first = c_in - x.shape[1] if wrong == "last inputs" else 0
+        rows = [full[o, first : first + x.shape[1], edge : edge + kernel, edge : edge + kernel] for o in outs]
         part = torch.stack(rows).detach() if wrong == "detached" else torch.stack(rows)
-        pad = largest // 2 if wrong == "padding" else kernel // 2
+        pad = {"padding": largest // 2, "no padding": 0, "whole kernel": kernel}.get(wrong, kernel // 2)
+        stride = 1 if wrong == "no stride" else stride
         y = F.conv2d(x, part, stride=stride, padding=pad)
         (y.square().sum() / 2).backward()
         gradient = torch.zeros_like(weight) if full.grad is None else full.grad
@@ -372,9 +514,19 @@ def elastic_with(wrong: str) -> Callable:
     return answer
 
 
-ELASTIC_MISTAKES = {
-    "The corner of the kernel was used; a smaller kernel is the centre of the larger one.": elastic_with("corner"),
+ELASTIC_MISTAKES: dict[str, Any] = {
+    "The corner of the kernel was used; a smaller kernel is the centre of the larger one.": (
+        elastic_with("corner"),
+        elastic_with("far corner"),
+    ),
     "The last filters were used; take the first.": elastic_with("last"),
+    "All filters were used; take the first `width`.": elastic_with("all"),
+    "The last input channels of the weight were used; take the first.": elastic_with("last inputs"),
+    "The stride is not used.": elastic_with("no stride"),
+    "The padding is kernel // 2 of the kernel that is used.": (
+        elastic_with("no padding"),
+        elastic_with("whole kernel"),
+    ),
     "No gradient reaches the shared weight: the part was copied or detached.": elastic_with("detached"),
     "The padding is that of the largest kernel; it belongs to the kernel that is used.": elastic_with("padding"),
 }
@@ -388,17 +540,42 @@ def gradient_all_over(got: dict, right: dict, *case: Any) -> bool:
 
 
 ELASTIC_SYMPTOMS: dict[str, Callable] = {
-    "A gradient reaches parts of the weight that the call did not use.": gradient_all_over
+    "Its only parameter is to be `weight`, an nn.Parameter.": (
+        lambda got, right, *case: got["parameters"] != right["parameters"]
+    ),
+    "A gradient reaches parts of the weight that the call did not use.": gradient_all_over,
 }
+
+
+def fault_of_weights(told: dict) -> str:
+    """Whether the weights of a new layer are no random numbers around 0."""
+    if told["different"] < 90:
+        return (
+            f"ElasticConv2d: {told['different']:.0f} % of a new layer's weights differ from each other, expected all: "
+            "filters that begin equal stay equal; draw them at random, like those of nn.Conv2d"
+        )
+    if not 0.2 < told["above 0"] < 0.8:
+        return (
+            f"ElasticConv2d: {100 * told['above 0']:.0f} % of a new layer's weights are above 0, expected about half: "
+            "draw them around 0, like those of nn.Conv2d"
+        )
+    return ""
 
 
 NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def fill(layer: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put values into an elastic batch norm; it may hold more than the four that it must."""
-    for name in NORM:
-        getattr(layer, name).data.copy_(state[name])
+    """Put values into an elastic layer; it may hold more than these.
+
+    Raises:
+        ValueError: a tensor of another shape.
+    """
+    for name, values in state.items():
+        own = getattr(layer, name).data
+        if own.shape != values.shape:
+            raise ValueError(f"{name} has shape {tuple(own.shape)}, expected {tuple(values.shape)}")
+        own.copy_(values)
 
 
 def norm_state(channels: int, seed: int) -> dict[str, Tensor]:
@@ -426,30 +603,58 @@ def normed(state: dict, steps: list, wrong: str = "") -> list[dict]:
     for training, x in steps:
         y = torch.empty_like(x)
         used = range(x.shape[1])
-        for c in used:
-            values = x[:, c].double()
-            m, v = (values.mean(), values.var(unbiased=False)) if training else (mean[c].double(), var[c].double())
-            y[:, c] = ((values - m) / torch.sqrt(v + 1e-5) * weight[c].double() + bias[c].double()).float()
-            if training and wrong != "never stored":
+        for k in used:
+            c = k + len(mean) - x.shape[1] if wrong == "last" else k
+            values = x[:, k].double()
+            of_batch = values.mean(), values.var(unbiased=wrong == "unbiased" and values.numel() > 1)
+            by_batch = {"always batch": True, "always running": False}.get(wrong, training)
+            m, v = of_batch if by_batch else (mean[c].double(), var[c].double())
+            scale, shift = (1, 0) if wrong == "not affine" else (weight[c].double(), bias[c].double())
+            y[:, k] = ((values - m) / torch.sqrt(v + (1e-3 if wrong == "eps" else 1e-5)) * scale + shift).float()
+            if by_batch and wrong != "never stored":
                 unbiased = values.var(unbiased=wrong != "biased") if values.numel() > 1 else v
-                mean[c] = 0.9 * mean[c] + 0.1 * values.mean()
-                var[c] = 0.9 * var[c] + 0.1 * unbiased
+                new = {"most": 0.9, "replaced": 1.0}.get(wrong, 0.1)
+                mean[c] = (1 - new) * mean[c] + new * values.mean()
+                var[c] = (1 - new) * var[c] + new * (unbiased.sqrt() if wrong == "std" else unbiased)
         told.append({"y": y, "running_mean": mean.clone(), "running_var": var.clone()})
     return told
 
 
-NORM_MISTAKES = {
+def normed_with(wrong: str) -> Callable:
+    """`normed` with one mistake."""
+
+    def answer(state, steps):
+        return normed(state, steps, wrong)
+
+    return answer
+
+
+NORM_MISTAKES: dict[str, Any] = {
     "The running statistics are not updated in train mode: copies of the slices were moved.": (
-        lambda state, steps: normed(state, steps, "never stored")
+        normed_with("never stored")
     ),
-    "The running variance is the unbiased one (divided by n - 1).": lambda state, steps: normed(state, steps, "biased"),
+    "The running variance is the unbiased one (divided by n - 1).": normed_with("biased"),
+    "The batch is normalised with its biased variance (divided by n).": normed_with("unbiased"),
+    "It normalises with the batch in eval mode too; there, the running values are used.": normed_with("always batch"),
+    "It normalises with the running values in train mode too; there, the batch's are used.": (
+        normed_with("always running")
+    ),
+    "The new running value is 0.9 of the old one and 0.1 of the batch's.": (
+        normed_with("most"),
+        normed_with("replaced"),
+    ),
+    "The running variance is a variance, not a standard deviation.": normed_with("std"),
+    "weight and bias are not used.": normed_with("not affine"),
+    "The last channels' values were used; take the first.": normed_with("last"),
+    "eps is 1e-5.": normed_with("eps"),
 }
 
 
 def others_moved(got: list, right: list, state: dict, steps: list) -> bool:
     """A running value of a channel that did not take part is another one."""
     used = max(x.shape[1] for _, x in steps)
-    return any((g["running_mean"][used:] != state["running_mean"][used:]).any() for g in got)
+    only = [(g["running_mean"][:used] != state["running_mean"][:used]).any() for g in got]
+    return any(only) and any((g["running_mean"][used:] != state["running_mean"][used:]).any() for g in got)
 
 
 NORM_SYMPTOMS: dict[str, Callable] = {"Channels that did not take part were moved as well.": others_moved}
@@ -466,13 +671,50 @@ def _differs(a: Any, b: Any) -> bool:
     return not torch.allclose(torch.as_tensor(a), torch.as_tensor(b), atol=1e-4)
 
 
+def other_output(got: dict, right: dict, *case: Any) -> bool:
+    return got["y"].shape == right["y"].shape and _differs(got["y"], right["y"])
+
+
 SHARED = "The standalone layer shares memory with the elastic one: copy the part."
-CONV_ALONE_SYMPTOMS: dict[str, Callable] = {SHARED: shares_memory}
+CONV_ALONE_SYMPTOMS: dict[str, Callable] = {
+    "standalone is to return an nn.Conv2d.": lambda got, right, *case: got["kind"] != "Conv2d",
+    "The standalone layer has a bias; the elastic one has none.": lambda got, right, *case: not got["no bias"],
+    "The standalone layer has another stride or padding.": (
+        lambda got, right, *case: got["y"].shape != right["y"].shape
+    ),
+    "The standalone layer's weights are not the part that a call uses.": other_output,
+    SHARED: shares_memory,
+}
 NORM_ALONE_SYMPTOMS: dict[str, Callable] = {
+    "standalone is to return an nn.BatchNorm2d.": lambda got, right, *case: got["kind"] != "BatchNorm2d",
     "The standalone layer lacks the running statistics.": (
         lambda got, right, *case: not got["running_mean"].any() and right["running_mean"].any()
     ),
+    "The standalone layer lacks weight and bias.": lambda got, right, *case: _differs(got["train"], right["train"]),
+    "The standalone layer lacks the running variance.": lambda got, right, *case: _differs(got["eval"], right["eval"]),
+    "The standalone layer moves its running values in another way: momentum is 0.1.": (
+        lambda got, right, *case: _differs(got["moved mean"], right["moved mean"])
+    ),
     SHARED: shares_memory,
+}
+NEW_NORM_SYMPTOMS: dict[str, Callable] = {
+    "Its only parameters are to be `weight` and `bias`.": (
+        lambda got, right, *case: got["parameters"] != right["parameters"]
+    ),
+    "The running values are not saved with the layer: make them buffers, by register_buffer.": (
+        lambda got, right, *case: got["saved"] != right["saved"]
+    ),
+    "weight, bias, running_mean and running_var have one value a channel.": (
+        lambda got, right, *case: any(got[name].shape != right[name].shape for name in NORM)
+    ),
+    "A new layer has weight and running_var 1, bias and running_mean 0.": (
+        lambda got, right, *case: any(_differs(got[name], right[name]) for name in NORM)
+    ),
+}
+GRADIENT_SYMPTOMS: dict[str, Callable] = {
+    "No gradient reaches weight and bias: use slices of them, without .data or .detach().": (
+        lambda got, right, *case: type(got) is RuntimeError or None in got
+    ),
 }
 
 
@@ -539,26 +781,38 @@ def a_step(wrong: str = "") -> Callable:
     """The step written out for the toy net, or one of the mistakes."""
 
     def step(net, x, y, largest, others, optimizer):
-        if wrong != "no zero_grad":
+        if wrong not in ("no zero_grad", "cleared late"):
             for p in net.parameters():
                 p.grad = None
         first = net(x, largest)
         loss = -torch.log_softmax(first, 1)[torch.arange(len(y)), y].mean()
-        teacher = torch.softmax(first if wrong == "teacher" else first.detach(), 1)
+        z = first if wrong == "teacher" else first.detach()
+        teacher = torch.softmax(z / 2 if wrong == "temperature" else z, 0 if wrong == "over images" else 1)
+        teacher = {"logits": z, "argmax": F.one_hot(z.argmax(1), z.shape[1]).float()}.get(wrong, teacher)
         parts: list = []
         for arch in others:
-            log_q = torch.log_softmax(net(x, arch), 1)
-            hard = -log_q[torch.arange(len(y)), y].mean()
-            parts.append(hard if wrong == "labels" else -(teacher * log_q).sum(1).mean())
+            other = net(x, arch)
+            log_q = torch.log_softmax(torch.softmax(other, 1) if wrong == "softmax twice" else other, 1)
+            hard, soft = -log_q[torch.arange(len(y)), y].mean(), -(teacher * log_q).sum(1).mean()
+            soft = {"squares": (other - z).square().mean(), "sum": soft * len(y), "by class": soft / z.shape[1]}.get(
+                wrong, soft
+            )
+            parts.append({"labels": hard, "both": hard + soft, "no gradient": soft.detach()}.get(wrong, soft))
+            if wrong == "chain":
+                teacher = torch.softmax(other.detach(), 1)
+        if wrong == "last other":
+            parts = parts[-1:]
         if wrong == "mean":
             parts = [sum([loss, *parts]) / (1 + len(parts))]
         elif wrong == "mean of others":
             parts = [loss, sum(parts) / max(1, len(parts))]
         elif wrong != "largest left out":
-            parts = [loss, *parts]
+            parts = [loss, *parts][-1 if wrong == "last loss" else 0 :]
         if parts:
             torch.stack(parts).sum().backward()
         optimizer.step()
+        if wrong == "cleared late":
+            optimizer.zero_grad()
         return loss.item()
 
     return step
@@ -577,9 +831,30 @@ SANDWICH_MISTAKES: dict[str, Any] = {
     "A gradient flows into the teacher: detach the largest network's logits.": toy_with("teacher"),
     "The others learned from the labels; they imitate the largest.": toy_with("labels"),
     "The losses were averaged; they are added.": (toy_with("mean"), toy_with("mean of others")),
-    "Old gradients were not cleared before the step.": toy_with("no zero_grad"),
+    "Old gradients were not cleared before the step.": (toy_with("no zero_grad"), toy_with("cleared late")),
     "The largest network's own loss is left out.": toy_with("largest left out"),
+    "The targets are the softmax of the largest's logits over the classes, dim 1.": (
+        toy_with("over images"),
+        toy_with("logits"),
+    ),
+    "The targets are all probabilities of the largest, not only its best class.": toy_with("argmax"),
+    "The softmax was taken twice: F.cross_entropy takes the logits of the others.": toy_with("softmax twice"),
+    "There is no temperature here.": toy_with("temperature"),
+    "The loss of the others is the cross-entropy with the largest's probabilities.": toy_with("squares"),
+    "The loss of the others is the mean over the images: no sum, and not divided by the classes.": (
+        toy_with("sum"),
+        toy_with("by class"),
+    ),
+    "The others learn from the largest alone, not from the labels as well.": toy_with("both"),
+    "The largest teaches all others; each other one taught the next.": toy_with("chain"),
+    "Only the last loss of several has an effect: add them all.": (toy_with("last other"), toy_with("last loss")),
+    "No gradient reaches the others: only the largest's logits are detached.": toy_with("no gradient"),
 }
+
+
+def loss_of_all(got: dict, right: dict, *case: Any) -> bool:
+    """The weights are right, and the losses are not."""
+    return torch.allclose(got["weight"], right["weight"], atol=1e-4) and _differs(got["losses"], right["losses"])
 
 
 def several_steps(got: dict, right: dict, *case: Any) -> bool:
@@ -592,8 +867,13 @@ def other_order(got: dict, right: dict, *case: Any) -> bool:
 
 
 SANDWICH_SYMPTOMS: dict[str, Callable] = {
+    "The optimizer made no step.": lambda got, right, *case: got["optimizer steps"] == 0,
     "The optimizer made a step for each network: add all losses, then one step.": several_steps,
     "net is to be called once an architecture, the largest first, its mode as it is.": other_order,
+    "The weights did not change: the new gradients were cleared before the step.": (
+        lambda got, right, weight, *case: torch.equal(got["weight"], weight)
+    ),
+    "The returned loss is to be the largest's alone, and that before the step.": loss_of_all,
 }
 
 # recalibrate ----------------------------------------------------------------------------------------------------------
@@ -612,20 +892,28 @@ MIXED_NET = [
 ]
 
 
-def norm_case(spec: list, seed: int, batches: list[int], size: int = 6, training: bool = False) -> tuple:
-    """(spec, state, batches of images, train mode)."""
+def norm_case(spec: list, seed: int, batches: list[int], size: int = 6, training: bool | str = False) -> tuple:
+    """(spec, state, batches of images, modes); see `set_modes`."""
     rng = torch.Generator().manual_seed(seed)
     images = [torch.randn(n, 1, size, size, generator=rng) * (1 + i) + i for i, n in enumerate(batches)]
     return spec, models.random_state(models.network(spec), seed), images, training
 
 
-def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool, wrong: str = "") -> list[dict]:
+def set_modes(net: nn.Module, training: bool | str) -> None:
+    """All modules in train mode, or in eval mode; or, "mixed", in turn."""
+    for i, module in enumerate(net.modules()):
+        module.training = i % 2 == 1 if training == "mixed" else bool(training)
+
+
+def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool | str, wrong: str = "") -> list[dict]:
     """Running values of every BatchNorm2d: layer after layer, all batches at a time."""
     net = models.network(spec)
     net.load_state_dict(state)
     net.eval()
-    flow, found = list(images), []
+    flow, found = [torch.cat(images)] if wrong == "pooled" else list(images), []
     for layer in flat(net):
+        if wrong == "all norms" and isinstance(layer, nn.BatchNorm1d):
+            layer.train()
         if isinstance(layer, nn.BatchNorm2d):
             means = [x.mean((0, 2, 3)) for x in flow]
             vars_ = [x.transpose(0, 1).flatten(1).var(1, unbiased=wrong != "biased") for x in flow]
@@ -634,6 +922,10 @@ def recalibrated(spec: list, state: dict, images: list[Tensor], training: bool, 
                 "mean": _averaged(means, old[0], 0.0, layer.momentum, wrong, images),
                 "var": _averaged(vars_, old[1], 1.0, layer.momentum, wrong, images),
             })  # fmt: skip
+            if wrong == "standard deviation":
+                found[-1]["var"] = _averaged([v.sqrt() for v in vars_], old[1], 1.0, layer.momentum, wrong, images)
+            if wrong in ("mean only", "last variance"):
+                found[-1]["var"] = old[1] if wrong == "mean only" else vars_[-1]
             if wrong == "one by one":
                 flow = [layer(x) for x in flow]
             else:
@@ -649,12 +941,15 @@ def flat(net: nn.Module) -> list[nn.Module]:
 
 
 def _averaged(values: list[Tensor], old: Tensor, new: float, momentum: Any, wrong: str, images: list) -> Tensor:
-    if wrong == "last":
-        return values[-1]
+    if wrong in ("last", "first"):
+        return values[0 if wrong == "first" else -1]
+    if wrong == "sum":
+        return torch.stack(values).sum(0)
     if wrong == "by size":
         total = sum(len(x) for x in images)
         return torch.stack([v * len(x) / total for v, x in zip(values, images, strict=True)]).sum(0)
-    if wrong in ("from old", "from zero"):
+    if wrong in ("from old", "from zero", "from zero by a tenth"):
+        momentum = 0.1 if wrong == "from zero by a tenth" else momentum
         moving = old if wrong == "from old" else torch.full_like(old, new)
         for v in values:
             moving = torch.lerp(moving, v, momentum or 0.1)
@@ -683,12 +978,13 @@ def with_values(spec: list, state: dict, running: list[dict]) -> dict:
     return net.state_dict()
 
 
-def kept(spec: list, state: dict, training: bool) -> dict:
+def kept(spec: list, state: dict, training: bool | str) -> dict:
     """What stays as it was: modes, momentum and parameters."""
     net = models.network(spec)
     net.load_state_dict(state)
+    set_modes(net, training)
     return {
-        "modes": [training for _ in net.modules()],
+        "modes": [m.training for m in net.modules()],
         "momentum": [m.momentum for m in flat(net) if isinstance(m, nn.BatchNorm2d)],
         "parameters": [p.detach().clone() for p in net.parameters()],
         "gradients": [None for _ in net.parameters()],
@@ -697,19 +993,51 @@ def kept(spec: list, state: dict, training: bool) -> dict:
 
 RECALIBRATION_MISTAKES: dict[str, Any] = {
     "A moving average from the old values: what they were before must not matter.": recalibrated_with("from old"),
-    "A moving average from the values of a new layer: every batch counts alike.": recalibrated_with("from zero"),
+    "A moving average from the values of a new layer: every batch counts alike.": (
+        recalibrated_with("from zero"),
+        recalibrated_with("from zero by a tenth"),
+    ),
     "Only the last batch counts.": recalibrated_with("last"),
+    "Only the first batch was used.": recalibrated_with("first"),
+    "The sums over the batches are to be divided by their number.": recalibrated_with("sum"),
+    "All images were taken as one batch: each batch has a mean and a variance of its own.": recalibrated_with("pooled"),
+    "running_var is a variance, not a standard deviation.": recalibrated_with("standard deviation"),
+    "running_var is averaged, too: it is neither the old one nor the last batch's.": (
+        recalibrated_with("mean only"),
+        recalibrated_with("last variance"),
+    ),
+    "Only BatchNorm2d layers are in train mode; other kinds of batch norm are not.": recalibrated_with("all norms"),
     "The variance is the unbiased one (divided by n - 1).": recalibrated_with("biased"),
     "Batches were weighted by their size: each counts alike.": recalibrated_with("by size"),
     "A layer normalised with its old running values: all batch norms use the batch.": recalibrated_with("one by one"),
 }
 RECALIBRATION_SYMPTOMS: dict[str, Callable] = {
     "The momentum is another one afterwards.": lambda got, right, *case: got["momentum"] != right["momentum"],
-    "The modes are not as before.": lambda got, right, *case: got["modes"] != right["modes"],
+    "The modes are not as before: each module gets its own back.": (
+        lambda got, right, *case: got["modes"] != right["modes"]
+    ),
+    "A parameter was changed.": lambda got, right, *case: _differs_in(got["parameters"], right["parameters"]),
+    "A batch norm inside of another module kept its old values: model.modules() lists all.": (
+        lambda got, right, spec, state, *case: deep_norms_kept(got["running"], spec, state)
+    ),
     "The statistics differ from call to call: dropout is on; only the batch norms are in train mode.": (
         lambda got, right, spec, *case: "Dropout" in str(spec) and "again" in got and not _close(got)
     ),
 }
+
+
+def _differs_in(some: list[Tensor], others: list[Tensor]) -> bool:
+    return any(_differs(a, b) for a, b in zip(some, others, strict=True))
+
+
+def deep_norms_kept(running: list[dict], spec: list, state: dict) -> bool:
+    """Whether exactly the batch norms that are no direct children have their old running means."""
+    net = models.network(spec)
+    net.load_state_dict(state)
+    norms = [m for m in flat(net) if isinstance(m, nn.BatchNorm2d)]
+    deep = [all(m is not child for child in net.children()) for m in norms]
+    kept_mean = [not _differs(new["mean"], m.running_mean) for new, m in zip(running, norms, strict=True)]
+    return any(deep) and deep == kept_mean
 
 
 def _close(got: dict) -> bool:
@@ -741,10 +1069,34 @@ def tau(a: Sequence, b: Sequence, wrong: str = "") -> float:
     if wrong == "twice":
         return 2 * balance / (n * (n - 1) / 2)
     if untied_a * untied_b == 0:
-        return math.nan if wrong == "nan" else 0.0
+        return {"nan": math.nan, "one": 1.0}.get(wrong, 0.0)
     if wrong == "pearson":
         return float(torch.corrcoef(torch.tensor([list(a), list(b)], dtype=torch.float64))[0, 1])
-    return (2 if wrong == "twice b" else 1) * balance / math.sqrt(untied_a * untied_b)
+    if wrong == "adjacent":
+        steps = [float(torch.diagonal(s, 1).abs().sum()) for s in (sa, sb)]
+        return float(torch.diagonal(sa * sb, 1).sum()) / math.sqrt(steps[0] * steps[1])
+    above = {
+        "agreeing alone": float(((sa * sb) > 0).sum()) / 2,
+        "ties agree": balance + float(((sa == 0) & (sb == 0)).sum() - n) / 2,
+        "turned round": -balance,
+        "products": sum((a[i] - a[j]) * (b[i] - b[j]) for i in range(n) for j in range(i)),
+        "twice b": 2 * balance,
+    }
+    below = {
+        "untied in both": float((sa * sb).abs().sum()) / 2,
+        "in a": untied_a,
+        "in b": untied_b,
+        "arithmetic": (untied_a + untied_b) / 2,
+        "no root": untied_a * untied_b,
+        "nothing": 1,
+    }
+    return above.get(wrong, balance) / below.get(wrong, math.sqrt(untied_a * untied_b))
+
+
+def spearman(a: Sequence, b: Sequence) -> float:
+    """Another measure of agreement: from the differences of ranks."""
+    n, ranks = len(a), [[sorted(values).index(v) for v in values] for values in (a, b)]
+    return 1 - 6 * sum((p - q) ** 2 for p, q in zip(*ranks, strict=True)) / (n * (n * n - 1))
 
 
 def tau_with(wrong: str) -> Callable:
@@ -761,7 +1113,24 @@ TAU_MISTAKES: dict[str, Any] = {
     "This is tau-a: it divides by all pairs. Divide by the untied ones of a and of b.": tau_with("tau-a"),
     "Pairs are counted twice above the line and once below it.": (tau_with("twice"), tau_with("twice b")),
     "This is Pearson's correlation: only the order counts, not the distances.": tau_with("pearson"),
-    "All equal on one side: 0 / 0 is to be 0.0 here.": tau_with("nan"),
+    "All equal on one side: 0 / 0 is to be 0.0 here.": (tau_with("nan"), tau_with("one")),
+    "Divide by the square root of the product of both numbers of untied pairs.": (
+        tau_with("in a"),
+        tau_with("in b"),
+        tau_with("arithmetic"),
+        tau_with("no root"),
+        tau_with("nothing"),
+    ),
+    "Untied in a and untied in b are counted apart, each over all pairs.": tau_with("untied in both"),
+    "Subtract the pairs that disagree from those that agree.": tau_with("agreeing alone"),
+    "Pairs that are tied in both count as agreement; they count as neither.": tau_with("ties agree"),
+    "The sign of a difference counts, not its size.": tau_with("products"),
+    "The sign is turned round: equal orders give 1.": tau_with("turned round"),
+    "Only neighbours in the list were compared; take all pairs.": tau_with("adjacent"),
+    "This is Spearman's rank correlation; Kendall's counts pairs.": spearman,
+}
+TAU_SYMPTOMS: dict[str, Callable] = {
+    "All equal on one side: 0 / 0 is to be 0.0 here.": lambda got, right, *case: isinstance(got, ZeroDivisionError),
 }
 
 # nondominated_sort and crowding_distance ------------------------------------------------------------------------------
@@ -801,9 +1170,17 @@ def peeled(points: Sequence, wrong: str = "") -> Any:
             return all(a < b for a, b in pairs)
         if wrong == "equal":
             return all(a <= b for a, b in pairs)
+        if wrong == "sum":
+            return sum(p) < sum(q)
+        if wrong == "two objectives":
+            pairs = pairs[:2]
+            return all(a <= b for a, b in pairs) and p[:2] != q[:2]
         return all(a <= b for a, b in pairs) and p != q
 
     left, fronts = set(range(len(rows))), []
+    if wrong == "counted":
+        beaten = [sum(beats(q, p) for q in rows) for p in rows]
+        return [[i for i, times in enumerate(beaten) if times == n] for n in sorted(set(beaten))]
     while left:
         front = [i for i in sorted(left) if not any(beats(rows[j], rows[i]) for j in left if j != i)]
         if not front:
@@ -834,13 +1211,29 @@ def left_out(got: Any, points: Sequence) -> list[int]:
 
 
 def equal_points_lost(got: Any, right: list, points: Sequence) -> bool:
-    """Points that have an equal are missing, or the peeling never ends, where there are equal points."""
+    """Points that have an equal, and those behind them, are missing, or the peeling never ends with such points."""
     if not equal_points(points):
         return False
     if isinstance(got, Exception):
         return "without end" in str(got)
-    twins = {i for i, p in enumerate(points) if list(points).count(p) > 1}
-    return bool(set(left_out(got, points)) & twins)
+    lost = left_out(got, points)
+    twins = [points[i] for i in lost if list(points).count(points[i]) > 1]
+    return bool(lost) and all(any(all(map(operator.le, twin, points[i])) for twin in twins) for i in lost)
+
+
+def is_nested(got: Sequence) -> bool:
+    """Lists of ints in a list."""
+    return all(isinstance(front, (list, tuple)) and all(isinstance(i, int) for i in front) for front in got)
+
+
+def repeats(fronts: Sequence) -> bool:
+    """Whether an index stands there twice."""
+    flat_list = [i for front in fronts for i in front]
+    return len(set(flat_list)) < len(flat_list)
+
+
+def as_sets(fronts: Sequence) -> list[set]:
+    return [set(front) for front in fronts]
 
 
 SORT_SYMPTOMS: dict[str, Callable] = {
@@ -848,12 +1241,29 @@ SORT_SYMPTOMS: dict[str, Callable] = {
     "The peeling never ends: a front came out empty.": (
         lambda got, right, points: isinstance(got, Exception) and "without end" in str(got)
     ),
+    "A front is a list of indices.": lambda got, right, points: isinstance(got, (list, tuple)) and not is_nested(got),
+    "The indices are those of all points, also in later fronts.": (
+        lambda got, right, points: list(map(len, got)) == list(map(len, right)) and got[0] == right[0] and repeats(got)
+    ),
+    "The fronts are right; the indices in each are to be ascending.": (
+        lambda got, right, points: as_sets(got) == as_sets(right) and bool(right)
+    ),
+    "The first front only: take it away, and look for the next, until nothing is left.": (
+        lambda got, right, points: got == right[:1] and len(right) > 1
+    ),
+    "Several points may stand in one front: all that nobody of the rest dominates.": (
+        lambda got, right, points: all(len(front) == 1 for front in got) and len(got) == len(points)
+    ),
+    "Without points there is no front: [].": lambda got, right, points: not points and got == [[]],
 }
 SORT_MISTAKES: dict[str, Any] = {
     "Equal points dominate each other here: somewhere, one has to be strictly smaller.": peeled_with("equal"),
     "A point that is equal in one objective and smaller in another dominates, too.": peeled_with("strict"),
     "The objectives were maximised; smaller is better.": peeled_with("maximised"),
     "Two fronts only: what is left over is peeled again and again.": peeled_with("two"),
+    "Objectives are compared one by one, never added: they have different units.": peeled_with("sum"),
+    "Only the first two objectives were compared; there may be one, or more.": peeled_with("two objectives"),
+    "A front is what nobody of the rest dominates, however many of the earlier fronts do.": peeled_with("counted"),
 }
 
 
@@ -863,22 +1273,31 @@ def crowded(points: Sequence, wrong: str = "") -> list[float]:
     for m in range(len(points[0]) if points else 0):
         column = [p[m] for p in points]
         if max(column) == min(column):
+            if wrong == "equal ends":
+                total[0] = total[-1] = math.inf
             continue
+        keys = [p[0] for p in points] if wrong == "one order" else column
         for i, value in enumerate(column):
-            below = [(v, j) for j, v in enumerate(column) if (v, j) < (value, i)]
-            above = [(v, j) for j, v in enumerate(column) if (v, j) > (value, i)]
+            below = [(k, j) for j, k in enumerate(keys) if (k, j) < (keys[i], i)]
+            above = [(k, j) for j, k in enumerate(keys) if (k, j) > (keys[i], i)]
             if wrong == "index order":
-                below = [(v, j) for j, v in enumerate(column) if j == i - 1]
-                above = [(v, j) for j, v in enumerate(column) if j == i + 1]
-            span = 1 if wrong == "not normalised" else max(column) - min(column)
+                below = [(k, j) for j, k in enumerate(keys) if j == i - 1]
+                above = [(k, j) for j, k in enumerate(keys) if j == i + 1]
+            spans = {"not normalised": 1, "by the largest": max(column)}
+            span = spans.get(wrong, max(column) - min(column))
             if below and above:
-                gap = min(above)[0] - max(below)[0]
-                total[i] += (abs(gap) if wrong == "index order" else gap) / span
+                after, before = column[min(above)[1]], column[max(below)[1]]
+                gap = {"next": after - value, "nearest": min(after - value, value - before)}.get(wrong, after - before)
+                step = (abs(gap) if wrong == "index order" else gap) / span
+                total[i] = (
+                    step if wrong == "last objective" else total[i] + step**2 if wrong == "squares" else total[i] + step
+                )
             elif wrong == "finite":
-                total[i] += abs((min(above) if above else max(below))[0] - value) / span
+                total[i] += abs(column[(min(above) if above else max(below))[1]] - value) / span
             elif wrong != "zero":
                 total[i] = math.inf
-    return total
+    parts = {"half": 2, "mean": len(points[0]) if points else 1}.get(wrong, 1)
+    return [t / parts for t in total]
 
 
 def crowded_with(wrong: str) -> Callable:
@@ -897,6 +1316,28 @@ CROWD_MISTAKES: dict[str, Any] = {
         crowded_with("zero"),
     ),
     "Neighbours were taken in the order of the indices; sort by each objective.": crowded_with("index order"),
+    "The points were sorted by the first objective only; sort by each.": crowded_with("one order"),
+    "Divide by max - min of the objective, not by max.": crowded_with("by the largest"),
+    "The gap goes from the neighbour before to the neighbour after.": (crowded_with("next"), crowded_with("nearest")),
+    "The gaps of all objectives are added.": crowded_with("last objective"),
+    "The gaps are added as they are: no squares, no mean.": (
+        crowded_with("squares"),
+        crowded_with("mean"),
+        crowded_with("half"),
+    ),
+    "An objective in which all points are equal adds nothing, also to the ends.": crowded_with("equal ends"),
+}
+CROWD_SYMPTOMS: dict[str, Callable] = {
+    "The ends are finite; they are infinitely far from a neighbour that is not there.": (
+        lambda got, right, points: all(map(math.isfinite, got)) and math.inf in right
+    ),
+    "An objective in which all points are equal adds nothing; do not divide by 0.": (
+        lambda got, right, points: isinstance(got, ZeroDivisionError)
+    ),
+    "The numbers are right; they are to stand in the order of the points.": (
+        lambda got, right, points: got != right and sorted(got) == sorted(right)
+    ),
+    "Without points there are no distances: [].": lambda got, right, points: not points and isinstance(got, IndexError),
 }
 
 
@@ -926,6 +1367,8 @@ def run_evolution(evolve: Callable, start: int, cycles: int, sample: int, seed: 
     numbers = itertools.count(1)
 
     def mutate(parent):
+        if not all(isinstance(step, int) for step in parent):
+            raise TypeError(f"mutate takes an architecture, not an entry of history: {show(parent)}")
         log.append(["mutate", list(parent)])
         return [*parent, next(numbers)]
 
@@ -938,13 +1381,43 @@ def run_evolution(evolve: Callable, start: int, cycles: int, sample: int, seed: 
         log.append(["score", list(path)])
         return worth(path)
 
-    best, history = evolve([[-i] for i in range(start)], mutate, score, allowed, cycles, sample, random.Random(seed))
-    return {"best": best, "history": history, "log": log}
+    first = [[-i] for i in range(start)]
+    best, history = evolve(first, mutate, score, allowed, cycles, sample, random.Random(seed))
+    return {"best": best, "history": history, "log": log, "start": first}
+
+
+def run_refused(evolve: Callable, start: list, sample: int, allowed: list, good: int, tries: Sequence = ()) -> tuple:
+    """Two cycles in which every `good`-th child is allowed (0: none is); `tries` gets an item for each of them.
+
+    Raises:
+        Endless: the answer goes on for ever.
+    """
+    tries = tries if isinstance(tries, list) else []
+
+    def mutate(parent):
+        tries.append(parent)
+        if len(tries) > 5_000:
+            raise Endless("it goes on after 5,000 children")
+        return 10 if good and len(tries) % good == 0 else 99
+
+    return evolve(start, mutate, lambda arch: 0.5, [*allowed, 10].__contains__, 2, sample, random.Random(0))
+
+
+TRIES_SYMPTOMS: dict[str, Callable] = {
+    "It gave up too early: a child has 1000 tries, and the next one has 1000 again.": (
+        lambda got, right, good: got["gave up"] and got["tries"] < right["tries"]
+    ),
+    "It went on too long: after 1000 children that are not allowed comes a RuntimeError.": (
+        lambda got, right, good: right["gave up"] and got["tries"] > right["tries"]
+    ),
+}
 
 
 def fault_of_evolution(told: dict, start: int, cycles: int, sample: int, seed: int, refused: int) -> str:
     """What is wrong with one run, or nothing."""
     history = told["history"]
+    if tidy(told["start"]) != tuple((-i,) for i in range(start)):
+        return f"the list start was changed: it had {start} items, and is {show(told['start'], 60)} now; work on a copy"
     pairs = isinstance(history, (list, tuple)) and all(isinstance(e, (list, tuple)) and len(e) == 2 for e in history)
     if not pairs:
         return "history is to be a list of (architecture, score)"
@@ -962,20 +1435,39 @@ def fault_of_evolution(told: dict, start: int, cycles: int, sample: int, seed: i
         return "a child was scored before the budget was asked: ask allowed first, scores are dear"
     if scored != paths:
         return f"score was called {len(scored)} times for {len(paths)} entries; once for each, in the order of history"
-    if fault := _fault_of_parents(paths, scores, start, sample):
+    if fault := _fault_of_tries(told["log"], paths) or _fault_of_parents(paths, scores, start, sample):
         return fault
     best, top, alive = tidy(told["best"]), scores.index(max(scores)), len(scores) - start
     last = alive + scores[alive:].index(max(scores[alive:]))
-    if best in (paths[top], (paths[top], scores[top])):
-        return ""
-    if best in (paths[last], (paths[last], scores[last])):
+    if best in (paths[last], (paths[last], scores[last])) and last != top:
         return "best is the best of the living; it is to be the best of the whole history"
-    return f"best is to be the entry of history with the highest score, {scores[top]:.6f}"
+    if best == paths[top]:
+        return f"best is the architecture alone, {best}; it is to be its entry of history, (architecture, score)"
+    if best != (paths[top], scores[top]):
+        return f"best is to be the entry of history with the highest score, {scores[top]:.6f}; yours {show(best)}"
+    if tidy(told["other noise"]) != tidy(history):
+        return "an equal rng gave another history after another random.seed(…): draw from rng, not from global random"
+    return ""
+
+
+def _fault_of_tries(log: list, paths: list) -> str:
+    """Whether a child that was not allowed had a child, or was followed by a child of another parent."""
+    asked: list = []  # parents since the last score
+    for what, path in log:
+        if what == "mutate" and tidy(path) not in paths:
+            return f"{path} was not allowed, and became a parent: call mutate(parent) again, not mutate(child)"
+        if what == "mutate":
+            asked.append(path)
+            if path != asked[0]:
+                return f"after a child that was not allowed the parent {asked[0]} was replaced by {path}; keep it"
+        elif what == "score":
+            asked = []
+    return ""
 
 
 def _fault_of_parents(paths: list, scores: list, start: int, sample: int) -> str:
     """Who was a parent, and what that says about who died and who was chosen."""
-    dead, too_low, best_each_time = [], 0, True
+    dead, too_low, best_each_time, worst = [], 0, True, True
     for n in range(start, len(paths)):
         parent, living = paths[n][:-1], paths[n - start : n]
         if parent not in living:
@@ -985,12 +1477,16 @@ def _fault_of_parents(paths: list, scores: list, start: int, sample: int) -> str
         better = sum(s > mine for s in scores[n - start : n])
         too_low += better > start - sample
         best_each_time &= better == 0
+        worst &= better >= sample - 1
     if dead:
         return _who_died(paths, scores, start, dead)
+    if too_low and worst:
+        return f"the parent seems to be the worst of the {sample} that were drawn; take the one with the highest score"
     if too_low:
         return (
             f"{too_low} of {len(paths) - start} parents cannot have been the best of {sample} distinct ones among "
-            f"{start} living: a random parent, or a sample that holds one of them twice"
+            f"{start} living: a random parent, one compared by something else than its score, or a sample that "
+            "holds one of them twice"
         )
     if best_each_time and sample < start and len(paths) - start >= 30:
         return f"the parent was the best of all living each time; only {sample} drawn ones compete"
@@ -1054,8 +1550,7 @@ def fault_of_search(run: dict, table: dict[tuple, dict], limit_ms: float, start:
         if score != table[shape]["val"]:
             return f"the score of {shape} is not that of the table"
     best = max(table[shape]["val"] for shape in shapes)
-    chosen = tidy(run["best"])
-    chosen = chosen if chosen in table else chosen[0]
+    chosen = tidy(run["best"])[0]
     return "" if table[chosen]["val"] == best else f"best is {chosen}, but history holds a better one"
 
 

@@ -712,6 +712,263 @@ def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
     return child
 
 
+# %% wrong="space_size" says="each other can come"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
+    return total
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        near = min((abs(d - len(layers)) for d in stage["depths"] if d != len(layers)))
+        depth = rng.choice([d for d in stage["depths"] if abs(d - len(layers)) == near])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
+# %% wrong="space_size" unnamed=True says="draw each new layer by itself"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
+    return total
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"]))] * depth
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
+# %% wrong="space_size" unnamed=True says="each width goes with each kernel"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) + len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
+    return total
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
+# %% wrong="space_size" unnamed=True says="c ** d versions"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices * depth for depth in stage["depths"]))
+    return total
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
+# %% wrong="space_size" unnamed=True says="add what each of them gives"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= math.prod((choices**depth for depth in stage["depths"]))
+    return total
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
+# %% wrong="space_size" unnamed=True says="others do not occur"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**d for d in range(1, max(stage["depths"]) + 1)))
+    return total
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
+# %% wrong="space_size" unnamed=True says="Only the last stage was counted"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total = sum((choices**depth for depth in stage["depths"]))
+    return total
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
+# %% wrong="space_size" unnamed=True says="has 64 bits only"
+def space_size(space: list[dict]) -> int:
+    total = 1
+    for stage in space:
+        choices = len(stage["widths"]) * len(stage["kernels"])
+        total *= sum((choices**depth for depth in stage["depths"]))
+    return int(np.prod([sum(((len(s["widths"]) * len(s["kernels"])) ** d for d in s["depths"])) for s in space]))
+
+
+def mutate(arch: list, space: list[dict], rng: random.Random) -> list:
+    decisions = []
+    for s, stage in enumerate(space):
+        if len(stage["depths"]) > 1:
+            decisions.append(("depth", s, 0))
+        for i in range(len(arch[s])):
+            decisions += [(what, s, i) for what in ("widths", "kernels") if len(stage[what]) > 1]
+    if not decisions:
+        raise ValueError("this space holds one architecture only")
+    what, s, i = rng.choice(decisions)
+    child = [[tuple(layer) for layer in layers] for layers in arch]
+    layers, stage = (child[s], space[s])
+    if what == "depth":
+        depth = rng.choice([d for d in stage["depths"] if d != len(layers)])
+        fresh = [(rng.choice(stage["widths"]), rng.choice(stage["kernels"])) for _ in range(depth)]
+        child[s] = layers[:depth] + fresh[len(layers) :]
+    elif what == "widths":
+        layers[i] = (rng.choice([w for w in stage["widths"] if w != layers[i][0]]), layers[i][1])
+    else:
+        layers[i] = (layers[i][0], rng.choice([k for k in stage["kernels"] if k != layers[i][1]]))
+    return child
+
+
 # %% right="space_size"
 def space_size(space):
     def versions(stage):
@@ -1037,6 +1294,174 @@ def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes:
     for layers, stage in zip(arch, space):
         for i, (c_out, kernel) in enumerate(layers):
             stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 2 * c_out
+            c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="weights of the convolutions are parameters"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += 2 * c_out
+            c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="c_in is the width of the layer before"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 2 * c_out
+        c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="c_in is the width of the layer before"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel
+            macs += weights * height * width_px
+            params += weights + 2 * c_out
+            c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="The padding is kernel // 2"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = ((height - kernel) // stride + 1, (width_px - kernel) // stride + 1)
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 2 * c_out
+            c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="carry height and width along"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height = width_px = -(-height // stride)
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 2 * c_out
+            c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="running values are none"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 4 * c_out
+            c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="convolutions have no bias"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 3 * c_out
+            c_in = c_out
+    return {"macs": macs + c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="not as two operations"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += 2 * weights * height * width_px
+            params += weights + 2 * c_out
+            c_in = c_out
+    return {"macs": macs + 2 * c_in * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="are no multiply-accumulates here"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 2 * c_out
+            c_in = c_out
+    return {"macs": macs + (c_in + 1) * classes, "params": params + (c_in + 1) * classes}
+
+
+# %% wrong="architecture_cost" unnamed=True says="sees one number a channel"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            height, width_px = (-(-height // stride), -(-width_px // stride))
+            weights = c_out * c_in * kernel * kernel
+            macs += weights * height * width_px
+            params += weights + 2 * c_out
+            c_in = c_out
+    return {
+        "macs": macs + c_in * height * width_px * classes,
+        "params": params + (c_in * height * width_px + 1) * classes,
+    }
+
+
+# %% wrong="architecture_cost" unnamed=True says="The stride is not used"
+def architecture_cost(arch: list, space: list[dict], image=(1, 28, 28), classes: int = 10) -> dict:
+    c_in, height, width_px = image
+    macs = params = 0
+    for layers, stage in zip(arch, space):
+        for i, (c_out, kernel) in enumerate(layers):
+            stride = 1
             height, width_px = (-(-height // stride), -(-width_px // stride))
             weights = c_out * c_in * kernel * kernel
             macs += weights * height * width_px
@@ -1483,6 +1908,347 @@ def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28
             total += table[size, c_in, width, kernel, stride]
             c_in, size = (width, math.ceil(size / stride))
     return total + table["head", c_in]
+
+
+# %% wrong="latency_table" says="mean of the two in the middle"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(sorted(seconds)[len(seconds) // 2]) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="mean of the two in the middle"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(sorted(seconds)[(len(seconds) - 1) // 2]) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="another number of the same times"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(min(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="is not read"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = time.perf_counter()
+            call()
+            times[key].append(time.perf_counter() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="just before and just after"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        before = clock()
+        for key, call in layers.items():
+            call()
+            now = clock()
+            times[key].append(now - before)
+            before = now
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="Too many or too few calls"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds - 1):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="The order is another one"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in reversed(layers.items()):
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="has 1000 milliseconds"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000000.0 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="c_in is the width of the layer before"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            size = math.ceil(size / stride)
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="The size changes after each layer"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in = width
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="has no such entry"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, kernel, width, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="looked up with stride 1"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+    return total + table["head", c_in]
+
+
+# %% wrong="latency_table" unnamed=True says="The head counts once"
+def latency_table(layers: dict, rounds: int = 15, clock=time.perf_counter) -> dict:
+    if rounds < 1:
+        raise ValueError(f"at least one round, not {rounds}")
+    for call in layers.values():
+        call()
+    times = {key: [] for key in layers}
+    for _ in range(rounds):
+        for key, call in layers.items():
+            before = clock()
+            call()
+            times[key].append(clock() - before)
+    return {key: 1000 * float(np.median(seconds)) for key, seconds in times.items()}
+
+
+def predict_latency(arch: list, space: list[dict], table: dict, image=(1, 28, 28)) -> float:
+    c_in, size, _ = image
+    total = 0.0
+    for layers, stage in zip(arch, space):
+        for i, (width, kernel) in enumerate(layers):
+            stride = stage["stride"] if i == 0 else 1
+            total += table[size, c_in, width, kernel, stride]
+            c_in, size = (width, math.ceil(size / stride))
+        total += table["head", c_in]
+    return total
 
 
 # %% right="latency_table"
@@ -2600,6 +3366,1063 @@ class ElasticBatchNorm2d(nn.Module):
         return norm
 
 
+# %% wrong="ElasticConv2d" says="begin equal stay equal"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.zeros(c_out, c_in, kernel, kernel))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="begin equal stay equal"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.ones(c_out, c_in, kernel, kernel))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="draw them around 0"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.rand(c_out, c_in, kernel, kernel))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" says="by register_buffer"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.running_mean = torch.zeros(channels)
+        self.running_var = torch.ones(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="only parameters are to be"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.running_mean = nn.Parameter(torch.zeros(channels), requires_grad=False)
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="The last input channels"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, -c_in:, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="The stride is not used"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="The padding is kernel // 2"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="All filters were used"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="has a bias"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="another stride or padding"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, 1, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="not the part that a call uses"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            pass
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="to return an nn.Conv2d"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = ElasticConv2d(c_in, width, kernel, self.stride)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="in eval mode too"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, True, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="in train mode too"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, False, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="0.9 of the old one"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.9, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="weight and bias are not used"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, None, None, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="The standalone layer lacks weight and bias"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="A new layer has weight and running_var 1"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c], self.bias[:c])
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
+# %% wrong="ElasticConv2d" unnamed=True says="No gradient reaches weight and bias"
+class ElasticConv2d(nn.Module):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, kernel, kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
+        part = self._part(x.shape[1], width, kernel)
+        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
+
+    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
+        part = self._part(c_in, width, kernel)
+        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
+        with torch.no_grad():
+            conv.weight.copy_(part)
+        return conv
+
+    def _part(self, c_in, width, kernel):
+        most_out, most_in, largest, _ = self.weight.shape
+        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
+        if not fits or kernel % 2 == 0:
+            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
+        edge = (largest - kernel) // 2
+        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
+
+
+class ElasticBatchNorm2d(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        c = x.shape[1]
+        if c > len(self.weight):
+            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
+        mean, var = (self.running_mean[:c], self.running_var[:c])
+        scale, shift = (self.weight[:c].detach(), self.bias[:c].detach())
+        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
+
+    def standalone(self, width: int) -> nn.BatchNorm2d:
+        if not 1 <= width <= len(self.weight):
+            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
+        norm = nn.BatchNorm2d(width)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(norm, name).copy_(getattr(self, name)[:width])
+        return norm
+
+
 # %% right="ElasticConv2d"
 class ElasticConv2d(nn.Module):
     def __init__(self, c_in, c_out, kernel, stride=1):
@@ -2976,6 +4799,162 @@ def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, 
     total, targets = (loss, torch.softmax(logits.detach(), 1))
     for arch in others:
         total = total + F.cross_entropy(net(x, arch), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="to be the largest's alone"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = total + F.cross_entropy(net(x, arch), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return total.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="optimizer made no step"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = total + F.cross_entropy(net(x, arch), targets)
+    optimizer.zero_grad()
+    total.backward()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="were cleared before the step"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = total + F.cross_entropy(net(x, arch), targets)
+    total.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="not only its best class"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, logits.argmax(1))
+    for arch in others:
+        total = total + F.cross_entropy(net(x, arch), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="over the classes, dim 1"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 0))
+    for arch in others:
+        total = total + F.cross_entropy(net(x, arch), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="softmax was taken twice"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = total + F.cross_entropy(torch.softmax(net(x, arch), 1), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="not divided by the classes"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = total + F.kl_div(torch.log_softmax(net(x, arch), 1), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="cross-entropy with the largest's probabilities"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = total + F.mse_loss(net(x, arch), logits.detach())
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="not from the labels as well"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        z = net(x, arch)
+        total = total + F.cross_entropy(z, targets) + F.cross_entropy(z, y)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="no temperature here"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach() / 2, 1))
+    for arch in others:
+        total = total + F.cross_entropy(net(x, arch), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="Only the last loss of several"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = loss + F.cross_entropy(net(x, arch), targets)
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% wrong="sandwich_step" unnamed=True says="the largest's logits are detached"
+def sandwich_step(net, x: torch.Tensor, y: torch.Tensor, largest, others: list, optimizer) -> float:
+    logits = net(x, largest)
+    loss = F.cross_entropy(logits, y)
+    total, targets = (loss, torch.softmax(logits.detach(), 1))
+    for arch in others:
+        total = total + F.cross_entropy(net(x, arch).detach(), targets)
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
@@ -3431,6 +5410,259 @@ def recalibrate(model: nn.Module, batches: list) -> None:
             module.training = mode
 
 
+# %% wrong="recalibrate" says="modes are not as before"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+                norm.running_var.copy_(var / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        model.train(modes[0][1])
+
+
+# %% wrong="recalibrate" unnamed=True says="divided by their number"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean)
+                norm.running_var.copy_(var)
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
+# %% wrong="recalibrate" unnamed=True says="not a standard deviation"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var.sqrt()
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+                norm.running_var.copy_(var / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
+# %% wrong="recalibrate" unnamed=True says="running_var is averaged, too"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
+# %% wrong="recalibrate" unnamed=True says="Only the first batch"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    batches = batches[:1]
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+                norm.running_var.copy_(var / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
+# %% wrong="recalibrate" unnamed=True says="taken as one batch"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    batches = [(torch.cat([x for x, _ in batches]), None)]
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+                norm.running_var.copy_(var / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
+# %% wrong="recalibrate" unnamed=True says="A parameter was changed"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.reset_parameters()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+                norm.running_var.copy_(var / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
+# %% wrong="recalibrate" unnamed=True says="inside of another module"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    norms = [m for m in model.children() if isinstance(m, nn.BatchNorm2d)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+                norm.running_var.copy_(var / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
+# %% wrong="recalibrate" unnamed=True says="other kinds of batch norm"
+def recalibrate(model: nn.Module, batches: list) -> None:
+    if not batches:
+        raise ValueError("no batches to take statistics from")
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    modes, momenta = ([(m, m.training) for m in model.modules()], [m.momentum for m in norms])
+    sums = [(torch.zeros_like(m.running_mean), torch.zeros_like(m.running_var)) for m in norms]
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+                for norm, (mean, var) in zip(norms, sums):
+                    mean += norm.running_mean
+                    var += norm.running_var
+            for norm, (mean, var) in zip(norms, sums):
+                norm.running_mean.copy_(mean / len(batches))
+                norm.running_var.copy_(var / len(batches))
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+
+
 # %% right="recalibrate"
 def recalibrate(model, batches):
     if len(batches) == 0:
@@ -3715,6 +5947,174 @@ def kendall_tau(a: list, b: list) -> float:
             untied_a += in_a != 0
             untied_b += in_b != 0
     return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="square root of the product"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / untied_a if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="square root of the product"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / ((untied_a + untied_b) / 2) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="square root of the product"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / (untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="are counted apart"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b
+            untied_a += in_a * in_b != 0
+            untied_b += in_a * in_b != 0
+    return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="Subtract the pairs that disagree"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b > 0
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="tied in both count as agreement"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += 1 if in_a == in_b else -1 if in_a * in_b < 0 else 0
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="The sign is turned round"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance -= in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="take all pairs"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(max(0, i - 1), i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="counts, not its size"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = a[i] - a[j]
+            in_b = b[i] - b[j]
+            balance += in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="Spearman"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    ranks = [[sorted(v).index(x) for x in v] for v in (a, b)]
+    n = len(a)
+    return 1 - 6 * sum(((p - q) ** 2 for p, q in zip(*ranks))) / (n * (n * n - 1))
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / math.sqrt(untied_a * untied_b) if untied_a and untied_b else 0.0
+
+
+# %% wrong="kendall_tau" unnamed=True says="0 / 0 is to be 0.0"
+def kendall_tau(a: list, b: list) -> float:
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError(f"two equally long sequences of at least 2, not {len(a)} and {len(b)}")
+    balance = untied_a = untied_b = 0
+    for i in range(len(a)):
+        for j in range(i):
+            in_a = (a[i] > a[j]) - (a[i] < a[j])
+            in_b = (b[i] > b[j]) - (b[i] < b[j])
+            balance += in_a * in_b
+            untied_a += in_a != 0
+            untied_b += in_b != 0
+    return balance / math.sqrt(untied_a * untied_b)
 
 
 # %% right="kendall_tau"
@@ -4231,6 +6631,440 @@ def crowding_distance(points: list) -> list[float]:
     return distance
 
 
+# %% wrong="nondominated_sort" unnamed=True says="Several points may stand"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [min(left, key=lambda i: points[i])]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="a list of indices"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append([points[i] for i in front])
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="The first front only"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = []
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="never added"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return sum(p) < sum(q)
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="however many of the earlier"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    counts = [sum((dominates(q, p) for q in points)) for p in points]
+    return [[i for i, c in enumerate(counts) if c == n] for n in sorted(set(counts))]
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="to be ascending"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(sorted(front, key=lambda i: points[i]))
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="also in later fronts"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append([left.index(i) for i in front])
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="first two objectives"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        p, q = ((*p, 0), (*q, 0))
+        return p[0] <= q[0] and p[1] <= q[1] and (p[0] < q[0] or p[1] < q[1])
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="goes from the neighbour before"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[here][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="no squares, no mean"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return [d / len(points[0]) for d in distance]
+
+
+# %% wrong="nondominated_sort" unnamed=True says="gaps of all objectives are added"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] = (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="in the order of the points"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return sorted(distance)
+
+
+# %% wrong="nondominated_sort" unnamed=True says="sorted by the first objective only"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][0], i))
+        low, high = (min(p[m] for p in points), max(p[m] for p in points))
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="ends are finite"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = 1000000000.0
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="adds nothing, also to the ends"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        high = high if high > low else low + 1
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / (high - low)
+    return distance
+
+
+# %% wrong="nondominated_sort" unnamed=True says="not by max"
+def nondominated_sort(points: list) -> list[list[int]]:
+
+    def dominates(p, q):
+        return all((a <= b for a, b in zip(p, q))) and any((a < b for a, b in zip(p, q)))
+
+    left, fronts = (list(range(len(points))), [])
+    while left:
+        front = [i for i in left if not any((dominates(points[j], points[i]) for j in left))]
+        fronts.append(front)
+        left = [i for i in left if i not in front]
+    return fronts
+
+
+def crowding_distance(points: list) -> list[float]:
+    distance = [0.0] * len(points)
+    for m in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: (points[i][m], i))
+        low, high = (points[order[0]][m], points[order[-1]][m])
+        if low == high:
+            continue
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:]):
+            distance[here] += (points[after][m] - points[before][m]) / high
+    return distance
+
+
 # %% right="nondominated_sort"
 def nondominated_sort(points):
     n = len(points)
@@ -4583,7 +7417,7 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
     return (max(history, key=lambda entry: entry[1]), history)
 
 
-# %% wrong="evolve" unnamed=True says="random parent"
+# %% wrong="evolve" says="worst of the"
 def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
     if not 1 <= sample <= len(start):
         raise ValueError(f"a sample of {sample} from {len(start)}")
@@ -4677,6 +7511,232 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
     for _ in range(cycles):
         living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="not from global random"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(random.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="not from global random"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max([living[i] for i in np.random.permutation(len(living))[:sample]], key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="the architecture alone"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1])[0], history)
+
+
+# %% wrong="evolve" says="gave up too early"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(999):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="went on too long"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1001):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="gave up too early"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    tries = 0
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        while tries < 1000:
+            tries += 1
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="was replaced by"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        for _ in range(1000):
+            parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="start was changed"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    number = len(start)
+    for _ in range(cycles):
+        living = history[-number:]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+        start.append(child)
+        start.pop(0)
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" says="became a parent"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
+        child = parent
+        for _ in range(1000):
+            child = mutate(child)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="compared by something else" also="random parent"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent, _ = max(rng.sample(living, sample))
+        for _ in range(1000):
+            child = mutate(parent)
+            if allowed(child):
+                break
+        else:
+            raise RuntimeError("1000 children in a row were not allowed")
+        history.append((child, score(child)))
+    return (max(history, key=lambda entry: entry[1]), history)
+
+
+# %% wrong="evolve" unnamed=True says="takes an architecture, not an entry"
+def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: random.Random) -> tuple:
+    if not 1 <= sample <= len(start):
+        raise ValueError(f"a sample of {sample} from {len(start)}")
+    if not all((allowed(arch) for arch in start)):
+        raise ValueError("the start breaks the budget")
+    history = [(arch, score(arch)) for arch in start]
+    for _ in range(cycles):
+        living = history[-len(start) :]
+        parent = max(rng.sample(living, sample), key=lambda entry: entry[1])
         for _ in range(1000):
             child = mutate(parent)
             if allowed(child):
