@@ -734,10 +734,10 @@ fig
 class ElasticConv2d(nn.Module):
     """A convolution without bias that holds all its narrower and smaller versions in one weight.
 
-    `weight`, `[c_out, c_in, kernel, kernel]`, is the only parameter; it begins with random numbers
-    around 0, like those of nn.Conv2d. A call uses the first `width`
-    filters, the first `x.shape[1]` inputs, and the **central** part of the kernel, with padding
-    `kernel // 2` of the kernel that is used. Gradients reach that part of the shared weight.
+    `weight`, `[c_out, c_in, kernel, kernel]`, is the only parameter; let it begin with small random
+    numbers, like that of nn.Conv2d. A call uses the first `width` filters, the first `x.shape[1]`
+    inputs, and the **central** part of the kernel, with padding `kernel // 2` of the kernel that is
+    used. Gradients reach that part of the shared weight.
 
     Source: Cai et al. 2020, arXiv:1908.09791, section 3.3 (without the kernel transformation).
     """
@@ -786,9 +786,9 @@ class ElasticBatchNorm2d(nn.Module):
     """Batch norm for the first `x.shape[1]` of its channels.
 
     Parameters `weight` (ones) and `bias` (zeros), buffers `running_mean` (zeros) and `running_var`
-    (ones), each `[channels]`, and all four in the `state_dict`. In train mode it normalises with the batch (biased variance) and
-    moves the running values of these channels alone: momentum 0.1, unbiased variance. In eval mode
-    it normalises with the running values. eps is 1e-5.
+    (ones), each `[channels]`, and all four in the `state_dict`. In train mode it normalises with
+    the batch (biased variance) and moves the running values of these channels alone: momentum 0.1,
+    unbiased variance. In eval mode it normalises with the running values. eps is 1e-5.
 
     Source: Ioffe and Szegedy 2015, arXiv:1502.03167; Yu and Huang 2019, arXiv:1903.05134.
     """
@@ -867,14 +867,6 @@ def elastic_alone(settings, weight, x, width, kernel):
     alone(x).sum().backward()
     gradient = torch.zeros_like(weight) if layer.weight.grad is None else layer.weight.grad
     return told | {"elastic after": layer.weight.detach().clone(), "elastic gradient": gradient}
-
-
-@probe
-def new_conv(c_in, c_out, kernel):
-    """Of a new layer's weights: how many differ, out of a hundred, and the share above 0."""
-    weight = ElasticConv2d(c_in, c_out, kernel).weight.detach()
-    different = 100 * len(weight.unique()) / weight.numel()
-    return {"different": different, "above 0": (weight > 0).float().mean().item()}
 
 
 @probe
@@ -992,8 +984,6 @@ check(
     checks10.CONV_ALONE_SYMPTOMS,
     tol=1e-4,
 )
-fault = checks10.fault_of_weights(new_conv(4, 8, 5))
-require(not fault, fault, "new_conv: random weights")
 check_errors(
     ValueError,
     elastic_error,
@@ -1070,8 +1060,6 @@ check_errors(
     ],
     ((2, 3, 3), 0, 1, 3, True),
 )
-fault = checks10.fault_of_weights(new_conv(9, 4, 3))
-require(not fault, fault)
 check(
     new_norm,
     [(2,)],
@@ -1869,13 +1857,12 @@ def evolution_of_nobody(start, sample, allowed):
 
 @probe
 def children_tried(good):
-    """How many children were made in two cycles if every `good`-th is allowed; and if it gave up."""
-    tries = []
+    """Whether it gave up in two cycles in which every `good`-th child is allowed."""
     try:
-        checks10.run_refused(evolve, [1, 2], 1, [1, 2], good, tries)
+        checks10.run_refused(evolve, [1, 2], 1, [1, 2], good)
     except RuntimeError:
-        return {"tries": len(tries), "gave up": True}
-    return {"tries": len(tries), "gave up": False}
+        return "gave up"
+    return "went on"
 
 
 for case in ((6, 60, 3, 1, 0), (8, 50, 8, 2, 3), (5, 40, 2, 3, 2), (4, 0, 1, 4, 0)):
@@ -1891,11 +1878,7 @@ check_errors(
 )
 check_errors(RuntimeError, evolution_of_nobody, ([1, 2], 1, [1, 2]))
 check(
-    children_tried,
-    [(1000,), (1001,)],
-    [{"tries": 2000, "gave up": False}, {"tries": 1000, "gave up": True}],
-    {},
-    checks10.TRIES_SYMPTOMS,
+    children_tried, [(998,), (1003,)], ["went on", "gave up"], {}, checks10.TRIES_SYMPTOMS
 )
 ### BEGIN HIDDEN TESTS
 for case in (
@@ -1910,15 +1893,7 @@ for case in (
     require(not fault, f"evolve: {fault}", f"evolve: {case[0]} to begin with, {case[1]} children")
 check_errors(ValueError, evolution_of_nobody, ([1], -1, [1]), ([1, 2, 3], 2, [1, 3]), ([], 0, []))
 check(
-    children_tried,
-    [(999,), (1000,), (1002,)],
-    [
-        {"tries": 1998, "gave up": False},
-        {"tries": 2000, "gave up": False},
-        {"tries": 1000, "gave up": True},
-    ],
-    {},
-    checks10.TRIES_SYMPTOMS,
+    children_tried, [(997,), (1004,)], ["went on", "gave up"], {}, checks10.TRIES_SYMPTOMS
 )
 
 

@@ -3366,162 +3366,6 @@ class ElasticBatchNorm2d(nn.Module):
         return norm
 
 
-# %% wrong="ElasticConv2d" says="begin equal stay equal"
-class ElasticConv2d(nn.Module):
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
-        super().__init__()
-        self.stride = stride
-        self.weight = nn.Parameter(torch.zeros(c_out, c_in, kernel, kernel))
-
-    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
-        part = self._part(x.shape[1], width, kernel)
-        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
-
-    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
-        part = self._part(c_in, width, kernel)
-        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
-        with torch.no_grad():
-            conv.weight.copy_(part)
-        return conv
-
-    def _part(self, c_in, width, kernel):
-        most_out, most_in, largest, _ = self.weight.shape
-        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
-        if not fits or kernel % 2 == 0:
-            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
-        edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
-
-
-class ElasticBatchNorm2d(nn.Module):
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        c = x.shape[1]
-        if c > len(self.weight):
-            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
-        mean, var = (self.running_mean[:c], self.running_var[:c])
-        scale, shift = (self.weight[:c], self.bias[:c])
-        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
-
-    def standalone(self, width: int) -> nn.BatchNorm2d:
-        if not 1 <= width <= len(self.weight):
-            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
-        norm = nn.BatchNorm2d(width)
-        with torch.no_grad():
-            for name in ("weight", "bias", "running_mean", "running_var"):
-                getattr(norm, name).copy_(getattr(self, name)[:width])
-        return norm
-
-
-# %% wrong="ElasticConv2d" unnamed=True says="begin equal stay equal"
-class ElasticConv2d(nn.Module):
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
-        super().__init__()
-        self.stride = stride
-        self.weight = nn.Parameter(torch.ones(c_out, c_in, kernel, kernel))
-
-    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
-        part = self._part(x.shape[1], width, kernel)
-        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
-
-    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
-        part = self._part(c_in, width, kernel)
-        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
-        with torch.no_grad():
-            conv.weight.copy_(part)
-        return conv
-
-    def _part(self, c_in, width, kernel):
-        most_out, most_in, largest, _ = self.weight.shape
-        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
-        if not fits or kernel % 2 == 0:
-            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
-        edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
-
-
-class ElasticBatchNorm2d(nn.Module):
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        c = x.shape[1]
-        if c > len(self.weight):
-            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
-        mean, var = (self.running_mean[:c], self.running_var[:c])
-        scale, shift = (self.weight[:c], self.bias[:c])
-        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
-
-    def standalone(self, width: int) -> nn.BatchNorm2d:
-        if not 1 <= width <= len(self.weight):
-            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
-        norm = nn.BatchNorm2d(width)
-        with torch.no_grad():
-            for name in ("weight", "bias", "running_mean", "running_var"):
-                getattr(norm, name).copy_(getattr(self, name)[:width])
-        return norm
-
-
-# %% wrong="ElasticConv2d" unnamed=True says="draw them around 0"
-class ElasticConv2d(nn.Module):
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
-        super().__init__()
-        self.stride = stride
-        self.weight = nn.Parameter(torch.rand(c_out, c_in, kernel, kernel))
-
-    def forward(self, x: torch.Tensor, width: int, kernel: int) -> torch.Tensor:
-        part = self._part(x.shape[1], width, kernel)
-        return F.conv2d(x, part, stride=self.stride, padding=kernel // 2)
-
-    def standalone(self, c_in: int, width: int, kernel: int) -> nn.Conv2d:
-        part = self._part(c_in, width, kernel)
-        conv = nn.Conv2d(c_in, width, kernel, self.stride, kernel // 2, bias=False)
-        with torch.no_grad():
-            conv.weight.copy_(part)
-        return conv
-
-    def _part(self, c_in, width, kernel):
-        most_out, most_in, largest, _ = self.weight.shape
-        fits = 1 <= width <= most_out and 1 <= c_in <= most_in and (1 <= kernel <= largest)
-        if not fits or kernel % 2 == 0:
-            raise ValueError(f"no {c_in} -> {width}, kernel {kernel} in {tuple(self.weight.shape)}")
-        edge = (largest - kernel) // 2
-        return self.weight[:width, :c_in, edge : edge + kernel, edge : edge + kernel]
-
-
-class ElasticBatchNorm2d(nn.Module):
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight, self.bias = (nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels)))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        c = x.shape[1]
-        if c > len(self.weight):
-            raise ValueError(f"{c} channels, but there are {len(self.weight)}")
-        mean, var = (self.running_mean[:c], self.running_var[:c])
-        scale, shift = (self.weight[:c], self.bias[:c])
-        return F.batch_norm(x, mean, var, scale, shift, self.training, momentum=0.1, eps=1e-05)
-
-    def standalone(self, width: int) -> nn.BatchNorm2d:
-        if not 1 <= width <= len(self.weight):
-            raise ValueError(f"no {width} channels, there are {len(self.weight)}")
-        norm = nn.BatchNorm2d(width)
-        with torch.no_grad():
-            for name in ("weight", "bias", "running_mean", "running_var"):
-                getattr(norm, name).copy_(getattr(self, name)[:width])
-        return norm
-
-
 # %% wrong="ElasticConv2d" says="by register_buffer"
 class ElasticConv2d(nn.Module):
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1):
@@ -7591,7 +7435,7 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
     for _ in range(cycles):
         living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
-        for _ in range(999):
+        for _ in range(900):
             child = mutate(parent)
             if allowed(child):
                 break
@@ -7611,7 +7455,7 @@ def evolve(start: list, mutate, score, allowed, cycles: int, sample: int, rng: r
     for _ in range(cycles):
         living = history[-len(start) :]
         parent, _ = max(rng.sample(living, sample), key=lambda entry: entry[1])
-        for _ in range(1001):
+        for _ in range(1100):
             child = mutate(parent)
             if allowed(child):
                 break
