@@ -46,8 +46,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Whole lessons before everything else, and the grading of all their answers before the rest of these."""
-    items.sort(key=lambda item: ("test_lessons" not in item.nodeid, "honest_work" not in item.nodeid))
+    """The longest first: whole lessons, of these the grading of all their answers; the many rows of answers last."""
+    last, first = ("test_answers",), ("test_lessons", "honest_work")
+    items.sort(key=lambda item: [name in item.nodeid for name in last] + [name not in item.nodeid for name in first])
     if not config.getoption("--whole"):
         keep(config, items, is_in_turn)
     if commit := config.getoption("--since"):
