@@ -151,7 +151,8 @@ class FakeQuantize(torch.autograd.Function):
         qmin, qmax: the least and the largest code, ints.
 
     Returns:
-        float32 of the shape of x: `(clamp(round(x / scale) + zero_point, qmin, qmax) - zero_point) * scale`.
+        float32 of the shape of x: `(clamp(round(x / scale) + zero_point, qmin, qmax) - zero_point) * scale`, where
+        round is torch.round: ties go to the even integer.
 
     Backward: x gets the arriving gradient where `qmin <= round(x / scale) + zero_point <= qmax`, and 0 elsewhere. No
     other argument gets a gradient.
@@ -273,20 +274,30 @@ for _shape, _scale, _zero, _low, _high in (
         (torch.randn(_shape, generator=_rng) * 1.5, _scale, _zero, _low, _high, torch.randn(_shape, generator=_rng))
     )
 _cases.append((torch.tensor([0.25, 0.75, -0.25, 1.25, 1.75, -2.25]), 0.5, 0, -3, 3, torch.ones(6)))  # ties go to even
+_cases.append((torch.tensor([0.25, 0.75, -0.25, 1.25]), 0.5, 1, -3, 5, torch.ones(4)))  # before 1 is added
 _cases += [(torch.full((n,), 1e-3), 2e-3 / 3, 0, -7, 7, torch.ones(n)) for n in (0, 1)] + [
     (_tensor([1e3, -1e3, 1e-20]), 0.5, 0, -3, 3, torch.ones(3))
 ]
 
-def _cut(x, scale, zero_point, qmin, qmax, upstream):
-    codes = torch.trunc(x / scale) + zero_point
-    inside = (codes >= qmin) & (codes <= qmax)
-    return _expected(x, (codes.clamp(qmin, qmax) - zero_point) * scale, upstream * inside)
+def _by_other(rounding):
+    def answer(x, scale, zero_point, qmin, qmax, upstream):
+        codes = rounding(x / scale, zero_point)
+        inside = (codes >= qmin) & (codes <= qmax)
+        return _expected(x, (codes.clamp(qmin, qmax) - zero_point) * scale, upstream * inside)
+    return answer
 
 check(
     fake_quantize,
     _cases,
     _slow,
-    {"The codes were cut off; round to the nearest integer.": _cut},
+    {
+        "The codes were cut off; round to the nearest integer.": _by_other(lambda v, z: torch.trunc(v) + z),
+        "Round first, then add the zero point: of ties the even code counts.": _by_other(lambda v, z: torch.round(v + z)),
+        "Ties go to the even integer, as torch.round does it.": (
+            _by_other(lambda v, z: torch.floor(v + 0.5) + z),
+            _by_other(lambda v, z: torch.sign(v) * torch.floor(v.abs() + 0.5) + z),
+        ),
+    },
     SYMPTOMS["FakeQuantize"],
     tol=1e-6,
 )
@@ -418,6 +429,7 @@ _cases = [((-3.0, 8.0), torch.randn(4, 3, 2, generator=_rng), m) for m in (0.0, 
     ((1.0, 2.0), torch.rand(20, generator=_rng) + 5),
     (None, torch.rand(3, 3, generator=_rng) + 1, 0.7),
     (None, -torch.rand(9, generator=_rng) - 1),
+    ((0.0, 0.0), _tensor([1.0, 2.0]), 0.75),
 ]
 check(
     ema_range,
@@ -430,6 +442,8 @@ check(
         checks06.KEEP: lambda p, x, m=0.9: (
             (min(p[0], x.min().item()), max(p[1], x.max().item())) if p else (x.min().item(), x.max().item())
         ),
+        checks06.FIXED: lambda p, x, m=0.9: _ema(p, x),
+        checks06.LEAST: lambda p, x, m=0.9: _ema(p if p and any(p) else None, x, m),
     },
     tol=1e-6,
 )
@@ -569,22 +583,22 @@ def _expected(first, step, y, x_gradient, step_gradient):
         "first in eval mode": first,
     }
 
-_upstream, _first_batch = _tensor([1.0, 2.0, 3.0, 1.0, 1.0]), _tensor([[1.0, -3.0, 2.0]])
+_upstream, _first_batch = _tensor([1.0, 2.0, 4.0, 1.0, 1.0]), _tensor([[1.0, -3.0, 2.0]])
 # two bits, step 2: x / step is -1.2, 0.3, 1.8 (clipped to 1), -2.7 (clipped to -2), -0.2
 _signed_values, _inside = _tensor([-2.0, 0.0, 2.0, -4.0, 0.0]), _tensor([1.0, 2.0, 0.0, 0.0, 1.0])
-# what each adds to the gradient of the step: 0.2, 2 * -0.3, 3 * 1, -2, 0.2; over sqrt(5 * 1)
+# what each adds to the gradient of the step: 0.2, 2 * -0.3, 4 * 1, -2, 0.2; over sqrt(5 * 1)
 # three unsigned bits, step 0.5: 1.2, 4.7, 8.4 (clipped to 7), -1.4 (clipped to 0), 2.8
-# adds -0.2, 2 * 0.3, 3 * 7, 0, 0.2
-_unsigned_values = _tensor([0.5, 2.5, 3.5, 0.0, 1.5])
+# adds -0.2, 2 * 0.3, 4 * 7, 0, 0.2
+_unsigned_values = _tensor([[0.5, 2.5, 3.5, 0.0, 1.5]])
 check(
     lsq,
     [
         (_first_batch, _tensor([-2.4, 0.6, 3.6, -5.4, -0.4]), 2.0, _upstream, 2, True),
-        (_first_batch, _tensor([0.6, 2.35, 4.2, -0.7, 1.4]), 0.5, _upstream, 3, False),
+        (_first_batch, _tensor([[0.6, 2.35, 4.2, -0.7, 1.4]]), 0.5, _upstream[None], 3, False),
     ],
     [
-        _expected(4.0, 2.0, _signed_values, _inside, 0.8 / 5**0.5),
-        _expected(4 / 7**0.5, 0.5, _unsigned_values, _inside, 21.6 / 35**0.5),
+        _expected(4.0, 2.0, _signed_values, _inside, 1.8 / 5**0.5),
+        _expected(4 / 7**0.5, 0.5, _unsigned_values, _inside[None], 28.6 / 35**0.5),
     ],
     checks06.lsq_mistakes(_expected, _signed_values, _inside, _upstream),
     SYMPTOMS["LSQ"],
@@ -1155,6 +1169,7 @@ def _check_prepared(*case):
             got["layers"],
             right["layers"],
             f"{what}: weights and biases, folded with the running statistics",
+            checks06.folding_mistakes(*case[:2]),
             tol=1e-4,
         )
 
@@ -1221,6 +1236,8 @@ _check_prepared(
         (8, 8),
     )
 )
+_check_prepared(*_case([("Conv2d", 1, 3, 3), ("ReLU",), ("BatchNorm2d", 3)], (2, 1, 5, 5), 76, (4, 8)))
+_check_prepared(*_case([("Block", ("Linear", 5, 4)), ("ReLU",), ("Linear", 4, 3)], (3, 5), 77, (4, 8)))
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1406,11 +1423,14 @@ def converted(spec, state, bits, batches):
         n: {"fake": m.fake_weight().detach().clone(), "act": list(m.act_qparams()), "bias": bias(m)}
         for n, m in modules
     }
+    before, modes = {n: t.clone() for n, t in qat.state_dict().items()}, checks06.modes(qat)
     layers = convert(qat)
+    changed = [n for n, t in qat.state_dict().items() if not torch.equal(t.nan_to_num(), before[n].nan_to_num())]
     for n, layer in [(n, layer) for n, layer in layers.items() if n in said]:
         said[n]["still trained"] = [
             key for key, t in dict(layer).items() if isinstance(t, torch.Tensor) and t.requires_grad
         ]
+    said["model"] = ["weights"] * bool(changed) + ["modes"] * (checks06.modes(qat) != modes)
     return {n: dict(layer) for n, layer in layers.items()}, said
 
 def codes_and_scales(spec, state, bits, batches):
@@ -1423,6 +1443,7 @@ def codes_and_scales(spec, state, bits, batches):
 
 def _check_converted(what, spec, state, bits, batches):
     got, said = converted(spec, state, bits, batches)
+    left = said.pop("model")
     with checks06.one_line(what):
         require(set(got) == set(said), f"{what}: expected the layers {sorted(said)}, yours {sorted(got)}")
         for name, layer in got.items():
@@ -1453,6 +1474,7 @@ def _check_converted(what, spec, state, bits, batches):
                 f"{what}, layer {name}: entries that require a gradient",
                 checks06.STILL_TRAINED,
             )
+        expect(left, [], f"{what}: what is changed in the model", checks06.LEFT_MODEL)
 
 _random = torch.Generator().manual_seed(80)
 _draw = lambda *shape: torch.randn(*shape, generator=_random)

@@ -31,9 +31,21 @@ class Skip(nn.Module):
         return x + self.inner(x)
 
 
+class Block(nn.Module):
+    """A module that is no Sequential, with a layer as its attribute."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
 def network(spec, state: dict[str, Tensor] | None = None) -> nn.Module:
     """`models.network` with this lesson's own modules, and the weights of `state`."""
-    model = models.network(spec, {"Skip": lambda inner: Skip(*[network(item) for item in inner])})
+    own = {"Skip": lambda inner: Skip(*[network(item) for item in inner]), "Block": lambda spec: Block(network(spec))}
+    model = models.network(spec, own)
     if state is not None:
         model.load_state_dict(state)
     return model
@@ -192,8 +204,8 @@ def _ramp(y: Tensor) -> Tensor:
     return torch.cos(torch.arange(y.numel(), dtype=torch.float32)).reshape(y.shape)
 
 
-def _grad(t: Tensor) -> Tensor | None:
-    return None if t.grad is None else t.grad.clone()
+def _grad(t: Tensor) -> Tensor | str:
+    return "none" if t.grad is None else t.grad.clone()
 
 
 @contextmanager
@@ -239,7 +251,13 @@ def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> N
         }, tol=_close(scales),
     )  # fmt: skip
     expect(told["fake"], fake, f"{what}: fake_weight()", tol=_close(fake))
-    broken = {"no gradient arrives: where did the graph break?": lambda got: got is None}
+    broken: dict = {
+        "no gradient arrives: where did the graph break?": lambda got: got == "none",
+        "rounding lets no gradient through: use your FakeQuantize.": (lambda got: (got == 0).float().mean() > 0.5),
+        "the scale takes part in the gradient: detach it.": (
+            lambda got: 0 < ((got - through).abs() > 1e-5).sum() <= 2 * len(through)
+        ),
+    }
     through = _ramp(w)  # no weight is clipped: the largest one is the last code
     expect(told["gradient"], through, f"{what}: gradient of the weight", broken, tol=1e-6)
     shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
@@ -263,9 +281,12 @@ def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: 
     passed = {"before the first training batch the input passes through unrounded.": lambda got: True}
     compare(batches[-1], "in eval mode before any training", passed)
     low, high = math.nan, math.nan
+    wide_low, wide_high = math.nan, math.nan
     for i, x in enumerate(batches[:-1]):
         current = x.min().item(), x.max().item()
         earlier = (low, high)
+        wide = min(current[0], 0.0), max(current[1], 0.0)
+        wide_low, wide_high = wide if i == 0 else (0.9 * wide_low + 0.1 * wide[0], 0.9 * wide_high + 0.1 * wide[1])
         low = current[0] if i == 0 else 0.9 * low + 0.1 * current[0]
         high = current[1] if i == 0 else 0.9 * high + 0.1 * current[1]
         right = _qparams(low, high, top)
@@ -279,6 +300,28 @@ def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: 
                 float(int(_zero_point(low, high, top))),
             ],
             "the range did not move in training.": _qparams(*earlier, top) if i else [math.nan, 0.0],
+            "the range was widened to hold 0 before it was averaged; widen it when it is used.": (
+                _qparams(wide_low, wide_high, top)
+            ),
+            "the range is to be widened to hold 0 when it is used.": (
+                lambda got, step=(high - low) / top, right=right: (
+                    abs(got[0] - step) <= 1e-6 * step < 0.1 * (right[0] - step)
+                )
+            ),
+            "momentum is 0.9.": lambda got, i=i, earlier=earlier, current=current: any(
+                difference(
+                    got, _qparams(*(m * a + (1 - m) * b for a, b in zip(earlier, current, strict=True)), top), 1e-6
+                )
+                is None
+                for m in (0.99, 0.999, 0.95, 0.5)
+            ),
+            "codes of inputs have no sign: they are 0 .. 2**bits_a - 1.": [right[0], right[1] - (top + 1) // 2],
+            "the zero point is round(-low / scale), of the widened range.": lambda got, right=right: (
+                abs(got[0] - right[0]) <= 1e-6 * right[0]
+            ),
+            "codes 0 .. 2**bits_a - 1 have 2**bits_a - 1 steps between them.": lambda got, right=right: any(
+                abs(got[0] * n / top - right[0]) <= 1e-6 * right[0] for n in (top + 1, top - 1)
+            ),
         }
         expect(told["qparams"][i], right, f"{what}: act_qparams() after batch {i + 1}", wrong, tol=1e-6)
         late = {"the range is updated before it is used.": lambda got, i=i: i > 0 or torch.equal(got, batches[0])}
@@ -313,10 +356,14 @@ def check_forward(told: dict, spec: tuple, state: dict, bits: tuple[int, int], b
     plain = run(batches[-1]).detach()
     limit = 1e-5 * size * max(b.abs().max().item() for b in batches) + 1e-6  # float32 sums in another order
     mistakes = {
+        "it returns its input: multiply that by fake_weight().": lambda got: _same(got, batches[-1]),
         "a setting was lost: stride, padding, dilation, groups and padding_mode stay those of the convolution.": (
             lambda got: isinstance(model, nn.Conv2d) and (got.shape != plain.shape or _same(got, zero_padded()))
         ),
         "the bias was lost.": lambda got: _same(got, plain - _channels(biased.get("bias"), plain)),
+        "the bias is another one; it is added as it is, not rounded.": (
+            lambda got: biased and _same_in_channels(got - plain)
+        ),
         "before the first training batch the input passes through unrounded.": lambda got: got.shape == plain.shape,
     }
     expect(told["untrained"], plain, f"{what}: eval before any training", mistakes, _limit(plain, limit))
@@ -335,7 +382,7 @@ def check_forward(told: dict, spec: tuple, state: dict, bits: tuple[int, int], b
             break
         grads = torch.autograd.grad((y * _ramp(y)).sum(), [fake, x, *biased.values()], retain_graph=True)
         for name, right in zip(("weight", "x", "bias"), grads, strict=False):
-            wrong = {"no gradient arrives: where did the graph break?": lambda got: got is None}
+            wrong = {"no gradient arrives: where did the graph break?": lambda got: got == "none"}
             near = 1e-4 * right.abs().max().item() + 1e-6
             expect(told["gradients"][i - 1][name], right, f"{what}: gradient of {name}", wrong, _limit(right, near))
 
@@ -355,6 +402,12 @@ def _channels(bias: Tensor | None, like: Tensor) -> Tensor:
     if bias is None:
         return torch.full_like(like, math.nan)
     return bias.detach().reshape(1, -1, *[1] * (like.dim() - 2)) if like.dim() == 4 else bias.detach()
+
+
+def _same_in_channels(off: Tensor) -> bool:
+    """Whether a difference of two outputs is one number for each channel."""
+    rows = off.movedim(1 if off.dim() == 4 else -1, 0).flatten(1)
+    return bool((rows - rows.mean(1, keepdim=True)).abs().max() < 1e-4)
 
 
 def _same(a, b) -> bool:
@@ -383,13 +436,13 @@ def modes(model: nn.Module) -> list[bool]:
     return [m.training for m in model.modules()]
 
 
-def _folded(conv: dict, bn: dict, eps: float) -> tuple[Tensor, Tensor]:
-    gain = bn["weight"] / (bn["running_var"] + eps).sqrt()
-    bias = conv.get("bias", torch.zeros(len(gain)))
+def _folded(conv: dict, bn: dict, eps: float, wrong: str = "") -> tuple[Tensor, Tensor]:
+    gain = bn["weight"] / (bn["running_var"] + (1e-5 if wrong == "eps" else eps)).sqrt()
+    bias = torch.zeros(len(gain)) if wrong == "bias" else conv.get("bias", torch.zeros(len(gain)))
     return conv["weight"] * gain.reshape(-1, 1, 1, 1), bn["bias"] + (bias - bn["running_mean"]) * gain
 
 
-def folded_layers(spec, state: dict[str, Tensor]) -> list[tuple[Tensor, Tensor | None]]:
+def folded_layers(spec, state: dict[str, Tensor], wrong: str = "") -> list[tuple[Tensor, Tensor | None]]:
     """Weight and bias of each layer of `network(spec)` in order, a batch norm directly behind a convolution folded."""
     flat: list[tuple[nn.Module, str, nn.Module | None]] = []
     model = network(spec)
@@ -407,7 +460,8 @@ def folded_layers(spec, state: dict[str, Tensor]) -> list[tuple[Tensor, Tensor |
         part = {k: state[f"{name}.{k}".lstrip(".")] for k in m.state_dict()}
         after_name, after = follows.get(m, ("", None))
         if isinstance(m, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
-            found.append(_folded(part, {k: state[f"{after_name}.{k}"] for k in after.state_dict()}, after.eps))
+            norm = {k: state[f"{after_name}.{k}"] for k in after.state_dict()}
+            found.append(_folded(part, norm, after.eps, wrong))
         else:
             found.append((part["weight"], part.get("bias")))
     return found
@@ -453,8 +507,16 @@ SYMPTOMS: dict[str, dict] = {
             difference(got["y"], want["y"], 1e-5) is None
             and bool(((got["gradient"] == 0) | (got["gradient"] == 1)).all())
         ),
-        "The scale got a gradient; it has none here.": lambda got, want, *_: bool(got["scale gradient"].any()),
+        "The scale got a gradient; it has none here: return None in its place.": lambda got, want, *_: (
+            "gradient different than None" in str(got) if isinstance(got, RuntimeError) else got["scale gradient"].any()
+        ),
         "Inside or clipped is decided by the rounded code: a code equal to qmin or qmax is inside.": (
+            lambda got, want, *_: (
+                difference(got["y"], want["y"], 1e-5) is None
+                and bool(((got["gradient"] == 0) != (want["gradient"] == 0)).any())
+            )
+        ),
+        "Inside, the gradient that arrives passes as it is.": (
             lambda got, want, *_: difference(got["y"], want["y"], 1e-5) is None
         ),
     },
@@ -487,6 +549,25 @@ SYMPTOMS: dict[str, dict] = {
         "The step was initialised again: a flag in the state_dict remembers the first forward.": lambda got, want, *_: (
             any(abs(got[k] - want[k]) > 1e-4 * want[k] for k in ("second", "loaded"))
         ),
+        "Signed codes begin at -2**(bits-1), one further from 0 than they end.": (
+            lambda got, want, first, x, step, up, bits, signed: (
+                signed
+                and got["y"].min() > want["y"].min()
+                and difference(got["y"].max(), want["y"].max(), 1e-4) is None
+            )
+        ),
+        "The step's derivative is round(v) - v inside; yours is round(v): v is x / step, and step learns there too.": (
+            lambda got, want, first, x, step, up, bits, signed: (
+                abs(got["step gradient"] - _without_v(x, step, up, bits, signed)) <= 1e-3 * abs(want["step gradient"])
+            )
+        ),
+        "numel counts all values of x; len(x) only those along its first axis.": (
+            lambda got, want, first, x, step, up, *_: (
+                x.dim() > 1
+                and abs(got["step gradient"] * (len(x) / x.numel()) ** 0.5 - want["step gradient"])
+                <= 1e-3 * abs(want["step gradient"])
+            )
+        ),
         "No gradient reaches the step.": lambda got, want, *_: (
             difference(got["y"], want["y"], 1e-4) is None and got["step gradient"] == 0
         ),
@@ -517,6 +598,13 @@ SYMPTOMS: dict[str, dict] = {
             g["dtype"] != "torch.int8" or g["codes"].shape != w["codes"].shape
             for g, w in zip(got.values(), want.values(), strict=True)
         ),
+        "scale has one value for each output channel, the shape [out].": lambda got, want, *_: any(
+            g["scale"].shape != w["scale"].shape for g, w in pairs(got, want)
+        ),
+        "The whole tensor got one scale; each output channel has its own.": lambda got, want, *_: any(
+            len(g["scale"]) > 1 and bool((g["scale"] == g["scale"][0]).all()) and not _same(g["scale"], w["scale"])
+            for g, w in pairs(got, want)
+        ),
         "scale is the one that the codes were made with: it was recomputed after rounding.": lambda got, want, *_: (
             all(difference(g["codes"], w["codes"]) is None for g, w in zip(got.values(), want.values(), strict=True))
             and any(
@@ -529,8 +617,7 @@ SYMPTOMS: dict[str, dict] = {
             and all(difference(127 * g["scale"], _steps(bits) * w["scale"], 1e-4) is None for g, w in pairs(got, want))
         ),
         "The codes were cut off; a number that is nearly whole is to be rounded.": lambda got, want, *_: all(
-            bool(((w["codes"] - g["codes"]) * w["codes"].sign()).isin(torch.tensor([0, 1])).all())
-            for g, w in pairs(got, want)
+            bool(torch.isin((w["codes"] - g["codes"]).abs(), torch.tensor([0, 1])).all()) for g, w in pairs(got, want)
         ),
         "Codes of a wrong channel axis: scale[o] belongs to codes[o].": lambda got, want, spec, state, *_: (
             (isinstance(got, RuntimeError) and "must match" in str(got))
@@ -544,6 +631,12 @@ def _zero_point(low: float, high: float, top: int) -> float:
     """-low / scale before it is rounded, of the range widened to hold 0."""
     low, high = min(low, 0.0), max(high, 0.0)
     return -low * top / (high - low) if high > low else 0.0
+
+
+def _without_v(x: Tensor, step: float, up: Tensor, bits: int, signed: bool) -> float:
+    """The gradient of the step if x / step is taken for a constant."""
+    low, high = (-_top(bits, signed) - 1, _top(bits, signed)) if signed else (0, _top(bits, signed))
+    return float((up * torch.round(x / step).clamp(low, high)).sum()) / (x.numel() * high) ** 0.5
 
 
 def _steps(bits) -> int:
@@ -584,6 +677,10 @@ def codes_mistakes(fake: Tensor, off: Tensor) -> dict:
 
 
 STILL_TRAINED = {"bias is the model's own Parameter: store bias.detach().clone().": ["bias"]}
+LEFT_MODEL = {
+    "its weights were changed: round copies of them.": lambda got: "weights" in got,
+    "it is left in eval mode: put each module's mode back.": lambda got: "modes" in got,
+}
 
 
 # Wrong answers, under the sentences that name them ------------------------------------------------------------------
@@ -591,11 +688,26 @@ STILL_TRAINED = {"bias is the model's own Parameter: store bias.detach().clone()
 SWAPPED = "The momentum is swapped: it weighs the old average."
 ZERO = "The average starts from 0; before the first batch it is the range of that batch."
 WIDE = "The range was widened to hold 0; that is done when it is used."
+FIXED = "The argument `momentum` is not used."
+DEFAULT = "Without a momentum it is 0.9."
+TURNED = "The least value comes first, then the largest."
+LEAST = "(0.0, 0.0) is an average too; only None says that there was no batch."
+ABSOLUTE = "The largest value is meant, not the largest size: no abs()."
+PART = "Least and largest are those of all values of x."
 KEEP = "The extremes of all batches were kept; average them."
 CLIPPED = (
     "The clipped parts are wrong: below the range the step's derivative is qmin, above it qmax, and x "
     "gets no gradient there."
 )
+
+
+def _ema(previous, x: Tensor, momentum: float = 0.9) -> tuple[float, float]:
+    """The moving average, for mistakes in its arguments."""
+    now = x.min().item(), x.max().item()
+    if previous is None:
+        return now
+    low, high = (momentum * old + (1 - momentum) * new for old, new in zip(previous, now, strict=True))
+    return low, high
 
 
 def fakequantize_mistakes(expected, values) -> dict:
@@ -610,7 +722,12 @@ def fakequantize_mistakes(expected, values) -> dict:
     }
 
 
-EMA_RANGE_MISTAKES = {
+EMA_RANGE_MISTAKES: dict[str, Any] = {
+    FIXED: [(0.1, 2.2), ..., ..., ...],
+    DEFAULT: lambda p, x, m=0.99: _ema(p, x, m),
+    TURNED: [(2.5, 0.25), ..., (5.0, 2.0), ...],
+    ABSOLUTE: lambda p, x, m=0.9: _ema(p, torch.tensor([x.min(), x.abs().max()]), m),
+    PART: lambda p, x, m=0.9: _ema(p, x[0], m),
     SWAPPED: [(0.75, 3.5), (-1.9, 4.8), ..., ...],
     ZERO: [..., ..., (1.0, 2.5), (-0.4, -0.4)],
     WIDE: [(0.0, 2.5), ..., (0.0, 5.0), (-4.0, 0.0)],
@@ -624,10 +741,20 @@ def lsq_mistakes(expected, signed_values, inside, upstream) -> dict:
         CLIPPED: tuple(
             [expected(4.0, 2.0, signed_values, gradient, total / 5**0.5), ...]
             for gradient in (inside, upstream)
-            for total in (-0.2, -1.9, 0.8)
-            if (gradient is upstream or total != 0.8)
+            for total in (-0.2, -2.7, 1.8)
+            if (gradient is upstream or total != 1.8)
         ),
     }
 
 
 PREPARE_QAT_MISTAKES = {MUTATED: lambda got: True}
+
+
+def folding_mistakes(spec, state: dict[str, Tensor]) -> dict:
+    """What mistakes in folding a batch norm give."""
+    return {
+        "eps is that of the batch norm, bn.eps.": folded_layers(spec, state, "eps"),
+        "the convolution's own bias is lost: (bias - running_mean) * gain + bn.bias.": (
+            folded_layers(spec, state, "bias")
+        ),
+    }
