@@ -200,6 +200,9 @@ OUTLIER_MISTAKES = {
     "nonzero() gives a row for each index and a column for each axis: take [:, 0], or flatten.": (
         lambda x, threshold: slow_outliers(x, threshold)[:, None]
     ),
+    "squeeze() takes the axis away where there is a single index: take [:, 0], or flatten.": (
+        lambda x, threshold: slow_outliers(x, threshold).squeeze()
+    ),
     "The wrong axis: channels are the last one.": (lambda x, threshold: slow_outliers(x.movedim(-1, 0), threshold)),
     "All axes but the last are tokens; here only the first was reduced.": (
         lambda x, threshold: (x.abs().amax(0) > threshold).nonzero()[:, 0] if x.dim() > 2 else ...
@@ -460,10 +463,11 @@ def judge_gptq(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int, rati
             "upper triangular, of the inverse, its row divided by its diagonal, the sign such that errors cancel, each "
             "code rounded to the nearest, and damp a small share of the mean of the diagonal?"
         )
-    elif mine <= 1.3 * ratio * plain:
+    else:
         sentence = (
-            "close, but not there: is the scale of a group taken when the group begins, from the updated weights, damp "
-            "multiplied with the mean of the diagonal, and each row of the factor that of a Cholesky decomposition?"
+            "errors are handed on, but more is left than need be: is the scale of a group taken when the group begins, "
+            "from the updated weights, damp multiplied with the mean of the diagonal, and each row of the factor that "
+            "of a Cholesky decomposition?"
         )
     raise CheckFailed(
         f"{what}: {sentence}\n  expected trace(E H Eᵀ) of at most 1.02 × {ratio:.3f} of RTN's\n"
@@ -896,7 +900,7 @@ def judge_q4_0(blob: object, w: Tensor, what: str) -> None:
             if mine == shifted
             else "d was rounded to float16 already when w was divided by it: the codes come from d in float32."
             if all(mine[i] == coarse[i] for i in wrong)
-            else "a weight half way between two codes was rounded to the even one; floor(w / d + 8.5) takes the upper."
+            else "half way between two codes floor(w / d + 8.5) takes the upper one; rounding to the even one does not."
             if spots and set(spots) == {0.5}
             else "codes are cut off instead of rounded: 8.5 is added before the fraction is dropped."
             if all(a in (b, b - 1) for a, b in zip(mine, right, strict=True)) and len(wrong) > len(right) // 4
@@ -952,11 +956,16 @@ def _wrong_memory(weights: float = 1.0, cache: float = 1.0, unit: float = 1.0, s
     return made
 
 
-def _float32_scales(*args: float) -> dict[str, float]:
-    params, bits, _, *rest = args
-    right, without = slow_memory(*args), slow_memory(params, bits, 0, *rest)  # type: ignore[arg-type]
-    more = right["weights"] - without["weights"]
-    return {**right, "weights": right["weights"] + more, "total": right["total"] + more}
+def _scales_of(scale_bytes: float) -> Callable:
+    """The same with scales of another size."""
+
+    def made(*args: float) -> dict[str, float]:
+        params, bits, _, *rest = args
+        right, without = slow_memory(*args), slow_memory(params, bits, 0, *rest)  # type: ignore[arg-type]
+        more = (right["weights"] - without["weights"]) * (scale_bytes / 2 - 1)
+        return {**right, "weights": right["weights"] + more, "total": right["total"] + more}
+
+    return made
 
 
 def _batch_forgotten(*args: int) -> dict[str, float]:
@@ -971,8 +980,12 @@ MEMORY_MISTAKES = {
         _wrong_memory(weights=1e9 / 2**30),
         _wrong_memory(cache=1e9 / 2**30),
     ),
-    "A scale of four bytes: a float16 takes 2 bytes.": _float32_scales,
+    "A scale is a float16: 2 bytes, or 16 bits.": (_scales_of(4), _scales_of(1 / 4)),
     "The scales were left out: one float16 for each group of weights.": _wrong_memory(scales=False),
     "Every sequence of the batch has a cache of its own.": _batch_forgotten,
-    "Bits were taken for bytes: divide by 8.": _wrong_memory(weights=8.0, cache=8.0),
+    "Bits were taken for bytes: divide by 8.": (
+        _wrong_memory(weights=8.0, cache=8.0),
+        _wrong_memory(weights=8.0),
+        _wrong_memory(cache=8.0),
+    ),
 }

@@ -1761,7 +1761,7 @@ def q4_0_decode(blob, shape):
     codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
     return ((codes.float() - 8) * d).reshape(shape)
 
-# %% wrong="memory_gb" unnamed=True says="a float16 takes 2 bytes"
+# %% wrong="memory_gb" unnamed=True says="a float16: 2 bytes"
 def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
     weights = (params * bits / 8 + (4 * params / group if group else 0)) / 1e9
     kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 8 / 1e9
@@ -1778,3 +1778,36 @@ def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, k
     weights = params * (bits + (16 / group if group else 0)) / 8 / 1024**3
     kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 8 / 1024**3
     return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="memory_gb" unnamed=True says="a float16: 2 bytes"
+def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
+    weights = params * (bits + (2 / group if group else 0)) / 8 / 1e9  # bytes among bits
+    kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 8 / 1e9
+    return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="memory_gb" unnamed=True says="divide by 8"
+def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
+    weights = params * (bits + (16 / group if group else 0)) / 8 / 1e9
+    kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 1e9
+    return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="outlier_channels" unnamed=True says="squeeze()"
+def outlier_channels(x, threshold):
+    return (x.abs().reshape(-1, x.shape[-1]).amax(0) > threshold).nonzero().squeeze()
+
+# %% wrong="gptq" unnamed=True says="more is left than need be"
+def gptq(w, h, bits, group, damp=0.01):
+    q = 2 ** (bits - 1) - 1
+    w, h = w.clone(), h.clone()
+    damping = damp * h.diagonal().max()  # not the mean
+    h.diagonal()[h.diagonal() == 0] = 1.0
+    h.diagonal().add_(damping)
+    u = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    result = torch.empty_like(w)
+    for i in range(w.shape[1]):
+        if i % group == 0:
+            largest = w[:, i : i + group].abs().amax(1)
+            scale = torch.where(largest > 0, largest / q, 1.0)
+        result[:, i] = torch.round(w[:, i] / scale).clamp(-q, q) * scale
+        w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
+    return result
