@@ -132,7 +132,8 @@ def teacher_notebook(source: Path) -> NotebookNode:
     for name, text in exercises.items():
         effort = text.metadata.pop("bonsai")
         heading, _, rest = text.source.partition("\n")
-        cost = f"*Difficulty {effort['difficulty']} of 5, about {effort['minutes']} minutes, {tested[name]} points*"
+        points = f"{tested[name]} point{'s' * (tested[name] != 1)}"
+        cost = f"*Difficulty {effort['difficulty']} of 5, about {effort['minutes']} minutes, {points}*"
         text.source = f"{heading}\n\n{cost}\n{rest}"
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata = NotebookNode(

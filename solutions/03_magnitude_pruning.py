@@ -216,9 +216,9 @@ checks03.check_global(
         (_two_tensors, 0.75, 6),
         (_uneven, 0.5, 3),
         (_uneven, 0.45, 3),
+        ({"x": _tensor([1.0, 1.0, 1.0, 1.0])}, 0.5, 2),
         (_two_tensors, 0.0, 0),
         (_two_tensors, 1.0, 8),
-        ({"x": _tensor([1.0, 1.0, 1.0, 1.0])}, 0.5, 2),
     ],
 )
 check_errors(ValueError, global_masks, (_two_tensors, -0.5), (_two_tensors, 1.01), (_two_tensors, math.nan))
@@ -332,10 +332,7 @@ def _check_restored(cases):
     """What is left of models that were asked for their saliency, beside what was there before."""
     got = [model_after(*case) for case in cases]
     want = [checks03.what_is_left(checks03.prepare(net, state, gradients)) for net, state, gradients, _ in cases]
-    grads = lambda models: [m["gradients"] for m in models]
-    expect(
-        got, want, f"the model after taylor_saliency, {len(cases)} cases", checks03.restoring_mistakes(grads, want)
-    )
+    expect(got, want, f"the model after taylor_saliency, {len(cases)} cases", checks03.restoring_mistakes(want))
 
 _state = {"0.weight": _tensor([[1.0, -2.0], [0.5, 3.0]])}
 _two_batches = [(_tensor([[2.0, 0.0], [0.0, 1.0]]), _tensor([0, 1])), (_tensor([[-1.0, 1.0]]), _tensor([0]))]
@@ -371,6 +368,7 @@ def _saliency(net, state, batches, how="right", mode=False):
                 "right": (w * g) ** 2,
                 "squares": w**2 * sum(h**2 for h in gradients),
                 "squares too": sum((w * h).abs() for h in gradients) ** 2,
+                "mean of squares": w**2 * sum(h**2 for h in gradients) / len(gradients),
                 "g": g.abs(),
                 "g squared": g**2,
                 "signed": w * g,
@@ -397,7 +395,7 @@ check(
     _cases,
     _saliency,
     {
-        checks03.SQUARES: (_way("squares"), _way("squares too")),
+        checks03.SQUARES: (_way("squares"), _way("squares too"), _way("mean of squares")),
         checks03.ALONE: (_way("g"), _way("g squared")),
         checks03.PLAIN: (_way("signed"), _way("absolute")),
         checks03.MEAN: _way("mean"),
@@ -731,7 +729,7 @@ check(
     masked_training,
     [("linear", _state, _masks, "momentum", [_unit_batch], [_unit_batch])],
     _expected([[0.5, 0.0], [2.5, 3.5]], [[-0.25, 0.0], [1.75, 2.75]]),
-    {},
+    {checks03.LATE_ZERO: _expected([[0.5, 0.0], [2.5, 3.5]], [[-0.75, 0.0], [1.25, 2.25]])},
     SYMPTOMS["MaskedTrainer"],
     tol=1e-6,
 )
@@ -865,7 +863,10 @@ check(
     cubic_sparsity,
     _cases,
     _cubic,
-    {checks03.SLOW: (_clamped(lambda u, i, f: i + (f - i) * u**3), _clamped(lambda u, i, f: f * u**3))},
+    {
+        checks03.SLOW: (_clamped(lambda u, i, f: i + (f - i) * u**3), _clamped(lambda u, i, f: f * u**3)),
+        checks03.SQUARE: _clamped(lambda u, i, f: f + (i - f) * (1 - u) ** 2),
+    },
     SYMPTOMS["cubic_sparsity"],
     tol=1e-6,
 )
@@ -885,7 +886,7 @@ lesson03.draw_schedules(steps, {"cubic (Zhu and Gupta)": [cubic_sparsity(t, 0, 4
 # %% [markdown]
 # ### Exercise 7 · `gradual_prune`
 #
-# Put it together: one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*; the steps after it train at the final sparsity.
+# Put it together, with your `global_masks`, `MaskedTrainer` and `cubic_sparsity` (exercises 2, 5 and 6; their tests should pass first): one training run that prunes on the way. At steps 0, `every`, 2·`every`, … **before the forward pass** the masks are computed anew from the present weights; between, they are held. The schedule ends at the *last recomputation*; the steps after it train at the final sparsity.
 #
 # <details><summary>Hint 1, a nudge</summary>The last recomputation is at <code>(steps - 1) // every * every</code>. Pruned weights are 0, so they stay the smallest.</details>
 #
@@ -908,7 +909,7 @@ def gradual_prune(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tens
 
     Returns:
         parameter name of each layer's weight -> bool mask, True = kept, with exactly round(final_sparsity * total)
-        removed. The model's pruned weights are 0, after every step and at the end.
+        removed. The model's pruned weights are 0, after every step and at the end. Its mode need not be put back.
 
     Source: Zhu and Gupta 2017, arXiv:1710.01878, section 3.
     """
@@ -1290,10 +1291,10 @@ checks03.check_nm(
         (_weights, 2, 4),
         (_weights[:3], 3, 4),
         (_weights, 1, 2),
-        (_weights, 0, 4),
-        (_weights, 4, 4),
         (torch.ones(2, 8), 2, 4),
         (_tensor([[0.0, 0.0, 0.0, 1.0]]), 2, 4),
+        (_weights, 0, 4),
+        (_weights, 4, 4),
     ],
 )
 check_errors(ValueError, nm_mask, (torch.ones(4, 6), 2, 4), (_weights, 5, 4), (_weights, -1, 4))

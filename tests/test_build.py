@@ -107,7 +107,8 @@ def test_each_exercise_says_what_it_costs_and_has_hints(source):
     for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
         meta = cell.metadata.get("nbgrader", {})
         if meta.get("solution"):
-            assert re.search(r"\*Difficulty \d of 5, about \d+ minutes, \d+ points\*", before.source), meta["grade_id"]
+            cost = r"\*Difficulty \d of 5, about \d+ minutes, (1 point|(?!1 )\d+ points)\*"
+            assert re.search(cost, before.source), meta["grade_id"]
             assert before.source.count("<details><summary>Hint") == 3, meta["grade_id"]
             assert re.search(r'""".*(>>>|Example|Args|Returns|Source:)', cell.source, re.S), meta["grade_id"]
 

@@ -134,6 +134,7 @@ def test_progress_counts_answers_and_the_points_of_the_last_check():
     row = next(r for r in progress.rows() if r.lesson == LESSON)
     assert (row.answered, row.score, row.next_step) == ([], 0, "begin")
     assert row.title == "The mathematics of quantization" and row.minutes > 60 and len(row.abilities) >= 3
+    assert progress.COST.findall("*Difficulty 1 of 5, about 4 minutes, 1 point*") == [("4", "1")]
     write_answer()
     row = next(r for r in progress.rows() if r.lesson == LESSON)
     assert row.answered == ["affine_qparams"] and row.next_step == "write quantize"

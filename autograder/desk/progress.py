@@ -14,7 +14,7 @@ from autograder.desk import workspace
 from autograder.source import LESSONS
 
 STUB = "raise NotImplementedError()"
-COST = re.compile(r"^\*Difficulty \d of 5, about (\d+) minutes, (\d+) points\*", re.M)
+COST = re.compile(r"^\*Difficulty \d of 5, about (\d+) minutes, (\d+) points?\*", re.M)
 
 
 @dataclass

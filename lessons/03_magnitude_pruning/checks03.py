@@ -101,8 +101,8 @@ def what_is_left(model: nn.Module) -> dict:
     """All that a function which restores a model has to restore, as plain data."""
     hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()]
     return {
-        "state": copy_state(model),
         "gradients": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
+        "state": copy_state(model),
         "training": {name: m.training for name, m in model.named_modules()},
         "hooks": hooks,
     }
@@ -389,6 +389,9 @@ def _still_trained(got: list, part: str, state: dict[str, Tensor], initial: dict
 # How mistakes show in a result, for `check`: functions of the result, the right value and the arguments.
 SYMPTOMS: dict[str, dict] = {
     "cubic_sparsity": {
+        "Where begin == end the sparsity is `final` from there on: it is `initial` only for step < begin.": (
+            lambda got, want, step, begin, end, initial, final: step == begin == end and got == initial
+        ),
         "Not clamped: before `begin` the sparsity is `initial`, from `end` on it is `final`.": (
             lambda got, want, step, begin, end, initial, final: step < begin or step >= end
         ),
@@ -443,25 +446,38 @@ SUMMED = "The loss of a batch is the mean over its samples, as F.cross_entropy g
 CUMULATIVE = "Cumulative: each measurement starts from the original weights of the whole model."
 NOT_RESTORED = "the model is not restored at the end"
 NO_ZERO = "The gradients of earlier steps were added up: no zero_grad."
+LATE_ZERO = "The first step adds to gradients from before: clear them before backward, not after the optimizer's step."
+NO_STEP = "No weight moved: is zero_grad before backward, and optimizer.step() called after it?"
+SQUARE = "The square of 1 - u; it is the third power."
 SLOW = "Slow first: this grows with u³; the schedule of Zhu and Gupta is fast first and has (1 - u)³."
 
 
-def restoring_mistakes(grads, want) -> dict:
-    """What mistakes in taylor_saliency give."""
+def restoring_mistakes(want: list[dict]) -> dict:
+    """What mistakes in taylor_saliency leave, by the part of a model that differs first: the one that is shown."""
+
+    def first(got: list[dict]) -> str:
+        pairs = [(g[key], w[key], key) for g, w in zip(got, want, strict=True) for key in w]
+        return next(key for g, w, key in pairs if difference(g, w) is not None)
+
     return {
         "it leaves gradients behind, or loses those that were there; put each .grad back": lambda g: (
-            difference(grads(g), grads(want)) is not None
+            first(g) == "gradients"
         ),
-        "the model is not restored: values, buffers, hooks or the .training of a submodule have changed": lambda g: (
-            True
+        "the .training of a submodule is not restored: model.train(mode) gives all of them one mode, so note each": (
+            lambda g: first(g) == "training"
         ),
+        "the model is not restored: values, buffers or hooks have changed": lambda g: True,
     }
 
 
 def taylor_saliency_mistakes(expected) -> dict:
     """What mistakes in taylor_saliency give."""
     return {
-        SQUARES: (expected(1.064206, 3.967550, 0.266051, 8.926989), expected(1.599899, 3.994212, 0.399975, 8.986979)),
+        SQUARES: (
+            expected(1.064206, 3.967550, 0.266051, 8.926989),
+            expected(1.599899, 3.994212, 0.399975, 8.986979),
+            expected(0.532103, 1.983775, 0.133026, 4.463495),  # the mean of the squares
+        ),
         ALONE: (expected(0.528512, 0.985222, 0.528512, 0.985222), expected(0.726988, 0.992583, 0.726988, 0.992584)),
         PLAIN: (expected(0.726988, 1.985167, 0.363494, 2.977751), expected(0.726988, 1.985167, -0.363494, 2.977751)),
         MEAN: expected(0.132128, 0.985222, 0.033032, 2.216750),
@@ -488,11 +504,15 @@ SCAN_NOT_RESTORED = {NOT_RESTORED: lambda got: True}
 
 def maskedtrainer_mistakes(expected) -> dict:
     """What mistakes in MaskedTrainer give."""
-    return {NO_ZERO: expected([[1.0, 0.0], [3.0, 4.0]], [[0.5, 0.0], [2.5, 3.5]], [[-0.5, 0.0], [1.5, 2.5]])}
+    return {
+        NO_ZERO: expected([[1.0, 0.0], [3.0, 4.0]], [[0.5, 0.0], [2.5, 3.5]], [[-0.5, 0.0], [1.5, 2.5]]),
+        NO_STEP: expected(*3 * [[[1.0, 0.0], [3.0, 4.0]]]),
+    }
 
 
 CUBIC_SPARSITY_MISTAKES = {
-    SLOW: ([0.1, ..., ..., ..., ..., ...], [..., 0.53125, ..., ..., ..., ...], [..., 0.09375, ..., ..., ..., ...])
+    SLOW: ([0.1, ..., ..., ..., ..., ...], [..., 0.53125, ..., ..., ..., ...], [..., 0.09375, ..., ..., ..., ...]),
+    SQUARE: [0.6, 0.6875, 0.0, 0.8, 0.25, 0.8],
 }
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from bonsai import language, models
-from bonsai.testing import CheckFailed, difference, expect, record, require
+from bonsai.testing import CheckFailed, difference, expect, raised, record, require, show, type_name
 
 GROUP = 64
 # What a right answer of GPTQ leaves, as shares of what RTN leaves; data/lesson08.json ("grading" and "errors") has the
@@ -94,6 +94,12 @@ PERPLEXITY_MISTAKES = {
     "The windows overlap by a token; they are disjoint, and the first token of each is not predicted.": (
         lambda table, tokens, window: math.exp(mean(chain(log_losses(table, tokens, window, stride=window - 1))))
     ),
+    "The first token of a window is not predicted: divide by one less than the tokens of each window.": tuple(
+        lambda *case, least=least: math.exp(
+            sum(chain(log_losses(*case))) / sum(len(ids) for ids in case[1].split(case[2]) if len(ids) >= least)
+        )
+        for least in (1, 2)
+    ),
 }
 
 # ---- rtn ------------------------------------------------------------------------------------------------------------
@@ -126,6 +132,13 @@ def affine_rtn(w: Tensor, bits: int, group: int) -> Tensor:
     return torch.cat(parts, dim=-1)
 
 
+def plain_rtn(w: Tensor, bits: int, group: int, whole: bool = False) -> Tensor:
+    """Without care for groups of zeros; a scale for each row's group, or for the group's whole block of rows."""
+    parts = w.split(group, dim=1)
+    tops = [part.abs().amax((0, 1) if whole else 1, keepdim=True) / (2 ** (bits - 1) - 1) for part in parts]
+    return torch.cat([torch.round(part / top) * top for part, top in zip(parts, tops, strict=True)], dim=-1)
+
+
 RTN_MISTAKES = {
     "The weights came back as they were.": lambda w, bits, group: w,
     "One scale for a whole row: each run of `group` weights along `in` has its own.": (
@@ -144,6 +157,15 @@ RTN_MISTAKES = {
     "The scale comes from the largest weight without its sign removed: take the largest magnitude.": (
         lambda w, bits, group: slow_rtn(w, bits, group, signed=True)
     ),
+    "One scale for all rows: each row has its own in each group (amax over axis 1, with keepdim).": (
+        lambda w, bits, group: plain_rtn(w, bits, group, whole=True)
+    ),
+    "A group of zeros gives 0 / 0, which is nan: where the largest magnitude is 0, divide by 1.": plain_rtn,
+}
+# where all other cases are right, and only tiny values are not
+ADDED = {
+    "the values are right, but not for tiny weights. Is something like 1e-8 added to the scale, or its least value? "
+    "Only a scale of 0 needs another one.": lambda got: bool((got.abs() < 99).all()),
 }
 
 # ---- outliers and smoothing -----------------------------------------------------------------------------------------
@@ -175,6 +197,12 @@ OUTLIER_MISTAKES = {
     "A channel that only reaches the threshold is not above it.": (
         lambda x, threshold: slow_outliers(x, threshold, equal=True)
     ),
+    "nonzero() gives a row for each index and a column for each axis: take [:, 0], or flatten.": (
+        lambda x, threshold: slow_outliers(x, threshold)[:, None]
+    ),
+    "squeeze() takes the axis away where there is a single index: take [:, 0], or flatten.": (
+        lambda x, threshold: slow_outliers(x, threshold).squeeze()
+    ),
     "The wrong axis: channels are the last one.": (lambda x, threshold: slow_outliers(x.movedim(-1, 0), threshold)),
     "All axes but the last are tokens; here only the first was reduced.": (
         lambda x, threshold: (x.abs().amax(0) > threshold).nonzero()[:, 0] if x.dim() > 2 else ...
@@ -204,6 +232,12 @@ def slow_smooth(
 SMOOTH_MISTAKES = {
     "alpha and 1 - alpha are swapped: alpha is the share of the activations.": (
         lambda x, w, alpha: slow_smooth(x, w, alpha, swap=True)
+    ),
+    "The weights' part has the power 1 - alpha, not alpha.": (
+        lambda x, w, alpha: (x.clamp(min=1e-5) / w.abs().amax(0).clamp(min=1e-5)) ** alpha
+    ),
+    "Clamped after the powers were taken: first both parts are clamped at 1e-5, then come the powers.": (
+        lambda x, w, alpha: (x**alpha).clamp(min=1e-5) / (w.abs().amax(0) ** (1 - alpha)).clamp(min=1e-5)
     ),
     "The weights' part was multiplied; it divides.": (
         lambda x, w, alpha: x.clamp(min=1e-5) ** alpha * w.abs().amax(0).clamp(min=1e-5) ** (1 - alpha)
@@ -293,6 +327,14 @@ def judge_awq(awq_scale: Callable, w: Tensor, x: Tensor, bits: int, group: int, 
 # ---- hessian and GPTQ -----------------------------------------------------------------------------------------------
 
 
+def _only_damped(got: Tensor, want: Tensor) -> bool:
+    """Whether a matrix is a multiple of another with the same number added to each element of the diagonal."""
+    off = want - torch.diag(want.diagonal())
+    rest = got - want * (got * off).sum() / off.square().sum()
+    added = rest.diagonal().mean()
+    return bool(added > 0) and difference(rest / added, torch.eye(len(want)), 0.05) is None
+
+
 def judge_hessian(hessian: Callable, x: Tensor, what: str) -> None:
     """Equal to XᵀX up to one positive factor."""
     got = hessian(x.clone())
@@ -315,7 +357,14 @@ def judge_hessian(hessian: Callable, x: Tensor, what: str) -> None:
             torch.diag(want.diagonal())
         ),
     }
-    scaled = {sentence: m / m.trace() for sentence, m in mistakes.items() if m.trace() > 0}
+    scaled: dict = {sentence: m / m.trace() for sentence, m in mistakes.items() if m.trace() > 0}
+    both = centred / centred.square().sum(0).sqrt()
+    scaled["that is a correlation, as of torch.corrcoef: neither the mean nor the size may be divided away."] = (
+        both.T @ both / n
+    )
+    scaled["something was added to the diagonal. The damping belongs into gptq; here it is XᵀX alone."] = lambda got: (
+        _only_damped(got, want)
+    )
     # sums of at most 300 products in float32, of values that may cancel
     expect(got / got.trace(), want / want.trace(), f"{what}: XᵀX up to a factor", scaled, tol=2e-6)
 
@@ -368,6 +417,29 @@ def judge_damping(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int) -
     require(found is None, f"gptq with damp = 1e6: so much on the diagonal leaves rtn's result; is damp used?\n{found}")
 
 
+def _original_scales(got: Tensor, w: Tensor, bits: int, group: int) -> bool:
+    """Whether all groups lie on multiples of the scales that the weights had before anything was handed on."""
+    tops = [part.abs().amax(1, keepdim=True).expand_as(part) for part in w.split(group, dim=1)]
+    codes = got / (torch.cat(tops, 1) / (2 ** (bits - 1) - 1))
+    return w.shape[1] > group and difference(codes, codes.round(), 1e-3) is None
+
+
+def judge_dead_undamped(gptq: Callable) -> None:
+    """Without damping, a 1 on the diagonal is all that makes a dead input bearable."""
+    w, x = random(3, 6, seed=321), random(40, 6, seed=322)
+    x[:, 4] = 0.0
+    what = "gptq with damp = 0 and an input that is always 0"
+    hint = "an input that is always 0 gets a 1 on the diagonal of h, whatever damp is"
+    try:
+        got = gptq(w.clone(), x.T @ x, 3, 4, 0.0)
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        raise CheckFailed(f"{what}: {hint}\n  expected weights, yours {raised(error)}") from error
+    require(isinstance(got, Tensor) and bool(got.isfinite().all()), f"{what}: {hint}\n  yours holds nan or inf")
+    on_grid(got, w, 3, 4, what)
+
+
 def judge_gptq(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int, ratio: float, what: str) -> None:
     """One call of the exercise; `ratio` is the error of the published algorithm over that of RTN."""
     got = on_grid(gptq(w.clone(), h.clone(), bits, group), w, bits, group, what)
@@ -376,8 +448,13 @@ def judge_gptq(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int, rati
     if mine <= 1.02 * ratio * plain:
         return
     sentence = ""
-    if difference(got, nearest, 1e-5) is None:
+    small, large = (gptq(w.clone(), h * size, bits, group) for size in (2.0**-16, 2.0**16))
+    if difference(small, large, 1e-5) is not None:
+        sentence = "another result for another size of h: what goes on its diagonal is damp times the diagonal's mean."
+    elif difference(got, nearest, 1e-5) is None:
         sentence = "this is round-to-nearest: no error was handed on to the weights that are still to be rounded."
+    elif _original_scales(got, w, bits, group):
+        sentence = "the scales are those of the original weights: take a group's from its weights as they are by then."
     elif mine > plain and bool((got == got.round()).all()):
         sentence = "these are codes; multiply each by its group's scale."
     elif mine > plain:
@@ -386,10 +463,11 @@ def judge_gptq(gptq: Callable, w: Tensor, h: Tensor, bits: int, group: int, rati
             "upper triangular, of the inverse, its row divided by its diagonal, the sign such that errors cancel, each "
             "code rounded to the nearest, and damp a small share of the mean of the diagonal?"
         )
-    elif mine <= 1.3 * ratio * plain:
+    else:
         sentence = (
-            "close, but not there: is the scale of a group taken when the group begins, from the updated weights, damp "
-            "multiplied with the mean of the diagonal, and each row of the factor that of a Cholesky decomposition?"
+            "errors are handed on, but more is left than need be: is the scale of a group taken when the group begins, "
+            "from the updated weights, damp multiplied with the mean of the diagonal, and each row of the factor that "
+            "of a Cholesky decomposition?"
         )
     raise CheckFailed(
         f"{what}: {sentence}\n  expected trace(E H Eᵀ) of at most 1.02 × {ratio:.3f} of RTN's\n"
@@ -594,6 +672,11 @@ NF4_MISTAKES = {
     "there is no exact 0: take the two halves apart, and 0 between them.": (
         torch.special.ndtri(torch.linspace(1 - OFFSET, OFFSET, 16, dtype=torch.float64)).float() / _PLUS[0]
     ),
+    "the right values, but not ascending: sort them.": lambda got: difference(got.sort().values, NF4, 1e-4) is None,
+    "the negative values are spaced like the eight positive ones; they are seven, at steps of their own.": (
+        torch.tensor([-v for v in _PLUS[:7]] + [0.0] + _PLUS[::-1]) / _PLUS[0]
+    ),
+    "17 values: eight are positive, one is 0, and seven are negative.": lambda got: got.shape == (17,),
 }
 
 
@@ -611,25 +694,32 @@ def slow_double(scales: Tensor, block: int) -> tuple[Tensor, Tensor, float]:
     return torch.tensor(codes), torch.tensor(steps), middle
 
 
+def _among(got: float, values: list[float]) -> bool:
+    return any(difference(got, value, 1e-5) is None for value in values)
+
+
 def judge_double(double_quantize: Callable, scales: Tensor, block: int, what: str) -> None:
     """Types and shapes, then what comes back from the codes."""
     got = double_quantize(scales.clone(), block)
     require(isinstance(got, (tuple, list)) and len(got) == 3, f"{what}: expected (codes, block_scales, mean)")
     codes, steps, middle = got
     want_codes, want_steps, want_middle = slow_double(scales, block)
-    require(
-        isinstance(codes, Tensor) and codes.dtype == torch.int8 and codes.shape == scales.shape,
-        f"{what}: expected int8 codes of shape {tuple(scales.shape)}, "
-        f"yours {difference(codes, want_codes) or codes.dtype}",
-    )
+    require(isinstance(codes, Tensor), f"{what}: expected int8 codes, yours a {type_name(codes)}")
+    require(codes.dtype == torch.int8, f"{what}: expected int8 codes, yours {codes.dtype}: .to(torch.int8)")
+    found = f"{what}: a code for each scale\n  expected shape {tuple(scales.shape)}\n  yours    {tuple(codes.shape)}"
+    require(codes.shape == scales.shape, found)
     shape = tuple(steps.shape) if isinstance(steps, Tensor) else type(steps).__name__
     require(shape == tuple(want_steps.shape), f"{what}: expected one scale a block, {len(want_steps)}, yours {shape}")
+    scalar = isinstance(middle, Tensor) and middle.numel() == 1
+    require(scalar, f"{what}: expected the mean as a 0-d tensor, as scales.mean() is, yours {show(middle)}")
     middle = float(middle)
     require(
         not (abs(middle) < 1e-12 < abs(want_middle)),
         f"{what}: the mean was not taken off. Scales are positive; around their mean both signs of a code are used.",
     )
-    expect(middle, want_middle, f"{what}: the mean of all scales", tol=1e-5)
+    means = [part.mean().item() for part in scales.split(block)]
+    one = {"that is the mean of one block; one mean of all scales is taken off.": lambda got: _among(got, means)}
+    expect(middle, want_middle, f"{what}: the mean of all scales", one, tol=1e-5)
 
     def by_block(s: Tensor) -> Tensor:
         return s.detach().double().repeat_interleave(block)[: len(scales)]
@@ -652,14 +742,15 @@ def judge_double(double_quantize: Callable, scales: Tensor, block: int, what: st
     )
 
 
-def slow_kv(x: Tensor, bits: int, kind: str) -> Tensor:
-    """Slice by slice."""
+def slow_kv(x: Tensor, bits: int, kind: str, constant: float | None = None) -> Tensor:
+    """Slice by slice; a constant one stays, or becomes `constant`."""
     slices = x.T.tolist() if kind == "key" else x.tolist()
     found = []
     for values in slices:
         low, high = min(values), max(values)
         scale = (high - low) / (2**bits - 1)
-        found.append([round((v - low) / scale) * scale + low if scale else v for v in values])
+        flat = values if constant is None else [constant] * len(values)
+        found.append([round((v - low) / scale) * scale + low for v in values] if scale else flat)
     back = torch.tensor(found)
     return back.T if kind == "key" else back
 
@@ -680,6 +771,9 @@ KV_MISTAKES = {
         lambda x, bits, kind: slow_kv(x, bits, "value" if kind == "key" else "key")
     ),
     "One range for the whole tensor; each slice has its own.": tensor_kv,
+    "A constant slice gives 0 / 0, which is nan; it stays as it is.": (
+        lambda x, bits, kind: slow_kv(x, bits, kind, math.nan)
+    ),
     "The range is symmetric around 0; it goes from the least to the largest value.": symmetric_kv,
     "2**bits steps; from the least to the largest value there are 2**bits - 1.": (
         lambda x, bits, kind: (lambda low, scale: torch.round((x - low) / scale) * scale + low)(
@@ -688,6 +782,10 @@ KV_MISTAKES = {
             / 2**bits,
         )
     ),
+}
+NARROW = {
+    "the levels are right, but not of a narrow range. Has the step a least value, or was something added to it? "
+    "Only a step of 0 is special.": lambda got: bool((got.abs() < 99).all()),
 }
 
 # ---- Q4_0 -----------------------------------------------------------------------------------------------------------
@@ -709,7 +807,8 @@ def slow_q4_0(w: Tensor, blob: bytes = b"") -> tuple[bytes, set[int]]:
         codes = []
         for v in block:
             place = (v / d if d else 0.0) + 8.5
-            if abs(place - round(place)) < 1e-4:
+            exact = place == round(place) and math.frexp(d)[0] in (0.5, -0.5)  # w / d is exact: floor leaves no choice
+            if abs(place - round(place)) < 1e-4 and not exact:
                 ties.add(number)
             codes.append(min(15, int(place)))
             number += 1
@@ -750,6 +849,11 @@ def decoded_wrongly(blob: bytes, shape: tuple[int, ...]) -> dict[str, Tensor]:
     return {said: torch.tensor(rows).reshape(shape) for said, rows in weights.items()}
 
 
+def _scale(blob: bytes, block: int) -> float:
+    """The scale of a block of a Q4_0 file."""
+    return struct.unpack_from("<e", blob, 18 * block)[0]
+
+
 def judge_q4_0(blob: object, w: Tensor, what: str) -> None:
     """The bytes of the exercise against those of the format, ties apart."""
     require(isinstance(blob, bytes), f"{what}: expected bytes, yours {type(blob).__name__}")
@@ -781,6 +885,9 @@ def judge_q4_0(blob: object, w: Tensor, what: str) -> None:
         i for i, (a, b) in enumerate(zip(mine, right, strict=True)) if a != b and not (i in ties and abs(a - b) == 1)
     ]
     if wrong:
+        halves = w.reshape(-1, 32) / torch.tensor([_scale(want, b) for b in range(w.numel() // 32)])[:, None]
+        coarse = (halves.nan_to_num(0.0) + 8.5).floor().clamp(0, 15).flatten()
+        spots = [w.flatten()[i].item() / _scale(want, i // 32) % 1 for i in wrong if _scale(want, i // 32)]
         neighbours = [c for s in range(0, len(right), 32) for c in _woven(right[s : s + 32])]
         nibbles = [c for s in range(0, len(right), 32) for c in right[s + 16 : s + 32] + right[s : s + 16]]
         shifted = [(c - 8) % 16 for c in right]
@@ -791,6 +898,10 @@ def judge_q4_0(blob: object, w: Tensor, what: str) -> None:
             if mine == nibbles
             else "codes are stored with 8 added, not as two's complement."
             if mine == shifted
+            else "d was rounded to float16 already when w was divided by it: the codes come from d in float32."
+            if all(mine[i] == coarse[i] for i in wrong)
+            else "half way between two codes floor(w / d + 8.5) takes the upper one; rounding to the even one does not."
+            if spots and set(spots) == {0.5}
             else "codes are cut off instead of rounded: 8.5 is added before the fraction is dropped."
             if all(a in (b, b - 1) for a, b in zip(mine, right, strict=True)) and len(wrong) > len(right) // 4
             else "two codes touch, or a code has left 0 .. 15: the largest is 15."
@@ -845,6 +956,18 @@ def _wrong_memory(weights: float = 1.0, cache: float = 1.0, unit: float = 1.0, s
     return made
 
 
+def _scales_of(scale_bytes: float) -> Callable:
+    """The same with scales of another size."""
+
+    def made(*args: float) -> dict[str, float]:
+        params, bits, _, *rest = args
+        right, without = slow_memory(*args), slow_memory(params, bits, 0, *rest)  # type: ignore[arg-type]
+        more = (right["weights"] - without["weights"]) * (scale_bytes / 2 - 1)
+        return {**right, "weights": right["weights"] + more, "total": right["total"] + more}
+
+    return made
+
+
 def _batch_forgotten(*args: int) -> dict[str, float]:
     of_one = [*args[:7], 1, *args[8:]]
     return slow_memory(*of_one)
@@ -852,8 +975,17 @@ def _batch_forgotten(*args: int) -> dict[str, float]:
 
 MEMORY_MISTAKES = {
     "The cache holds a key and a value: twice as much.": _wrong_memory(cache=0.5),
-    "1 GB is 1e9 bytes here, not 2**30.": _wrong_memory(unit=1e9 / 2**30),
+    "1 GB is 1e9 bytes here, not 2**30.": (
+        _wrong_memory(unit=1e9 / 2**30),
+        _wrong_memory(weights=1e9 / 2**30),
+        _wrong_memory(cache=1e9 / 2**30),
+    ),
+    "A scale is a float16: 2 bytes, or 16 bits.": (_scales_of(4), _scales_of(1 / 4)),
     "The scales were left out: one float16 for each group of weights.": _wrong_memory(scales=False),
     "Every sequence of the batch has a cache of its own.": _batch_forgotten,
-    "Bits were taken for bytes: divide by 8.": _wrong_memory(weights=8.0, cache=8.0),
+    "Bits were taken for bytes: divide by 8.": (
+        _wrong_memory(weights=8.0, cache=8.0),
+        _wrong_memory(weights=8.0),
+        _wrong_memory(cache=8.0),
+    ),
 }

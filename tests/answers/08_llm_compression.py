@@ -1555,3 +1555,259 @@ def rtn(w, bits, group):
         scale = (part.abs().amax(1, keepdim=True) / q).clamp(min=1e-8)
         parts.append((part / scale).round().clamp(-q, q) * scale)
     return torch.cat(parts, 1)
+
+# %% wrong="perplexity" unnamed=True says="is not predicted: divide by"
+def perplexity(model, tokens, window):
+    total, count = 0.0, 0
+    for p in tokens.split(window):
+        if len(p) > 1:
+            total += F.cross_entropy(model(p[None])[0, :-1], p[1:], reduction="sum").item()
+            count += len(p)
+    return math.exp(total / count)
+
+# %% wrong="rtn" unnamed=True says="0 / 0"
+def rtn(w, bits, group):
+    q = 2 ** (bits - 1) - 1
+    scales = [part.abs().amax(1, keepdim=True) / q for part in w.split(group, 1)]
+    return torch.cat([(part / s).round() * s for part, s in zip(w.split(group, 1), scales)], 1)
+
+# %% wrong="rtn" unnamed=True says="scale for all rows"
+def rtn(w, bits, group):
+    q, parts = 2 ** (bits - 1) - 1, []
+    for part in w.split(group, 1):
+        s = part.abs().amax() / q if part.any() else 1.0
+        parts.append((part / s).round() * s)
+    return torch.cat(parts, 1)
+
+# %% wrong="rtn" unnamed=True says="added to the scale"
+def rtn(w, bits, group):
+    q, parts = 2 ** (bits - 1) - 1, []
+    for part in w.split(group, 1):
+        s = part.abs().amax(1, keepdim=True) / q
+        parts.append((part / (s + 1e-8)).round() * s)
+    return torch.cat(parts, 1)
+
+# %% wrong="outlier_channels" unnamed=True says="[:, 0]"
+def outlier_channels(x, threshold):
+    return (x.abs().reshape(-1, x.shape[-1]).amax(0) > threshold).nonzero()
+
+# %% wrong="outlier_channels" unnamed=True says="expected int64"
+def outlier_channels(x, threshold):
+    return (x.abs().reshape(-1, x.shape[-1]).amax(0) > threshold).nonzero()[:, 0].int()
+
+# %% wrong="smooth_scales" unnamed=True says="has the power 1 - alpha"
+def smooth_scales(x_absmax, w, alpha):
+    return x_absmax.clamp(min=1e-5) ** alpha / w.abs().amax(0).clamp(min=1e-5) ** alpha
+
+# %% wrong="smooth_scales" unnamed=True says="after the power"
+def smooth_scales(x_absmax, w, alpha):
+    return (x_absmax**alpha).clamp(min=1e-5) / (w.abs().amax(0) ** (1 - alpha)).clamp(min=1e-5)
+
+# %% wrong="smooth_scales" unnamed=True says="changed its input"
+def smooth_scales(x_absmax, w, alpha):
+    return x_absmax.clamp_(min=1e-5) ** alpha / w.abs().amax(0).clamp(min=1e-5) ** (1 - alpha)
+
+# %% wrong="hessian" unnamed=True says="that is a correlation"
+def hessian(x):
+    return torch.corrcoef(x.T)
+
+# %% wrong="hessian" unnamed=True says="added to the diagonal"
+def hessian(x):
+    return x.T @ x + 0.01 * torch.eye(x.shape[1])
+
+# %% wrong="gptq" unnamed=True says="original weights"
+def gptq(w, h, bits, group, damp=0.01):
+    q, w0 = 2 ** (bits - 1) - 1, w
+    w, h = w.clone(), h.clone()
+    damping = damp * h.diagonal().mean()
+    h.diagonal()[h.diagonal() == 0] = 1.0
+    h.diagonal().add_(damping)
+    u = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    result = torch.empty_like(w)
+    for i in range(w.shape[1]):
+        if i % group == 0:
+            largest = w0[:, i : i + group].abs().amax(1)
+            scale = torch.where(largest > 0, largest / q, 1.0)
+        result[:, i] = torch.round(w[:, i] / scale).clamp(-q, q) * scale
+        w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
+    return result
+
+# %% wrong="gptq" unnamed=True says="size of h"
+def gptq(w, h, bits, group, damp=0.01):
+    q = 2 ** (bits - 1) - 1
+    w, h = w.clone(), h.clone()
+    h.diagonal()[h.diagonal() == 0] = 1.0
+    u = torch.linalg.cholesky(torch.linalg.inv(h + torch.eye(len(h)) * damp), upper=True)
+    result = torch.empty_like(w)
+    for i in range(w.shape[1]):
+        if i % group == 0:
+            largest = w[:, i : i + group].abs().amax(1)
+            scale = torch.where(largest > 0, largest / q, 1.0)
+        result[:, i] = torch.round(w[:, i] / scale).clamp(-q, q) * scale
+        w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
+    return result
+
+# %% wrong="gptq" unnamed=True says="always 0 gets a 1"
+def gptq(w, h, bits, group, damp=0.01):
+    q = 2 ** (bits - 1) - 1
+    w, h = w.clone(), h + damp * h.diagonal().mean() * torch.eye(len(h))
+    u = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    result = torch.empty_like(w)
+    for i in range(w.shape[1]):
+        if i % group == 0:
+            largest = w[:, i : i + group].abs().amax(1)
+            scale = torch.where(largest > 0, largest / q, 1.0)
+        result[:, i] = torch.round(w[:, i] / scale).clamp(-q, q) * scale
+        w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
+    return result
+
+# %% wrong="nf4_codebook" unnamed=True says="not ascending"
+def nf4_codebook():
+    delta = (1 / 32 + 1 / 30) / 2
+    positive = torch.special.ndtri(torch.linspace(1 - delta, 0.5, 9)[:-1])
+    negative = -torch.special.ndtri(torch.linspace(1 - delta, 0.5, 8)[:-1])
+    return torch.cat([negative, torch.zeros(1), positive]) / positive.max()
+
+# %% wrong="nf4_codebook" unnamed=True says="spaced like the eight"
+def nf4_codebook():
+    delta = (1 / 32 + 1 / 30) / 2
+    half = torch.special.ndtri(torch.linspace(1 - delta, 0.5, 9)[:-1])
+    return torch.cat([-half[:-1], torch.zeros(1), half]).sort().values / half.max()
+
+# %% wrong="nf4_codebook" unnamed=True says="17 values"
+def nf4_codebook():
+    delta = (1 / 32 + 1 / 30) / 2
+    half = torch.special.ndtri(torch.linspace(1 - delta, 0.5, 9)[:-1])
+    return torch.cat([-half, torch.zeros(1), half]).sort().values / half.max()
+
+# %% wrong="nf4_codebook" unnamed=True says="expected float32"
+def nf4_codebook():
+    delta = (1 / 32 + 1 / 30) / 2
+    half = lambda n: torch.special.ndtri(torch.linspace(1 - delta, 0.5, n + 1, dtype=torch.float64)[:-1])
+    levels = torch.cat([-half(7), torch.zeros(1), half(8)]).sort().values
+    return levels / levels.max()
+
+# %% wrong="double_quantize" unnamed=True says="0-d tensor"
+def double_quantize(scales, block=256):
+    mean = scales.mean().item()
+    parts = (scales - mean).split(block)
+    steps = [p.abs().max() / 127 if p.any() else torch.tensor(1.0) for p in parts]
+    return torch.cat([(p / s).round() for p, s in zip(parts, steps)]).to(torch.int8), torch.stack(steps), mean
+
+# %% wrong="double_quantize" unnamed=True says="mean of one block"
+def double_quantize(scales, block=256):
+    mean = scales[:block].mean()
+    parts = (scales - mean).split(block)
+    steps = [p.abs().max() / 127 if p.any() else torch.tensor(1.0) for p in parts]
+    return torch.cat([(p / s).round() for p, s in zip(parts, steps)]).to(torch.int8), torch.stack(steps), mean
+
+# %% wrong="double_quantize" unnamed=True says="int8 codes, yours torch.float32"
+def double_quantize(scales, block=256):
+    mean = scales.mean()
+    parts = (scales - mean).split(block)
+    steps = [p.abs().max() / 127 if p.any() else torch.tensor(1.0) for p in parts]
+    codes = torch.cat([(p / s).round() for p, s in zip(parts, steps)]).to(torch.float32)
+    return codes, torch.stack(steps), mean
+
+# %% wrong="kv_quantize" unnamed=True says="0 / 0"
+def kv_quantize(x, bits, kind):
+    if kind not in ("key", "value"):
+        raise ValueError(kind)
+    axis = int(kind == "value")
+    low, high = x.amin(axis, keepdim=True), x.amax(axis, keepdim=True)
+    s = (high - low) / (2**bits - 1)
+    return ((x - low) / s).round() * s + low
+
+# %% wrong="kv_quantize" unnamed=True says="least value"
+def kv_quantize(x, bits, kind):
+    if kind not in ("key", "value"):
+        raise ValueError(kind)
+    axis = int(kind == "value")
+    low, high = x.amin(axis, keepdim=True), x.amax(axis, keepdim=True)
+    s = ((high - low) / (2**bits - 1)).clamp(min=1e-8)
+    return ((x - low) / s).round() * s + low
+
+# %% wrong="q4_0_encode" unnamed=True says="rounded to float16 already" score=3
+def q4_0_encode(w):
+    if w.shape[-1] % 32:
+        raise ValueError
+    blocks = w.reshape(-1, 32)
+    d = (blocks.gather(1, blocks.abs().argmax(1, keepdim=True)) / -8).half().float()
+    steps = torch.where(d == 0, 0.0, blocks / torch.where(d == 0, 1.0, d))
+    codes = (steps + 8.5).floor().clamp(0, 15).to(torch.uint8)
+    packed = codes[:, :16] | codes[:, 16:] << 4
+    return torch.cat([d.half().view(torch.uint8), packed], 1).numpy().tobytes()
+
+def q4_0_decode(blob, shape):
+    rows = torch.frombuffer(bytearray(blob), dtype=torch.uint8).reshape(-1, 18)
+    d = rows[:, :2].clone().view(torch.float16).float()
+    codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
+    return ((codes.float() - 8) * d).reshape(shape)
+
+# %% wrong="q4_0_encode" unnamed=True says="half way" score=3
+def q4_0_encode(w):
+    if w.shape[-1] % 32:
+        raise ValueError
+    blob = b""
+    for row in w.numpy().reshape(-1, 32):
+        d = row[np.abs(row).argmax()] / np.float32(-8)
+        codes = np.minimum(15, np.rint(row / d + 8) if d else np.full(32, 8)).astype(np.uint8)
+        blob += np.float16(d).tobytes() + (codes[:16] | codes[16:] << 4).tobytes()
+    return blob
+
+def q4_0_decode(blob, shape):
+    rows = torch.frombuffer(bytearray(blob), dtype=torch.uint8).reshape(-1, 18)
+    d = rows[:, :2].clone().view(torch.float16).float()
+    codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
+    return ((codes.float() - 8) * d).reshape(shape)
+
+# %% wrong="memory_gb" unnamed=True says="a float16: 2 bytes"
+def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
+    weights = (params * bits / 8 + (4 * params / group if group else 0)) / 1e9
+    kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 8 / 1e9
+    return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="memory_gb" unnamed=True says="not 2**30"
+def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
+    weights = params * (bits + (16 / group if group else 0)) / 8 / 1e9
+    kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 8 / 1024**3
+    return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="memory_gb" unnamed=True says="not 2**30"
+def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
+    weights = params * (bits + (16 / group if group else 0)) / 8 / 1024**3
+    kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 8 / 1024**3
+    return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="memory_gb" unnamed=True says="a float16: 2 bytes"
+def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
+    weights = params * (bits + (2 / group if group else 0)) / 8 / 1e9  # bytes among bits
+    kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 8 / 1e9
+    return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="memory_gb" unnamed=True says="divide by 8"
+def memory_gb(params, bits, group, layers, kv_heads, head_dim, context, batch, kv_bits):
+    weights = params * (bits + (16 / group if group else 0)) / 8 / 1e9
+    kv_cache = 2 * layers * kv_heads * head_dim * context * batch * kv_bits / 1e9
+    return {"weights": weights, "kv_cache": kv_cache, "total": weights + kv_cache}
+
+# %% wrong="outlier_channels" unnamed=True says="squeeze()"
+def outlier_channels(x, threshold):
+    return (x.abs().reshape(-1, x.shape[-1]).amax(0) > threshold).nonzero().squeeze()
+
+# %% wrong="gptq" unnamed=True says="more is left than need be"
+def gptq(w, h, bits, group, damp=0.01):
+    q = 2 ** (bits - 1) - 1
+    w, h = w.clone(), h.clone()
+    damping = damp * h.diagonal().max()  # not the mean
+    h.diagonal()[h.diagonal() == 0] = 1.0
+    h.diagonal().add_(damping)
+    u = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    result = torch.empty_like(w)
+    for i in range(w.shape[1]):
+        if i % group == 0:
+            largest = w[:, i : i + group].abs().amax(1)
+            scale = torch.where(largest > 0, largest / q, 1.0)
+        result[:, i] = torch.round(w[:, i] / scale).clamp(-q, q) * scale
+        w[:, i + 1 :] -= torch.outer((w[:, i] - result[:, i]) / u[i, i], u[i, i + 1 :])
+    return result
