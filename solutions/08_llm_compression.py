@@ -1414,9 +1414,9 @@ pictures08.draw_roofline(limits)
 #
 # At one token the layer runs at the speed of memory, and weights of a quarter of the bytes could
 # make it four times as fast. *Could*: the codes have to be unpacked and scaled on the way, which
-# costs arithmetic, and a kernel must do it well. In prefill there is nothing to win: the
-# unpacking comes on top. What a real CPU kernel gives here, in turns with FP32 in the same
-# process:
+# costs arithmetic, and a kernel must do it well. In prefill memory is not the limit: the unpacking
+# comes on top, and a kernel wins only where its arithmetic is faster too, as bfloat16's is on
+# processors that have it. What real CPU kernels give here, in turns with FP32 in the same process:
 
 # %% tags=["nbval-ignore-output"]
 for line in libraries08.kernel_lines():

@@ -521,6 +521,9 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
     "two calls": {
+        "The gradient that arrives was changed in place; it belongs to others too: multiply it by the mask.": (
+            lambda got, want, *_: not got["gradients"][0].any() and _same(got["gradients"][1], want["gradients"][1])
+        ),
         "Of two calls before one backward, one got the gradient of the other: what backward needs belongs to its own "
         "call (ctx), not to the class.": lambda got, want, *_: (
             difference(got["values"], want["values"], 1e-5) is None
