@@ -251,6 +251,7 @@ def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> N
         }, tol=_close(scales),
     )  # fmt: skip
     expect(told["fake"], fake, f"{what}: fake_weight()", tol=_close(fake))
+    through = _ramp(w)  # no weight is clipped: the largest one is the last code
     broken: dict = {
         "no gradient arrives: where did the graph break?": lambda got: got == "none",
         "rounding lets no gradient through: use your FakeQuantize.": (lambda got: (got == 0).float().mean() > 0.5),
@@ -258,7 +259,6 @@ def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> N
             lambda got: 0 < ((got - through).abs() > 1e-5).sum() <= 2 * len(through)
         ),
     }
-    through = _ramp(w)  # no weight is clipped: the largest one is the last code
     expect(told["gradient"], through, f"{what}: gradient of the weight", broken, tol=1e-6)
     shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
     expect(told["after"], told["before"], f"{what}: the float module after the layer was changed", shared)
@@ -308,12 +308,8 @@ def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: 
                     abs(got[0] - step) <= 1e-6 * step < 0.1 * (right[0] - step)
                 )
             ),
-            "momentum is 0.9.": lambda got, i=i, earlier=earlier, current=current: any(
-                difference(
-                    got, _qparams(*(m * a + (1 - m) * b for a, b in zip(earlier, current, strict=True)), top), 1e-6
-                )
-                is None
-                for m in (0.99, 0.999, 0.95, 0.5)
+            "momentum is 0.9.": lambda got, earlier=earlier, current=current: any(
+                _same(got, _qparams(*averaged(earlier, current, m), top)) for m in (0.5, 0.95, 0.99, 0.999)
             ),
             "codes of inputs have no sign: they are 0 .. 2**bits_a - 1.": [right[0], right[1] - (top + 1) // 2],
             "the zero point is round(-low / scale), of the widened range.": lambda got, right=right: (
@@ -402,6 +398,12 @@ def _channels(bias: Tensor | None, like: Tensor) -> Tensor:
     if bias is None:
         return torch.full_like(like, math.nan)
     return bias.detach().reshape(1, -1, *[1] * (like.dim() - 2)) if like.dim() == 4 else bias.detach()
+
+
+def averaged(earlier: tuple[float, float], current: tuple[float, float], momentum: float) -> tuple[float, float]:
+    """A moving average of two ends."""
+    low, high = (momentum * a + (1 - momentum) * b for a, b in zip(earlier, current, strict=True))
+    return low, high
 
 
 def _same_in_channels(off: Tensor) -> bool:
@@ -707,10 +709,7 @@ CLIPPED = (
 def _ema(previous, x: Tensor, momentum: float = 0.9) -> tuple[float, float]:
     """The moving average, for mistakes in its arguments."""
     now = x.min().item(), x.max().item()
-    if previous is None:
-        return now
-    low, high = (momentum * old + (1 - momentum) * new for old, new in zip(previous, now, strict=True))
-    return low, high
+    return now if previous is None else averaged(previous, now, momentum)
 
 
 def fakequantize_mistakes(expected, values) -> dict:

@@ -46,9 +46,19 @@ def clouds(seed: int, sizes: tuple[int, ...], spread: float = 0.05) -> Tensor:
 
 
 def check_codebook(
-    answer: Any, values: Tensor, bits: int, what: str, codebook: list[float] | None = None, init: str = "linear"
+    answer: Any,
+    values: Tensor,
+    bits: int,
+    what: str,
+    codebook: list[float] | None = None,
+    init: str = "linear",
+    at_rest: bool = True,
 ) -> None:
-    """Whether (codebook, indices) is what k-means ends with; `codebook` is the one that the linear start leads to."""
+    """Whether (codebook, indices) is what k-means ends with; `codebook` is the one that the linear start leads to.
+
+    Args:
+        at_rest: whether it comes to its end within a hundred rounds.
+    """
     k, exact = 2**bits, values.double()
     pair = isinstance(answer, (tuple, list)) and len(answer) == 2 and all(isinstance(t, Tensor) for t in answer)
     require(pair, f"{what}: expected two tensors, codebook and indices, yours {show(answer)}")
@@ -69,7 +79,8 @@ def check_codebook(
     tiny = 1e-5 * max(1e-30, float(exact.abs().max()))
     book, indices = book.double(), indices.long()
     _check_nearest(book, indices, exact, tiny, what)
-    _check_means(book, indices, exact, tiny, what, init)
+    if at_rest:
+        _check_means(book, indices, exact, tiny, what, init)
     if codebook is not None:
         want = torch.tensor(codebook, dtype=torch.float64)
         found = difference(book, want, torch.full_like(want, max(tiny, 1e-4)))
@@ -241,7 +252,9 @@ def check_lengths(huffman_lengths: Callable, cases: list[list[int]]) -> None:
     """Whether lengths make an optimal prefix code; which of several equally good ones is free."""
     for counts in cases:
         what = call_as_code("huffman_lengths", (counts,)) or f"huffman_lengths of {len(counts)} counts"
-        lengths = huffman_lengths(list(counts))
+        given = list(counts)
+        lengths = huffman_lengths(given)
+        require(given == counts, f"{what}: the list of counts was changed; work on a copy\n  it is now {given!s:.100}")
         form = isinstance(lengths, (list, tuple)) and len(lengths) == len(counts)
         require(form, f"{what}: expected a list of {len(counts)} ints, yours {lengths!s:.100}")
         whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in lengths)
@@ -365,8 +378,13 @@ def asks_for_a_full_code(got: Any, want: list[str], lengths: list[int]) -> bool:
     return isinstance(got, ValueError) and sum(Fraction(1, 2**n) for n in lengths if n) < 1
 
 
+def counts_what_has_no_code(got: Any, want: list[str], lengths: list[int]) -> bool:
+    return isinstance(got, ValueError) and 0 in lengths
+
+
 CODE_SYMPTOMS: dict[str, Callable] = {
-    "Lengths need not use up all codes: only a sum of 2**-length above 1 is an error.": asks_for_a_full_code
+    "Lengths need not use up all codes: only a sum of 2**-length above 1 is an error.": asks_for_a_full_code,
+    "Symbols of length 0 have no code: leave them out of the sum of 2**-length.": counts_what_has_no_code,
 }
 
 
@@ -449,9 +467,11 @@ def random_text(seed: int, symbols: int, n: int) -> tuple[list[int], list[str]]:
 # Positions ------------------------------------------------------------------------------------------------------------
 
 
-def gaps_by_walking(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
-    """One place after the other."""
-    most, skipped, pairs = 2**bits - 1, 0, []
+def gaps_by_walking(
+    mask: list[bool], bits: int, most: int | None = None, skipped: int = 0
+) -> tuple[list[int], list[bool]]:
+    """One place after the other; or with another largest gap, or another count at the beginning."""
+    most, pairs = 2**bits - 1 if most is None else most, []
     last = max((i for i, kept in enumerate(mask) if kept), default=-1)
     for place in range(last + 1):
         if mask[place] or skipped == most:
@@ -465,6 +485,19 @@ def gaps_by_walking(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]
 def gaps_from_one(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
     gaps, real = gaps_by_walking(mask, bits)
     return [g + 1 for g in gaps], real
+
+
+def gaps_from_one_for_kept(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
+    gaps, real = gaps_by_walking(mask, bits)
+    return [g + kept for g, kept in zip(gaps, real, strict=True)], real
+
+
+def gaps_of_one_code_more(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
+    return gaps_by_walking(mask, bits, most=2**bits)
+
+
+def gaps_from_minus_one(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
+    return gaps_by_walking(mask, bits, skipped=-1)
 
 
 def gaps_with_tail(mask: list[bool], bits: int) -> tuple[list[int], list[bool]]:
@@ -536,8 +569,10 @@ def gaps_without_fillers(mask: list[bool], bits: int) -> tuple[list[int], list[b
 
 GAP_MISTAKES: dict[str, Callable | tuple] = {
     "These are distances from 1; a gap counts the places skipped, so a neighbour has gap 0.": (
-        *(gaps_from_one, gaps_of_distances),
+        *(gaps_from_one, gaps_of_distances, gaps_from_one_for_kept),
     ),
+    "The largest gap is 2**bits - 1: 2**bits does not fit into so many bits.": gaps_of_one_code_more,
+    "The first gap counts all places before the first kept weight: the count begins with 0.": gaps_from_minus_one,
     "Nothing follows the last kept weight: no filler for the rest.": gaps_with_tail,
     "A filler sits on a place of its own: it skips 2**bits - 1 places and takes the next.": gaps_without_place,
     "A filler too early: 2**bits - 1 skipped places still fit into one gap.": gaps_filled_too_early,
@@ -570,10 +605,12 @@ def check_gaps(relative_index: Callable, cases: list[tuple[Tensor, int]]) -> Non
     sentence = ""
     if isinstance(got, tuple) and got[0] == want[0] and got[1] == [not kept for kept in want[1]]:
         sentence = "real is True for kept weights and False for fillers."
+    elif isinstance(got, list) and all(isinstance(pair, tuple) for pair in got):
+        sentence = "two lists are expected, gaps and real, not a list of pairs."
+    elif (named := gap_mistake(cases, answers)) != "":
+        sentence = named
     elif isinstance(got, tuple) and any(isinstance(gap, int) and gap < 0 for gap in got[0]):
         sentence = "A gap is negative: a filler was set where 2**bits - 1 skipped places still fit into one gap."
-    else:
-        sentence = gap_mistake(cases, answers)
     shown = f"\n  expected {want!s:.120}\n  yours    {got!s:.120}"
     require(False, f"relative_index({text}, {bits}): {sentence}{shown}")
 
@@ -682,9 +719,38 @@ def what_moved(got: Tensor, want: Tensor) -> str:
         return "has the right values at wrong places; do fillers take a place, and is the order that of flatten()?"
     if torch.equal(got, want.half().float()):
         return "has values rounded to float16, perhaps the codebook; weights come back exactly"
+    if torch.equal(got, before_in_book(want)):
+        return "has of each value the one before it in the codebook: symbol 0 is a filler, symbol i the i-th value"
     if torch.equal(got[want != 0], want[want != 0]):
         return "is right where weights are kept, but pruned weights are not 0: write them, too"
     return ""
+
+
+def before_in_book(want: Tensor) -> Tensor:
+    """Weights of which each kept one has the next smaller kept value, and the least one 0."""
+    book = torch.cat([torch.zeros(1), want[want != 0].unique()])
+    return torch.where(
+        want == 0, want, book[torch.searchsorted(book[1:].contiguous(), want.contiguous()).clamp(max=len(book) - 1)]
+    )
+
+
+def left(model: nn.Module) -> dict[str, Any]:
+    """A model's numbers, modes, and what of it learns."""
+    told: dict[str, Any] = {name: t.detach().clone() for name, t in model.state_dict().items()}
+    told["in train mode"] = [m.training for m in model.modules()]
+    return told | {"requires_grad": [p.requires_grad for p in model.parameters()]}
+
+
+def changed(key: str, right: dict[str, Any]) -> Callable:
+    return lambda got: difference(got[key], right[key]) is not None
+
+
+def left_mistakes(right: dict[str, Any]) -> dict[str, Callable]:
+    return {
+        "its mode is another one; put it back.": changed("in train mode", right),
+        "its parameters no longer ask for gradients; read them with detach().": changed("requires_grad", right),
+        "its numbers were changed; work on copies.": lambda got: True,
+    }
 
 
 def check_bytes(blob: Any, what: str) -> bytes:

@@ -440,8 +440,8 @@ def entropy_bits(counts):
     1 / total
     return sum((c / total * math.log2(total / c) for c in counts if c > 0), 0.0)
 
-# %% wrong="entropy_bits" unnamed=True says="expected"
-def entropy_bits(counts):  # float32 is not enough for large counts: checked to 1e-9
+# %% right="entropy_bits"
+def entropy_bits(counts):  # in float32
     raise_ = torch.tensor([c for c in counts if c], dtype=torch.float32)
     p = raise_ / raise_.sum()
     return float((p * (1 / p).log2()).sum()) if len(p) else 0.0
@@ -687,7 +687,7 @@ def huffman_lengths(counts):  # joins neighbours in the order of the symbols
         groups[best : best + 2] = [(groups[best][0] + groups[best + 1][0], joined)]
     return lengths
 
-# %% wrong="huffman_lengths" unnamed=True says="changed its input"
+# %% wrong="huffman_lengths" unnamed=True says="the list of counts was changed"
 def huffman_lengths(counts):
     lengths = [0] * len(counts)
     groups = {i: [i] for i, c in enumerate(counts) if c > 0}
@@ -2017,8 +2017,8 @@ def relative_index(mask, bits):  # fillers and gaps both from the distance
         last = place
     return gaps, real
 
-# %% wrong="relative_index" unnamed=True says="2): \n  expected ([3, 0], [False, True])\n  yours    ([3, 1], [False, True])"
-def relative_index(mask, bits):  # distances, and right fillers: two things at once, so no sentence
+# %% wrong="relative_index" unnamed=True says="distances from 1"
+def relative_index(mask, bits):  # distances, and right fillers
     gaps, real, last = [], [], -1
     for place in mask.nonzero().flatten().tolist():
         fillers, rest = divmod(place - last - 1, 2**bits)
@@ -2122,3 +2122,325 @@ def decompress(blob, model):
     for p in model.parameters():
         p.data = torch.from_numpy(np.frombuffer(data, np.float32, p.numel(), at).copy()).reshape(p.shape)
         at += 4 * p.numel()
+
+
+# %% wrong="kmeans_codebook" unnamed=True says="an index has a nearer entry"
+def kmeans_codebook(
+    values: torch.Tensor, bits: int, init: str = "linear"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    k, values = 2**bits, values.contiguous()
+    if init == "linear":
+        codebook = torch.linspace(values.min().item(), values.max().item(), k)
+    elif init == "random":
+        codebook = values[torch.randint(len(values), (k,))].sort().values
+    elif init == "density":
+        places = ((torch.arange(k) + 0.5) / k * len(values)).long()
+        codebook = values.sort().values[places]
+    else:
+        raise ValueError(f'init is "linear", "random" or "density", not {init!r}')
+    for _ in range(100):
+        indices = torch.bucketize(values, (codebook[1:] + codebook[:-1]) / 2)
+        total = torch.zeros(k, dtype=torch.float64).index_add_(0, indices, values.double())
+        count = indices.bincount(minlength=k)
+        moved = torch.where(count > 0, (total / count.clamp(min=1)).float(), codebook)
+        if torch.equal(moved, codebook):
+            break
+        codebook = moved
+    return codebook, indices
+
+
+# %% wrong="relative_index" unnamed=True says="does not fit into so many bits"
+def relative_index(mask, bits):
+    gaps, real, skipped = [], [], 0
+    for kept in mask.tolist():
+        if kept or skipped == 2**bits:
+            gaps.append(skipped)
+            real.append(kept)
+            skipped = 0
+        else:
+            skipped += 1
+    while real and not real[-1]:
+        gaps.pop()
+        real.pop()
+    return gaps, real
+
+
+# %% wrong="relative_index" unnamed=True says="distances from 1"
+def relative_index(mask, bits):
+    gaps, real, skipped = [], [], 0
+    for kept in mask.tolist():
+        if kept or skipped == 2**bits - 1:
+            gaps.append(skipped + kept)
+            real.append(kept)
+            skipped = 0
+        else:
+            skipped += 1
+    while real and not real[-1]:
+        gaps.pop()
+        real.pop()
+    return gaps, real
+
+
+# %% wrong="relative_index" unnamed=True says="the count begins with 0"
+def relative_index(mask, bits):
+    gaps, real, skipped = [], [], -1
+    for kept in mask.tolist():
+        if kept or skipped == 2**bits - 1:
+            gaps.append(skipped)
+            real.append(kept)
+            skipped = 0
+        else:
+            skipped += 1
+    while real and not real[-1]:
+        gaps.pop()
+        real.pop()
+    return gaps, real
+
+
+# %% wrong="relative_index" unnamed=True says="not a list of pairs"
+def relative_index(mask, bits):
+    gaps, real, skipped = [], [], 0
+    for kept in mask.tolist():
+        if kept or skipped == 2**bits - 1:
+            gaps.append(skipped)
+            real.append(kept)
+            skipped = 0
+        else:
+            skipped += 1
+    while real and not real[-1]:
+        gaps.pop()
+        real.pop()
+    return list(zip(gaps, real))
+
+
+# %% wrong="canonical_codes" unnamed=True says="leave them out of the sum"
+def canonical_codes(lengths: list[int]) -> list[str]:
+    if sum(2.0**-n for n in lengths) > 1:
+        raise ValueError("over-full")
+    code_of = {}
+    code, before = 0, 0
+    for length, symbol in sorted((n, s) for s, n in enumerate(lengths) if n > 0):
+        code <<= length - before
+        before = length
+        if code >= 1 << length:
+            raise ValueError(f"over-full: no prefix code has the lengths {lengths}")
+        code_of[symbol] = format(code, f"0{length}b")
+        code += 1
+    return [code_of.get(symbol, "") for symbol in range(len(lengths))]
+
+
+# %% wrong="compress" unnamed=True says="its mode is another one"
+def compress(model: nn.Module) -> bytes:
+    import struct
+
+    model.eval()
+
+    def table(lengths):  # half a byte each if that is enough
+        if max(lengths) > 15:
+            return b"\x01" + bytes(lengths)
+        padded = lengths + [0] * (len(lengths) % 2)
+        return b"\x00" + bytes(a << 4 | b for a, b in zip(padded[::2], padded[1::2]))
+
+    def stream(symbols, k):
+        lengths = huffman_lengths(np.bincount(symbols, minlength=k).tolist())
+        return table(lengths), encode_symbols(symbols, canonical_codes(lengths))
+
+    def packed(w, bits):
+        kept = w != 0
+        book, index = w[kept].unique(return_inverse=True)
+        gaps, real = relative_index(kept, bits)
+        symbols = torch.zeros(len(gaps), dtype=torch.int64)
+        symbols[torch.tensor(real, dtype=torch.bool)] = index + 1
+        gap_table, gap_stream = stream(gaps, 2**bits)
+        book_table, book_stream = stream(symbols.tolist(), len(book) + 1)
+        header = struct.pack("<BBII", len(book), bits, len(gaps), len(gap_stream))
+        return header + book.numpy().tobytes() + gap_table + book_table + gap_stream + book_stream
+
+    parts = []
+    for p in model.parameters():
+        flat = p.detach().flatten()
+        if p.dim() == 1:
+            parts.append(flat.half().numpy().tobytes())
+        elif not flat.any():
+            parts.append(b"\x00")
+        else:
+            best = min((packed(flat, bits) for bits in range(1, 8)), key=len)
+            parts.append(best[:1] + len(best).to_bytes(4, "little") + best[1:])
+    return b"".join(parts)
+
+
+def decompress(blob: bytes, model: nn.Module) -> None:
+    import struct
+
+    at = 0
+
+    def take(n):
+        nonlocal at
+        at += n
+        return blob[at - n : at]
+
+    def table(k):
+        if take(1) == b"\x01":
+            return list(take(k))
+        return [n for byte in take((k + 1) // 2) for n in (byte >> 4, byte & 15)][:k]
+
+    for p in model.parameters():
+        flat = torch.zeros(p.numel())
+        if p.dim() == 1:
+            half = np.frombuffer(take(2 * p.numel()), np.float16)
+            flat = torch.from_numpy(half.astype(np.float32))
+        elif (k := take(1)[0]) > 0:
+            end = at + 3 + struct.unpack("<I", take(4))[0]
+            bits, n, gap_bytes = struct.unpack("<BII", take(9))
+            book = np.frombuffer(take(4 * k), np.float32)
+            gap_codes, book_codes = canonical_codes(table(2**bits)), canonical_codes(table(k + 1))
+            gaps = decode_symbols(take(gap_bytes), gap_codes, n)
+            symbols = decode_symbols(take(end - at), book_codes, n)
+            values = np.concatenate([np.zeros(1, np.float32), book])
+            flat[np.cumsum(np.array(gaps) + 1) - 1] = torch.from_numpy(values[symbols])
+        with torch.no_grad():
+            p.copy_(flat.reshape(p.shape))
+
+
+# %% wrong="compress" unnamed=True says="no longer ask for gradients"
+def compress(model: nn.Module) -> bytes:
+    import struct
+
+    model.requires_grad_(False)
+
+    def table(lengths):  # half a byte each if that is enough
+        if max(lengths) > 15:
+            return b"\x01" + bytes(lengths)
+        padded = lengths + [0] * (len(lengths) % 2)
+        return b"\x00" + bytes(a << 4 | b for a, b in zip(padded[::2], padded[1::2]))
+
+    def stream(symbols, k):
+        lengths = huffman_lengths(np.bincount(symbols, minlength=k).tolist())
+        return table(lengths), encode_symbols(symbols, canonical_codes(lengths))
+
+    def packed(w, bits):
+        kept = w != 0
+        book, index = w[kept].unique(return_inverse=True)
+        gaps, real = relative_index(kept, bits)
+        symbols = torch.zeros(len(gaps), dtype=torch.int64)
+        symbols[torch.tensor(real, dtype=torch.bool)] = index + 1
+        gap_table, gap_stream = stream(gaps, 2**bits)
+        book_table, book_stream = stream(symbols.tolist(), len(book) + 1)
+        header = struct.pack("<BBII", len(book), bits, len(gaps), len(gap_stream))
+        return header + book.numpy().tobytes() + gap_table + book_table + gap_stream + book_stream
+
+    parts = []
+    for p in model.parameters():
+        flat = p.detach().flatten()
+        if p.dim() == 1:
+            parts.append(flat.half().numpy().tobytes())
+        elif not flat.any():
+            parts.append(b"\x00")
+        else:
+            best = min((packed(flat, bits) for bits in range(1, 8)), key=len)
+            parts.append(best[:1] + len(best).to_bytes(4, "little") + best[1:])
+    return b"".join(parts)
+
+
+def decompress(blob: bytes, model: nn.Module) -> None:
+    import struct
+
+    at = 0
+
+    def take(n):
+        nonlocal at
+        at += n
+        return blob[at - n : at]
+
+    def table(k):
+        if take(1) == b"\x01":
+            return list(take(k))
+        return [n for byte in take((k + 1) // 2) for n in (byte >> 4, byte & 15)][:k]
+
+    for p in model.parameters():
+        flat = torch.zeros(p.numel())
+        if p.dim() == 1:
+            half = np.frombuffer(take(2 * p.numel()), np.float16)
+            flat = torch.from_numpy(half.astype(np.float32))
+        elif (k := take(1)[0]) > 0:
+            end = at + 3 + struct.unpack("<I", take(4))[0]
+            bits, n, gap_bytes = struct.unpack("<BII", take(9))
+            book = np.frombuffer(take(4 * k), np.float32)
+            gap_codes, book_codes = canonical_codes(table(2**bits)), canonical_codes(table(k + 1))
+            gaps = decode_symbols(take(gap_bytes), gap_codes, n)
+            symbols = decode_symbols(take(end - at), book_codes, n)
+            values = np.concatenate([np.zeros(1, np.float32), book])
+            flat[np.cumsum(np.array(gaps) + 1) - 1] = torch.from_numpy(values[symbols])
+        with torch.no_grad():
+            p.copy_(flat.reshape(p.shape))
+
+
+# %% wrong="compress" unnamed=True says="symbol 0 is a filler"
+def compress(model: nn.Module) -> bytes:
+    import struct
+
+    def table(lengths):  # half a byte each if that is enough
+        if max(lengths) > 15:
+            return b"\x01" + bytes(lengths)
+        padded = lengths + [0] * (len(lengths) % 2)
+        return b"\x00" + bytes(a << 4 | b for a, b in zip(padded[::2], padded[1::2]))
+
+    def stream(symbols, k):
+        lengths = huffman_lengths(np.bincount(symbols, minlength=k).tolist())
+        return table(lengths), encode_symbols(symbols, canonical_codes(lengths))
+
+    def packed(w, bits):
+        kept = w != 0
+        book, index = w[kept].unique(return_inverse=True)
+        gaps, real = relative_index(kept, bits)
+        symbols = torch.zeros(len(gaps), dtype=torch.int64)
+        symbols[torch.tensor(real, dtype=torch.bool)] = index
+        gap_table, gap_stream = stream(gaps, 2**bits)
+        book_table, book_stream = stream(symbols.tolist(), len(book) + 1)
+        header = struct.pack("<BBII", len(book), bits, len(gaps), len(gap_stream))
+        return header + book.numpy().tobytes() + gap_table + book_table + gap_stream + book_stream
+
+    parts = []
+    for p in model.parameters():
+        flat = p.detach().flatten()
+        if p.dim() == 1:
+            parts.append(flat.half().numpy().tobytes())
+        elif not flat.any():
+            parts.append(b"\x00")
+        else:
+            best = min((packed(flat, bits) for bits in range(1, 8)), key=len)
+            parts.append(best[:1] + len(best).to_bytes(4, "little") + best[1:])
+    return b"".join(parts)
+
+
+def decompress(blob: bytes, model: nn.Module) -> None:
+    import struct
+
+    at = 0
+
+    def take(n):
+        nonlocal at
+        at += n
+        return blob[at - n : at]
+
+    def table(k):
+        if take(1) == b"\x01":
+            return list(take(k))
+        return [n for byte in take((k + 1) // 2) for n in (byte >> 4, byte & 15)][:k]
+
+    for p in model.parameters():
+        flat = torch.zeros(p.numel())
+        if p.dim() == 1:
+            half = np.frombuffer(take(2 * p.numel()), np.float16)
+            flat = torch.from_numpy(half.astype(np.float32))
+        elif (k := take(1)[0]) > 0:
+            end = at + 3 + struct.unpack("<I", take(4))[0]
+            bits, n, gap_bytes = struct.unpack("<BII", take(9))
+            book = np.frombuffer(take(4 * k), np.float32)
+            gap_codes, book_codes = canonical_codes(table(2**bits)), canonical_codes(table(k + 1))
+            gaps = decode_symbols(take(gap_bytes), gap_codes, n)
+            symbols = decode_symbols(take(end - at), book_codes, n)
+            values = np.concatenate([np.zeros(1, np.float32), book])
+            flat[np.cumsum(np.array(gaps) + 1) - 1] = torch.from_numpy(values[symbols])
+        with torch.no_grad():
+            p.copy_(flat.reshape(p.shape))
