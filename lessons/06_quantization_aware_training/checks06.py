@@ -21,31 +21,19 @@ from bonsai.testing import difference, expect, require
 
 
 class Skip(nn.Module):
-    """`x + inner(x)`: a module that is no Sequential, with layers inside."""
+    """`x + inner(x)`: a module that is no Sequential, with layers inside; a single one is its own attribute."""
 
     def __init__(self, *inner: nn.Module):
         super().__init__()
-        self.inner = nn.Sequential(*inner)
+        self.inner = inner[0] if len(inner) == 1 else nn.Sequential(*inner)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.inner(x)
 
 
-class Block(nn.Module):
-    """A module that is no Sequential, with a layer as its attribute."""
-
-    def __init__(self, layer: nn.Module):
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x)
-
-
 def network(spec, state: dict[str, Tensor] | None = None) -> nn.Module:
     """`models.network` with this lesson's own modules, and the weights of `state`."""
-    own = {"Skip": lambda inner: Skip(*[network(item) for item in inner]), "Block": lambda spec: Block(network(spec))}
-    model = models.network(spec, own)
+    model = models.network(spec, {"Skip": lambda inner: Skip(*[network(item) for item in inner])})
     if state is not None:
         model.load_state_dict(state)
     return model
@@ -204,8 +192,8 @@ def _ramp(y: Tensor) -> Tensor:
     return torch.cos(torch.arange(y.numel(), dtype=torch.float32)).reshape(y.shape)
 
 
-def _grad(t: Tensor) -> Tensor | str:
-    return "none" if t.grad is None else t.grad.clone()
+def _grad(t: Tensor) -> Tensor | None:
+    return None if t.grad is None else t.grad.clone()
 
 
 @contextmanager
@@ -252,14 +240,16 @@ def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> N
     )  # fmt: skip
     expect(told["fake"], fake, f"{what}: fake_weight()", tol=_close(fake))
     through = _ramp(w)  # no weight is clipped: the largest one is the last code
-    broken: dict = {
-        "no gradient arrives: where did the graph break?": lambda got: got == "none",
-        "rounding lets no gradient through: use your FakeQuantize.": (lambda got: (got == 0).float().mean() > 0.5),
-        "the scale takes part in the gradient: detach it.": (
-            lambda got: 0 < ((got - through).abs() > 1e-5).sum() <= 2 * len(through)
+    largest_ones = w.abs() == w.abs().flatten(1).amax(1).reshape(-1, *[1] * (w.dim() - 1))
+    broken = {
+        "rounding has derivative 0: pass the gradient straight through, as FakeQuantize does.": lambda got: (
+            not got[~largest_ones].any()
+        ),
+        "a gradient reaches the largest weights through its scale: detach the scale.": lambda got: _same(
+            got[~largest_ones], through[~largest_ones]
         ),
     }
-    expect(told["gradient"], through, f"{what}: gradient of the weight", broken, tol=1e-6)
+    check_gradient(told["gradient"], through, f"{what}: gradient of the weight", broken, tol=1e-6)
     shared = {"it shares the parameter with the float module: clone what you copy.": lambda got: True}
     expect(told["after"], told["before"], f"{what}: the float module after the layer was changed", shared)
     scales, fake = rounded(w + 1)  # as the layer's weight is by now
@@ -267,6 +257,12 @@ def check_weight(told: dict, state: dict, bits: tuple[int, int], what: str) -> N
     expect(told["later"][0], scales, f"{what}: weight_scale() after a step", stale, tol=_close(scales))
     step = 1.01 * scales.max().item()  # a value between two codes may fall to either
     expect(told["later"][1], fake, f"{what}: fake_weight() after a step", stale, tol=step)
+
+
+def check_gradient(got: Tensor | None, right: Tensor, what: str, mistakes: dict, tol: float | Tensor) -> None:
+    """Compare a gradient with what it should be."""
+    require(got is not None, f"{what}: no gradient arrives, its .grad is None: where did the graph break (detach)?")
+    expect(got, right, what, mistakes, tol)
 
 
 def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: str) -> None:
@@ -281,15 +277,16 @@ def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: 
     passed = {"before the first training batch the input passes through unrounded.": lambda got: True}
     compare(batches[-1], "in eval mode before any training", passed)
     low, high = math.nan, math.nan
-    wide_low, wide_high = math.nan, math.nan
+    slow, wide = (0.0, 0.0), (0.0, 0.0)  # the averages of two mistakes
     for i, x in enumerate(batches[:-1]):
         current = x.min().item(), x.max().item()
         earlier = (low, high)
-        wide = min(current[0], 0.0), max(current[1], 0.0)
-        wide_low, wide_high = wide if i == 0 else (0.9 * wide_low + 0.1 * wide[0], 0.9 * wide_high + 0.1 * wide[1])
+        slow = _average(slow, current, 0.99 if i else 0)
+        wide = _average(wide, (min(current[0], 0), max(current[1], 0)), 0.9 if i else 0)
         low = current[0] if i == 0 else 0.9 * low + 0.1 * current[0]
         high = current[1] if i == 0 else 0.9 * high + 0.1 * current[1]
         right = _qparams(low, high, top)
+        bare, more = (high - low) / top or 1.0, right[0] * top / (top + 1)
         wrong: dict = {
             "this is the range of the last batch alone; average it with momentum 0.9.": _qparams(*current, top),
             "momentum weighs the old range: 0.9 * old + 0.1 * new.": _qparams(
@@ -300,24 +297,14 @@ def check_range(told: dict, bits: tuple[int, int], batches: list[Tensor], what: 
                 float(int(_zero_point(low, high, top))),
             ],
             "the range did not move in training.": _qparams(*earlier, top) if i else [math.nan, 0.0],
-            "the range was widened to hold 0 before it was averaged; widen it when it is used.": (
-                _qparams(wide_low, wide_high, top)
+            "the momentum is not 0.9 but 0.99.": _qparams(*slow, top),
+            "the range was widened before it was averaged; average what comes, widen at use.": _qparams(*wide, top),
+            "the range was not widened to hold 0.": [bare, float(round(-low / bare))],
+            "the sign of the zero point is wrong: round(-low / scale).": [right[0], -right[1]],
+            "codes 0 .. 2**bits_a - 1 are 2**bits_a - 1 steps, not 2**bits_a.": lambda got, more=more: (
+                abs(got[0] - more) < 1e-6 * more
             ),
-            "the range is to be widened to hold 0 when it is used.": (
-                lambda got, step=(high - low) / top, right=right: (
-                    abs(got[0] - step) <= 1e-6 * step < 0.1 * (right[0] - step)
-                )
-            ),
-            "momentum is 0.9.": lambda got, earlier=earlier, current=current: any(
-                _same(got, _qparams(*averaged(earlier, current, m), top)) for m in (0.5, 0.95, 0.99, 0.999)
-            ),
-            "codes of inputs have no sign: they are 0 .. 2**bits_a - 1.": [right[0], right[1] - (top + 1) // 2],
-            "the zero point is round(-low / scale), of the widened range.": lambda got, right=right: (
-                abs(got[0] - right[0]) <= 1e-6 * right[0]
-            ),
-            "codes 0 .. 2**bits_a - 1 have 2**bits_a - 1 steps between them.": lambda got, right=right: any(
-                abs(got[0] * n / top - right[0]) <= 1e-6 * right[0] for n in (top + 1, top - 1)
-            ),
+            "the input's codes begin at 0, not at -2**(bits_a - 1).": [right[0], right[1] - (top + 1) // 2],
         }
         expect(told["qparams"][i], right, f"{what}: act_qparams() after batch {i + 1}", wrong, tol=1e-6)
         late = {"the range is updated before it is used.": lambda got, i=i: i > 0 or torch.equal(got, batches[0])}
@@ -352,14 +339,12 @@ def check_forward(told: dict, spec: tuple, state: dict, bits: tuple[int, int], b
     plain = run(batches[-1]).detach()
     limit = 1e-5 * size * max(b.abs().max().item() for b in batches) + 1e-6  # float32 sums in another order
     mistakes = {
-        "it returns its input: multiply that by fake_weight().": lambda got: _same(got, batches[-1]),
+        "it returns its input; forward multiplies it by the weight.": lambda got: _same(got, batches[-1]),
         "a setting was lost: stride, padding, dilation, groups and padding_mode stay those of the convolution.": (
             lambda got: isinstance(model, nn.Conv2d) and (got.shape != plain.shape or _same(got, zero_padded()))
         ),
         "the bias was lost.": lambda got: _same(got, plain - _channels(biased.get("bias"), plain)),
-        "the bias is another one; it is added as it is, not rounded.": (
-            lambda got: biased and _same_in_channels(got - plain)
-        ),
+        "the bias was rounded; it is added as it is.": lambda got: bool(biased) and _same_by_channel(got - plain),
         "before the first training batch the input passes through unrounded.": lambda got: got.shape == plain.shape,
     }
     expect(told["untrained"], plain, f"{what}: eval before any training", mistakes, _limit(plain, limit))
@@ -378,9 +363,8 @@ def check_forward(told: dict, spec: tuple, state: dict, bits: tuple[int, int], b
             break
         grads = torch.autograd.grad((y * _ramp(y)).sum(), [fake, x, *biased.values()], retain_graph=True)
         for name, right in zip(("weight", "x", "bias"), grads, strict=False):
-            wrong = {"no gradient arrives: where did the graph break?": lambda got: got == "none"}
-            near = 1e-4 * right.abs().max().item() + 1e-6
-            expect(told["gradients"][i - 1][name], right, f"{what}: gradient of {name}", wrong, _limit(right, near))
+            near = _limit(right, 1e-4 * right.abs().max().item() + 1e-6)
+            check_gradient(told["gradients"][i - 1][name], right, f"{what}: gradient of {name}", {}, near)
 
 
 def _rounded(x: Tensor, qparams: list[float], top: int) -> Tensor:
@@ -400,16 +384,10 @@ def _channels(bias: Tensor | None, like: Tensor) -> Tensor:
     return bias.detach().reshape(1, -1, *[1] * (like.dim() - 2)) if like.dim() == 4 else bias.detach()
 
 
-def averaged(earlier: tuple[float, float], current: tuple[float, float], momentum: float) -> tuple[float, float]:
-    """A moving average of two ends."""
-    low, high = (momentum * a + (1 - momentum) * b for a, b in zip(earlier, current, strict=True))
-    return low, high
-
-
-def _same_in_channels(off: Tensor) -> bool:
-    """Whether a difference of two outputs is one number for each channel."""
-    rows = off.movedim(1 if off.dim() == 4 else -1, 0).flatten(1)
-    return bool((rows - rows.mean(1, keepdim=True)).abs().max() < 1e-4)
+def _same_by_channel(d: Tensor) -> bool:
+    """Whether an output's difference is one number a channel."""
+    rows = d.movedim(1 if d.dim() == 4 else -1, 0).flatten(1)
+    return bool((rows.amax(1) - rows.amin(1)).max() < 1e-4)
 
 
 def _same(a, b) -> bool:
@@ -425,6 +403,10 @@ def _limit(like: Tensor, value: float) -> Tensor:
     return torch.full(like.shape, value, dtype=torch.float64)
 
 
+def _average(old: tuple, new: tuple, momentum: float) -> tuple:
+    return tuple(momentum * o + (1 - momentum) * n for o, n in zip(old, new, strict=True))
+
+
 def _qparams(low: float, high: float, top: int) -> list[float]:
     low, high = min(low, 0.0), max(high, 0.0)
     if not high > low:
@@ -438,14 +420,21 @@ def modes(model: nn.Module) -> list[bool]:
     return [m.training for m in model.modules()]
 
 
-def _folded(conv: dict, bn: dict, eps: float, wrong: str = "") -> tuple[Tensor, Tensor]:
-    gain = bn["weight"] / (bn["running_var"] + (1e-5 if wrong == "eps" else eps)).sqrt()
-    bias = torch.zeros(len(gain)) if wrong == "bias" else conv.get("bias", torch.zeros(len(gain)))
+def _folded(conv: dict, bn: dict, eps: float) -> tuple[Tensor, Tensor]:
+    gain = bn["weight"] / (bn["running_var"] + eps).sqrt()
+    bias = conv.get("bias", torch.zeros(len(gain)))
     return conv["weight"] * gain.reshape(-1, 1, 1, 1), bn["bias"] + (bias - bn["running_mean"]) * gain
 
 
-def folded_layers(spec, state: dict[str, Tensor], wrong: str = "") -> list[tuple[Tensor, Tensor | None]]:
-    """Weight and bias of each layer of `network(spec)` in order, a batch norm directly behind a convolution folded."""
+def folded_layers(
+    spec, state: dict[str, Tensor], eps: float | None = None, own_bias: bool = True
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Weight and bias of each layer of `network(spec)` in order, a batch norm directly behind a convolution folded.
+
+    Args:
+        eps: taken in place of each batch norm's own.
+        own_bias: whether a convolution's bias counts.
+    """
     flat: list[tuple[nn.Module, str, nn.Module | None]] = []
     model = network(spec)
     follows: dict[nn.Module, tuple[str, nn.Module]] = {}
@@ -462,11 +451,20 @@ def folded_layers(spec, state: dict[str, Tensor], wrong: str = "") -> list[tuple
         part = {k: state[f"{name}.{k}".lstrip(".")] for k in m.state_dict()}
         after_name, after = follows.get(m, ("", None))
         if isinstance(m, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
-            norm = {k: state[f"{after_name}.{k}"] for k in after.state_dict()}
-            found.append(_folded(part, norm, after.eps, wrong))
+            conv = part if own_bias else {"weight": part["weight"]}
+            bn = {k: state[f"{after_name}.{k}"] for k in after.state_dict()}
+            found.append(_folded(conv, bn, after.eps if eps is None else eps))
         else:
             found.append((part["weight"], part.get("bias")))
     return found
+
+
+def folding_mistakes(spec, state: dict[str, Tensor]) -> dict:
+    """What mistakes in folding give."""
+    return {
+        "eps is that of the batch norm, bn.eps.": folded_layers(spec, state, eps=1e-5),
+        "the convolution's own bias was forgotten.": folded_layers(spec, state, own_bias=False),
+    }
 
 
 def codes_of(w: Tensor, bits: int) -> tuple[Tensor, Tensor]:
@@ -509,23 +507,23 @@ SYMPTOMS: dict[str, dict] = {
             difference(got["y"], want["y"], 1e-5) is None
             and bool(((got["gradient"] == 0) | (got["gradient"] == 1)).all())
         ),
-        "The scale got a gradient; it has none here: return None in its place.": lambda got, want, *_: (
-            "gradient different than None" in str(got) if isinstance(got, RuntimeError) else got["scale gradient"].any()
-        ),
-        "Inside or clipped is decided by the rounded code: a code equal to qmin or qmax is inside.": (
+        "The arriving gradient was changed in place; others may still need it: make a new tensor.": (
             lambda got, want, *_: (
                 difference(got["y"], want["y"], 1e-5) is None
-                and bool(((got["gradient"] == 0) != (want["gradient"] == 0)).any())
+                and difference(got["arriving"], want["arriving"], 1e-6) is not None
             )
         ),
-        "Inside, the gradient that arrives passes as it is.": (
+        "The scale got a gradient; only x gets one here, the other four places are None.": lambda got, want, *_: (
+            "different than None" in str(got) if isinstance(got, RuntimeError) else bool(got["scale gradient"].any())
+        ),
+        "The mask is right, the size is not: inside, the arriving gradient passes as it is.": lambda got, want, *_: (
+            difference(got["y"], want["y"], 1e-5) is None and torch.equal(got["gradient"] != 0, want["gradient"] != 0)
+        ),
+        "Inside or clipped is decided by the rounded code: a code equal to qmin or qmax is inside.": (
             lambda got, want, *_: difference(got["y"], want["y"], 1e-5) is None
         ),
     },
     "two calls": {
-        "The gradient that arrives was changed in place; it belongs to others too: multiply it by the mask.": (
-            lambda got, want, *_: not got["gradients"][0].any() and _same(got["gradients"][1], want["gradients"][1])
-        ),
         "Of two calls before one backward, one got the gradient of the other: what backward needs belongs to its own "
         "call (ctx), not to the class.": lambda got, want, *_: (
             difference(got["values"], want["values"], 1e-5) is None
@@ -554,24 +552,8 @@ SYMPTOMS: dict[str, dict] = {
         "The step was initialised again: a flag in the state_dict remembers the first forward.": lambda got, want, *_: (
             any(abs(got[k] - want[k]) > 1e-4 * want[k] for k in ("second", "loaded"))
         ),
-        "Signed codes begin at -2**(bits-1), one further from 0 than they end.": (
-            lambda got, want, first, x, step, up, bits, signed: (
-                signed
-                and got["y"].min() > want["y"].min()
-                and difference(got["y"].max(), want["y"].max(), 1e-4) is None
-            )
-        ),
-        "The step's derivative is round(v) - v inside; yours is round(v): v is x / step, and step learns there too.": (
-            lambda got, want, first, x, step, up, bits, signed: (
-                abs(got["step gradient"] - _without_v(x, step, up, bits, signed)) <= 1e-3 * abs(want["step gradient"])
-            )
-        ),
-        "numel counts all values of x; len(x) only those along its first axis.": (
-            lambda got, want, first, x, step, up, *_: (
-                x.dim() > 1
-                and abs(got["step gradient"] * (len(x) / x.numel()) ** 0.5 - want["step gradient"])
-                <= 1e-3 * abs(want["step gradient"])
-            )
+        "Signed codes begin at -2**(bits-1), one below -qmax.": lambda got, want, first, x, step, up, bits, signed: (
+            signed and (want["y"] / step).amin() < -_top(bits, signed) <= (got["y"] / step).amin()
         ),
         "No gradient reaches the step.": lambda got, want, *_: (
             difference(got["y"], want["y"], 1e-4) is None and got["step gradient"] == 0
@@ -582,6 +564,10 @@ SYMPTOMS: dict[str, dict] = {
                 <= 1e-3 * abs(want["step gradient"])
             )
         ),
+        "N counts all values of x: x.numel(), while len(x) is its first axis alone.": lambda got, want, first, x, *_: (
+            abs(got["step gradient"] * (len(x) / x.numel()) ** 0.5 - want["step gradient"])
+            <= 1e-3 * abs(want["step gradient"])
+        ),
     },
     "prepare_qat": {
         "The float model was changed; work on a copy.": lambda got, want, *_: any(
@@ -589,7 +575,7 @@ SYMPTOMS: dict[str, dict] = {
         ),
         LEFT: lambda got, want, *_: _names(got, "BatchNorm2d") > want["left"],
         NESTED: lambda got, want, *_: _names(got, "Linear", "Conv2d") > 0 or len(got["layers"]) != len(want["layers"]),
-        "A batch norm that follows no convolution stays as it is.": lambda got, want, *_: (
+        "A batch norm that is not directly behind a convolution stays as it is.": lambda got, want, *_: (
             _names(got, "BatchNorm2d") < want["left"]
         ),
         "The result is to be in train mode.": lambda got, want, *_: not all(got["training"]),
@@ -603,12 +589,12 @@ SYMPTOMS: dict[str, dict] = {
             g["dtype"] != "torch.int8" or g["codes"].shape != w["codes"].shape
             for g, w in zip(got.values(), want.values(), strict=True)
         ),
-        "scale has one value for each output channel, the shape [out].": lambda got, want, *_: any(
-            g["scale"].shape != w["scale"].shape for g, w in pairs(got, want)
+        "There is one scale for the whole tensor; each output channel has its own.": lambda got, want, *_: any(
+            g["scale"].unique().numel() == 1 < w["scale"].unique().numel() for g, w in pairs(got, want)
         ),
-        "The whole tensor got one scale; each output channel has its own.": lambda got, want, *_: any(
-            len(g["scale"]) > 1 and bool((g["scale"] == g["scale"][0]).all()) and not _same(g["scale"], w["scale"])
-            for g, w in pairs(got, want)
+        "Only the shape of scale is wrong: one number a channel, [out].": lambda got, want, *_: (
+            all(difference(g["scale"].flatten(), w["scale"], 1e-4) is None for g, w in pairs(got, want))
+            and any(g["scale"].shape != w["scale"].shape for g, w in pairs(got, want))
         ),
         "scale is the one that the codes were made with: it was recomputed after rounding.": lambda got, want, *_: (
             all(difference(g["codes"], w["codes"]) is None for g, w in zip(got.values(), want.values(), strict=True))
@@ -622,7 +608,8 @@ SYMPTOMS: dict[str, dict] = {
             and all(difference(127 * g["scale"], _steps(bits) * w["scale"], 1e-4) is None for g, w in pairs(got, want))
         ),
         "The codes were cut off; a number that is nearly whole is to be rounded.": lambda got, want, *_: all(
-            bool(torch.isin((w["codes"] - g["codes"]).abs(), torch.tensor([0, 1])).all()) for g, w in pairs(got, want)
+            bool(torch.isin((w["codes"] - g["codes"]) * w["codes"].sign(), torch.tensor([0, 1])).all())
+            for g, w in pairs(got, want)
         ),
         "Codes of a wrong channel axis: scale[o] belongs to codes[o].": lambda got, want, spec, state, *_: (
             (isinstance(got, RuntimeError) and "must match" in str(got))
@@ -636,12 +623,6 @@ def _zero_point(low: float, high: float, top: int) -> float:
     """-low / scale before it is rounded, of the range widened to hold 0."""
     low, high = min(low, 0.0), max(high, 0.0)
     return -low * top / (high - low) if high > low else 0.0
-
-
-def _without_v(x: Tensor, step: float, up: Tensor, bits: int, signed: bool) -> float:
-    """The gradient of the step if x / step is taken for a constant."""
-    low, high = (-_top(bits, signed) - 1, _top(bits, signed)) if signed else (0, _top(bits, signed))
-    return float((up * torch.round(x / step).clamp(low, high)).sum()) / (x.numel() * high) ** 0.5
 
 
 def _steps(bits) -> int:
@@ -682,10 +663,6 @@ def codes_mistakes(fake: Tensor, off: Tensor) -> dict:
 
 
 STILL_TRAINED = {"bias is the model's own Parameter: store bias.detach().clone().": ["bias"]}
-LEFT_MODEL = {
-    "its weights were changed: round copies of them.": lambda got: "weights" in got,
-    "it is left in eval mode: put each module's mode back.": lambda got: "modes" in got,
-}
 
 
 # Wrong answers, under the sentences that name them ------------------------------------------------------------------
@@ -693,12 +670,6 @@ LEFT_MODEL = {
 SWAPPED = "The momentum is swapped: it weighs the old average."
 ZERO = "The average starts from 0; before the first batch it is the range of that batch."
 WIDE = "The range was widened to hold 0; that is done when it is used."
-FIXED = "The argument `momentum` is not used."
-DEFAULT = "Without a momentum it is 0.9."
-TURNED = "The least value comes first, then the largest."
-LEAST = "(0.0, 0.0) is an average too; only None says that there was no batch."
-ABSOLUTE = "The largest value is meant, not the largest size: no abs()."
-PART = "Least and largest are those of all values of x."
 KEEP = "The extremes of all batches were kept; average them."
 CLIPPED = (
     "The clipped parts are wrong: below the range the step's derivative is qmin, above it qmax, and x "
@@ -706,34 +677,56 @@ CLIPPED = (
 )
 
 
-def _ema(previous, x: Tensor, momentum: float = 0.9) -> tuple[float, float]:
-    """The moving average, for mistakes in its arguments."""
-    now = x.min().item(), x.max().item()
-    return now if previous is None else averaged(previous, now, momentum)
-
-
-def fakequantize_mistakes(expected, values) -> dict:
+def fakequantize_mistakes(expected) -> dict:
     """What mistakes in FakeQuantize give."""
+
+    def rounded(codes_of: Callable) -> Callable:
+        def wrong(x, scale, zero_point, qmin, qmax, upstream):
+            codes = codes_of(x / scale, zero_point)
+            inside = (codes >= qmin) & (codes <= qmax)
+            return expected(x, (codes.clamp(qmin, qmax) - zero_point) * scale, upstream * inside, upstream)
+
+        return wrong
+
     return {
-        "The codes were cut off; round to the nearest integer.": [
-            expected(
-                values, torch.tensor([0.0, 1.5, -0.5, 1.5, -1.5, -1.5]), torch.tensor([2.0, 0.0, -1.0, 0.5, 3.0, 0.0])
-            ),
-            ...,
-        ]
+        "The codes were cut off; round to the nearest integer.": rounded(lambda v, zero: torch.trunc(v) + zero),
+        "Ties go to the even code, as in torch.round: 0.5 to 0, 1.5 to 2.": rounded(
+            lambda v, zero: (v + 0.5).floor() + zero
+        ),
+        "The zero point is added after the rounding: round(x / scale) + zero_point.": rounded(
+            lambda v, zero: torch.round(v + zero)
+        ),
     }
 
 
+def _averaged(p, x: Tensor, m: float = 0.9, now: Callable | None = None) -> tuple[float, float]:
+    low, high = (float(v) for v in (now(x) if now else x.aminmax()))
+    return (low, high) if p is None else (m * p[0] + (1 - m) * low, m * p[1] + (1 - m) * high)
+
+
 EMA_RANGE_MISTAKES: dict[str, Any] = {
-    FIXED: [(0.1, 2.2), ..., ..., ...],
-    DEFAULT: lambda p, x, m=0.99: _ema(p, x, m),
-    TURNED: [(2.5, 0.25), ..., (5.0, 2.0), ...],
-    ABSOLUTE: lambda p, x, m=0.9: _ema(p, torch.tensor([x.min(), x.abs().max()]), m),
-    PART: lambda p, x, m=0.9: _ema(p, x[0], m),
-    SWAPPED: [(0.75, 3.5), (-1.9, 4.8), ..., ...],
-    ZERO: [..., ..., (1.0, 2.5), (-0.4, -0.4)],
-    WIDE: [(0.0, 2.5), ..., (0.0, 5.0), (-4.0, 0.0)],
-    KEEP: [(0.0, 4.0), (-2.0, 5.0), ..., ...],
+    SWAPPED: lambda p, x, m=0.9: _averaged(p, x, 1 - m),
+    ZERO: lambda p, x, m=0.9: _averaged(p or (0.0, 0.0), x, m),
+    WIDE: lambda p, x, m=0.9: _averaged(p, x, m, lambda x: (x.min().clamp(max=0), x.max().clamp(min=0))),
+    KEEP: lambda p, x, m=0.9: (min(p[0], x.min().item()), max(p[1], x.max().item())) if p else _averaged(p, x),
+    "Only None stands for no average yet; (0.0, 0.0) is an average like any other.": lambda p, x, m=0.9: _averaged(
+        p if p and any(p) else None, x, m
+    ),
+    "The momentum is an argument; yours takes 0.9 whatever it is.": lambda p, x, m=0.9: _averaged(p, x),
+    "The default momentum is 0.9; yours is another.": lambda p, x, m=0.99: _averaged(p, x, m),
+    "The least comes first, then the largest.": (
+        lambda p, x, m=0.9: _averaged(p, x, m)[::-1],
+        lambda p, x, m=0.9: _averaged(p, x, m, lambda x: (x.max(), x.min())),
+    ),
+    "The largest value is x.max(), which may be negative, and no absolute value.": (
+        lambda p, x, m=0.9: _averaged(p, x, m, lambda x: (x.min(), x.abs().max())),
+        lambda p, x, m=0.9: _averaged(p, x, m, lambda x: (-x.abs().max(), x.abs().max())),
+    ),
+    "Only a part of the batch was looked at; all of its values count, whatever its shape.": (
+        lambda p, x, m=0.9: _averaged(p, x, m, lambda x: x[0].aminmax()),
+        lambda p, x, m=0.9: _averaged(p, x, m, lambda x: (x[0].min(), x.max())),
+        lambda p, x, m=0.9: _averaged(p, x, m, lambda x: (x.min(), x[0].max())),
+    ),
 }
 
 
@@ -743,20 +736,14 @@ def lsq_mistakes(expected, signed_values, inside, upstream) -> dict:
         CLIPPED: tuple(
             [expected(4.0, 2.0, signed_values, gradient, total / 5**0.5), ...]
             for gradient in (inside, upstream)
-            for total in (-0.2, -2.7, 1.8)
+            for total in (-0.2, -2.25, 1.8)
             if (gradient is upstream or total != 1.8)
         ),
+        "The step has no gradient where x is divided by the step: do not detach it there.": [
+            expected(4.0, 2.0, signed_values, inside, 1 / 5**0.5),
+            ...,
+        ],
     }
 
 
 PREPARE_QAT_MISTAKES = {MUTATED: lambda got: True}
-
-
-def folding_mistakes(spec, state: dict[str, Tensor]) -> dict:
-    """What mistakes in folding a batch norm give."""
-    return {
-        "eps is that of the batch norm, bn.eps.": folded_layers(spec, state, "eps"),
-        "the convolution's own bias is lost: (bias - running_mean) * gain + bn.bias.": (
-            folded_layers(spec, state, "bias")
-        ),
-    }

@@ -2084,7 +2084,7 @@ def prepare_qat(model, bits_w, bits_a):
     return result.train()
 
 
-# %% wrong="prepare_qat" unnamed=True says="follows no convolution stays"
+# %% wrong="prepare_qat" unnamed=True says="not directly behind a convolution stays"
 def prepare_qat(model, bits_w, bits_a):
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -2426,7 +2426,7 @@ def convert(qat_model):
     return layers
 
 
-# %% wrong="convert" unnamed=True says="expected"
+# %% wrong="convert" says="cut off"
 def convert(qat_model):
     layers = {}
     for name, m in qat_model.named_modules():
@@ -2475,7 +2475,7 @@ def convert(qat_model):
         s, z = m.act_qparams()
         codes = (m.fake_weight().detach() / scale.view(shape)).round()
         return dict(
-            codes=codes.char(), scale=scale, bias=None if m.bias is None else m.bias.data, act_scale=s, act_zero_point=z
+            codes=codes.char(), scale=scale, bias=None if m.bias is None else m.bias.data.clone(), act_scale=s, act_zero_point=z
         )
 
     return {
@@ -2511,7 +2511,7 @@ def convert(qat_model):
             codes = torch.empty_like(w, dtype=torch.int8)
             for o in range(len(w)):
                 codes[o] = (w[o] / scale[o]).round().to(torch.int8)
-            out[name] = {"codes": codes, "scale": scale, "bias": m.bias.detach() if m.bias is not None else None}
+            out[name] = {"codes": codes, "scale": scale, "bias": m.bias.detach().clone() if m.bias is not None else None}
             out[name]["act_scale"], out[name]["act_zero_point"] = m.act_qparams()
     return out
 
@@ -2814,7 +2814,7 @@ class QATConv2d(QATLayer, nn.Conv2d):
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
 
 
-# %% wrong="FakeQuantize" unnamed=True says="add the zero point"
+# %% wrong="FakeQuantize" unnamed=True says="added after the rounding"
 class FakeQuantize(torch.autograd.Function):
 
     @staticmethod
@@ -2827,10 +2827,9 @@ class FakeQuantize(torch.autograd.Function):
     def backward(ctx, grad):
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None, None
-        ### END SOLUTION
 
 
-# %% wrong="FakeQuantize" unnamed=True says="Ties go to the even"
+# %% wrong="FakeQuantize" unnamed=True says="ties go to the even"
 class FakeQuantize(torch.autograd.Function):
 
     @staticmethod
@@ -2843,10 +2842,9 @@ class FakeQuantize(torch.autograd.Function):
     def backward(ctx, grad):
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None, None
-        ### END SOLUTION
 
 
-# %% wrong="FakeQuantize" unnamed=True says="The scale got a gradient"
+# %% wrong="FakeQuantize" unnamed=True says="scale got a gradient"
 class FakeQuantize(torch.autograd.Function):
 
     @staticmethod
@@ -2858,11 +2856,10 @@ class FakeQuantize(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         (inside,) = ctx.saved_tensors
-        return grad * inside, (grad * inside).sum(), None, None, None
-        ### END SOLUTION
+        return grad * inside, grad.sum(), None, None, None
 
 
-# %% wrong="FakeQuantize" unnamed=True says="passes as it is"
+# %% wrong="FakeQuantize" unnamed=True says="mask is right"
 class FakeQuantize(torch.autograd.Function):
 
     @staticmethod
@@ -2875,65 +2872,74 @@ class FakeQuantize(torch.autograd.Function):
     def backward(ctx, grad):
         (inside,) = ctx.saved_tensors
         return grad * inside / 0.5, None, None, None, None
-        ### END SOLUTION
 
 
-# %% wrong="ema_range" unnamed=True says="`momentum` is not used"
-def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
-    low, high = x.min().item(), x.max().item()
-    if previous is None:
-        return low, high
-    momentum = 0.9
-    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
-    ### END SOLUTION
+# %% wrong="FakeQuantize" unnamed=True says="changed in place"
+class FakeQuantize(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, x, scale, zero_point, qmin, qmax):
+        codes = torch.round(x / scale) + zero_point
+        ctx.save_for_backward((codes >= qmin) & (codes <= qmax))
+        return (codes.clamp(qmin, qmax) - zero_point) * scale
+
+    @staticmethod
+    def backward(ctx, grad):
+        (inside,) = ctx.saved_tensors
+        grad[~inside] = 0
+        return grad, None, None, None, None
 
 
-# %% wrong="ema_range" unnamed=True says="Without a momentum it is 0.9"
-def ema_range(previous, x: torch.Tensor, momentum: float = 0.99) -> tuple[float, float]:
-    low, high = x.min().item(), x.max().item()
-    if previous is None:
-        return low, high
-    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
-    ### END SOLUTION
-
-
-# %% wrong="ema_range" unnamed=True says="The least value comes first"
-def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
-    low, high = x.min().item(), x.max().item()
-    if previous is None:
-        return high, low
-    return momentum * previous[1] + (1 - momentum) * high, momentum * previous[0] + (1 - momentum) * low
-    ### END SOLUTION
-
-
-# %% wrong="ema_range" unnamed=True says="no abs()"
-def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
-    low, high = x.min().item(), x.abs().max().item()
-    if previous is None:
-        return low, high
-    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
-    ### END SOLUTION
-
-
-# %% wrong="ema_range" unnamed=True says="those of all values of x"
-def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
-    low, high = x[0].min().item(), x[0].max().item()
-    if previous is None:
-        return low, high
-    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
-    ### END SOLUTION
-
-
-# %% wrong="ema_range" unnamed=True says="is an average too"
+# %% wrong="ema_range" unnamed=True says="Only None stands for"
 def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
     low, high = x.min().item(), x.max().item()
     if previous is None or not any(previous):
         return low, high
     return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
-    ### END SOLUTION
 
 
-# %% wrong="LSQ" unnamed=True says="numel counts all values"
+# %% wrong="ema_range" unnamed=True says="momentum is an argument"
+def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
+    momentum = 0.9
+    low, high = x.min().item(), x.max().item()
+    if previous is None:
+        return low, high
+    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
+
+
+# %% wrong="ema_range" unnamed=True says="default momentum"
+def ema_range(previous, x: torch.Tensor, momentum: float = 0.99) -> tuple[float, float]:
+    low, high = x.min().item(), x.max().item()
+    if previous is None:
+        return low, high
+    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
+
+
+# %% wrong="ema_range" unnamed=True says="least comes first"
+def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
+    high, low = x.min().item(), x.max().item()
+    if previous is None:
+        return low, high
+    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
+
+
+# %% wrong="ema_range" unnamed=True says="absolute value"
+def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
+    low, high = x.min().item(), x.abs().max().item()
+    if previous is None:
+        return low, high
+    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
+
+
+# %% wrong="ema_range" unnamed=True says="part of the batch"
+def ema_range(previous, x: torch.Tensor, momentum: float = 0.9) -> tuple[float, float]:
+    low, high = x[0].min().item(), x.max().item()
+    if previous is None:
+        return low, high
+    return momentum * previous[0] + (1 - momentum) * low, momentum * previous[1] + (1 - momentum) * high
+
+
+# %% wrong="LSQ" unnamed=True says="counts all values"
 class LSQ(nn.Module):
 
     def __init__(self, bits: int, signed: bool = True):
@@ -2950,10 +2956,9 @@ class LSQ(nn.Module):
         step = self.step * g + (self.step - self.step * g).detach()
         v = (x / step).clamp(self.qmin, self.qmax)
         return (v + (torch.round(v) - v).detach()) * step
-        ### END SOLUTION
 
 
-# %% wrong="LSQ" unnamed=True says="yours is round(v)"
+# %% wrong="LSQ" unnamed=True says="divided by the step"
 class LSQ(nn.Module):
 
     def __init__(self, bits: int, signed: bool = True):
@@ -2970,15 +2975,14 @@ class LSQ(nn.Module):
         step = self.step * g + (self.step - self.step * g).detach()
         v = (x / step.detach()).clamp(self.qmin, self.qmax)
         return (v + (torch.round(v) - v).detach()) * step
-        ### END SOLUTION
 
 
-# %% wrong="LSQ" unnamed=True says="begin at -2**(bits-1)"
+# %% wrong="LSQ" unnamed=True says="one below -qmax"
 class LSQ(nn.Module):
 
     def __init__(self, bits: int, signed: bool = True):
         super().__init__()
-        self.qmin, self.qmax = (-(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+        self.qmin, self.qmax = (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
         self.step = nn.Parameter(torch.tensor(1.0))
         self.register_buffer("started", torch.tensor(False))
 
@@ -2990,16 +2994,12 @@ class LSQ(nn.Module):
         step = self.step * g + (self.step - self.step * g).detach()
         v = (x / step).clamp(self.qmin, self.qmax)
         return (v + (torch.round(v) - v).detach()) * step
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="rounding lets no gradient through"
+# %% wrong="QATLinear" unnamed=True says="rounding has derivative 0" score=3
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3013,9 +3013,7 @@ class QATLayer:
     def fake_weight(self) -> torch.Tensor:
         q = 2 ** (self.bits_w - 1) - 1
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
-        return torch.round(self.weight / scale) * scale
-
-    # Step 2: the range of the input
+        return torch.round(self.weight / scale).clamp(-q, q) * scale
 
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -3025,14 +3023,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach())
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3054,16 +3050,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="the scale takes part in the gradient"
+# %% wrong="QATLinear" unnamed=True says="through its scale" score=3
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3078,9 +3070,7 @@ class QATLayer:
         q = 2 ** (self.bits_w - 1) - 1
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         v = self.weight / scale
-        return (v + (torch.round(v) - v).detach()) * scale
-
-    # Step 2: the range of the input
+        return (v + (torch.round(v).clamp(-q, q) - v).detach()) * scale
 
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -3090,14 +3080,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach())
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3119,80 +3107,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="where did the graph break"
+# %% wrong="QATLinear" unnamed=True says="widened before it was averaged" score=5
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
-        self.bits_w, self.bits_a = bits_w, bits_a
-        self.weight = nn.Parameter(module.weight.detach().clone())
-        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
-        self.register_buffer("range", torch.full((2,), math.nan))
-        return self
-
-    def weight_scale(self) -> torch.Tensor:
-        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
-        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
-
-    def fake_weight(self) -> torch.Tensor:
-        q = 2 ** (self.bits_w - 1) - 1
-        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
-        return FakeQuantize.apply(self.weight.detach(), scale, 0, -q, q)
-
-    # Step 2: the range of the input
-
-    def act_qparams(self) -> tuple[float, int]:
-        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
-        if low == high:
-            return 1.0, 0
-        scale = (high - low) / (2**self.bits_a - 1)
-        return scale, round(-low / scale)
-
-    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
-        seen = None if self.range.isnan().any() else self.range.tolist()
-        if self.training:
-            seen = ema_range(seen, x.detach())
-            self.range.copy_(torch.tensor(seen))
-        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
-
-# Step 3: forward
-
-
-class QATLinear(QATLayer, nn.Linear):
-
-    @classmethod
-    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
-        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
-
-
-class QATConv2d(QATLayer, nn.Conv2d):
-
-    @classmethod
-    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
-        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
-
-
-# %% wrong="QATLinear" unnamed=True says="widened to hold 0 before it was averaged"
-class QATLayer:
-
-    # Step 1: a copy, and its rounded weight
-
-    def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3208,8 +3128,6 @@ class QATLayer:
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         return FakeQuantize.apply(self.weight, scale, 0, -q, q)
 
-    # Step 2: the range of the input
-
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
         if low == high:
@@ -3218,14 +3136,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, torch.cat([x.detach().flatten(), torch.zeros(1)]))
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3247,16 +3163,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="to be widened to hold 0 when"
+# %% wrong="QATLinear" unnamed=True says="not widened to hold 0" score=5
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3271,8 +3183,6 @@ class QATLayer:
         q = 2 ** (self.bits_w - 1) - 1
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         return FakeQuantize.apply(self.weight, scale, 0, -q, q)
-
-    # Step 2: the range of the input
 
     def act_qparams(self) -> tuple[float, int]:
         low, high = self.range.tolist()
@@ -3282,14 +3192,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach())
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3311,16 +3219,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="momentum is 0.9"
+# %% wrong="QATLinear" unnamed=True says="momentum is not 0.9" score=5
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3335,8 +3239,6 @@ class QATLayer:
         q = 2 ** (self.bits_w - 1) - 1
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         return FakeQuantize.apply(self.weight, scale, 0, -q, q)
-
-    # Step 2: the range of the input
 
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -3346,14 +3248,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach(), 0.99)
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3375,16 +3275,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="round(-low / scale)"
+# %% wrong="QATLinear" unnamed=True says="sign of the zero point" score=5
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3399,8 +3295,6 @@ class QATLayer:
         q = 2 ** (self.bits_w - 1) - 1
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         return FakeQuantize.apply(self.weight, scale, 0, -q, q)
-
-    # Step 2: the range of the input
 
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -3410,14 +3304,12 @@ class QATLayer:
         return scale, round(low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach())
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3439,16 +3331,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="have no sign"
+# %% wrong="QATLinear" unnamed=True says="2**bits_a - 1 steps" score=5
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3463,72 +3351,6 @@ class QATLayer:
         q = 2 ** (self.bits_w - 1) - 1
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         return FakeQuantize.apply(self.weight, scale, 0, -q, q)
-
-    # Step 2: the range of the input
-
-    def act_qparams(self) -> tuple[float, int]:
-        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
-        if low == high:
-            return 1.0, 0
-        scale = (high - low) / (2**self.bits_a - 1)
-        return scale, round(-low / scale) - 2 ** (self.bits_a - 1)
-
-    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
-        seen = None if self.range.isnan().any() else self.range.tolist()
-        if self.training:
-            seen = ema_range(seen, x.detach())
-            self.range.copy_(torch.tensor(seen))
-        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
-
-# Step 3: forward
-
-
-class QATLinear(QATLayer, nn.Linear):
-
-    @classmethod
-    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
-        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
-
-
-class QATConv2d(QATLayer, nn.Conv2d):
-
-    @classmethod
-    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
-        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
-
-
-# %% wrong="QATLinear" unnamed=True says="2**bits_a - 1 steps"
-class QATLayer:
-
-    # Step 1: a copy, and its rounded weight
-
-    def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
-        self.bits_w, self.bits_a = bits_w, bits_a
-        self.weight = nn.Parameter(module.weight.detach().clone())
-        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
-        self.register_buffer("range", torch.full((2,), math.nan))
-        return self
-
-    def weight_scale(self) -> torch.Tensor:
-        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
-        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
-
-    def fake_weight(self) -> torch.Tensor:
-        q = 2 ** (self.bits_w - 1) - 1
-        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
-        return FakeQuantize.apply(self.weight, scale, 0, -q, q)
-
-    # Step 2: the range of the input
 
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -3538,14 +3360,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach())
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3567,16 +3387,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="it returns its input"
+# %% wrong="QATLinear" unnamed=True says="codes begin at 0" score=3
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3592,7 +3408,61 @@ class QATLayer:
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         return FakeQuantize.apply(self.weight, scale, 0, -q, q)
 
-    # Step 2: the range of the input
+    def act_qparams(self) -> tuple[float, int]:
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, round(-low / scale) - 2 ** (self.bits_a - 1)
+
+    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
+        seen = None if self.range.isnan().any() else self.range.tolist()
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), -(2 ** (self.bits_a - 1)), 2 ** (self.bits_a - 1) - 1)
+
+
+
+class QATLinear(QATLayer, nn.Linear):
+
+    @classmethod
+    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+# %% wrong="QATLinear" unnamed=True says="returns its input" score=6
+class QATLayer:
+
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        return self
+
+    def weight_scale(self) -> torch.Tensor:
+        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
+        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
+
+    def fake_weight(self) -> torch.Tensor:
+        q = 2 ** (self.bits_w - 1) - 1
+        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
+        return FakeQuantize.apply(self.weight, scale, 0, -q, q)
 
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
@@ -3602,14 +3472,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach())
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3631,16 +3499,12 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
-        ### END SOLUTION
 
 
-# %% wrong="QATLinear" unnamed=True says="added as it is, not rounded"
+# %% wrong="QATLinear" unnamed=True says="bias was rounded" score=6
 class QATLayer:
 
-    # Step 1: a copy, and its rounded weight
-
     def start(self, module, bits_w, bits_a):
-        """Copy weight and bias from the module, keep the bits, make the buffers of step 2, return self."""
         self.bits_w, self.bits_a = bits_w, bits_a
         self.weight = nn.Parameter(module.weight.detach().clone())
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
@@ -3656,8 +3520,6 @@ class QATLayer:
         scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
         return FakeQuantize.apply(self.weight, scale, 0, -q, q)
 
-    # Step 2: the range of the input
-
     def act_qparams(self) -> tuple[float, int]:
         low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
         if low == high:
@@ -3666,14 +3528,12 @@ class QATLayer:
         return scale, round(-low / scale)
 
     def fake_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Move the range if the layer trains, and return x rounded to it."""
         seen = None if self.range.isnan().any() else self.range.tolist()
         if self.training:
             seen = ema_range(seen, x.detach())
             self.range.copy_(torch.tensor(seen))
         return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
 
-# Step 3: forward
 
 
 class QATLinear(QATLayer, nn.Linear):
@@ -3695,31 +3555,195 @@ class QATConv2d(QATLayer, nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(self.fake_input(x), self.fake_weight(), None if self.bias is None else torch.round(self.bias * 8) / 8)
-        ### END SOLUTION
 
 
-# %% wrong="prepare_qat" unnamed=True says="follows no convolution stays"
+# %% wrong="QATLinear" unnamed=True says="its .grad is None" score=6
+class QATLayer:
+
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        return self
+
+    def weight_scale(self) -> torch.Tensor:
+        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
+        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
+
+    def fake_weight(self) -> torch.Tensor:
+        q = 2 ** (self.bits_w - 1) - 1
+        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
+        return FakeQuantize.apply(self.weight, scale, 0, -q, q)
+
+    def act_qparams(self) -> tuple[float, int]:
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, round(-low / scale)
+
+    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
+        seen = None if self.range.isnan().any() else self.range.tolist()
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
+
+
+
+class QATLinear(QATLayer, nn.Linear):
+
+    @classmethod
+    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(self.fake_input(x), self.fake_weight().detach(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(self.fake_input(x), self.fake_weight().detach(), self.bias)
+
+
+# %% wrong="QATLinear" unnamed=True says="its .grad is None" score=6
+class QATLayer:
+
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        return self
+
+    def weight_scale(self) -> torch.Tensor:
+        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
+        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
+
+    def fake_weight(self) -> torch.Tensor:
+        q = 2 ** (self.bits_w - 1) - 1
+        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
+        return FakeQuantize.apply(self.weight, scale, 0, -q, q)
+
+    def act_qparams(self) -> tuple[float, int]:
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, round(-low / scale)
+
+    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
+        seen = None if self.range.isnan().any() else self.range.tolist()
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
+
+
+
+class QATLinear(QATLayer, nn.Linear):
+
+    @classmethod
+    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(self.fake_input(x.detach()), self.fake_weight(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(self.fake_input(x.detach()), self.fake_weight(), self.bias)
+
+
+# %% wrong="QATLinear" unnamed=True says="its .grad is None" score=3
+class QATLayer:
+
+    def start(self, module, bits_w, bits_a):
+        self.bits_w, self.bits_a = bits_w, bits_a
+        self.weight = nn.Parameter(module.weight.detach().clone())
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().clone())
+        self.register_buffer("range", torch.full((2,), math.nan))
+        return self
+
+    def weight_scale(self) -> torch.Tensor:
+        largest = self.weight.detach().flatten(1).abs().amax(dim=1)
+        return torch.where(largest > 0, largest / (2 ** (self.bits_w - 1) - 1), 1.0)
+
+    def fake_weight(self) -> torch.Tensor:
+        q = 2 ** (self.bits_w - 1) - 1
+        scale = self.weight_scale().reshape(-1, *[1] * (self.weight.dim() - 1))
+        return FakeQuantize.apply(self.weight.detach(), scale, 0, -q, q)
+
+    def act_qparams(self) -> tuple[float, int]:
+        low, high = min(self.range[0].item(), 0.0), max(self.range[1].item(), 0.0)
+        if low == high:
+            return 1.0, 0
+        scale = (high - low) / (2**self.bits_a - 1)
+        return scale, round(-low / scale)
+
+    def fake_input(self, x: torch.Tensor) -> torch.Tensor:
+        seen = None if self.range.isnan().any() else self.range.tolist()
+        if self.training:
+            seen = ema_range(seen, x.detach())
+            self.range.copy_(torch.tensor(seen))
+        return x if seen is None else FakeQuantize.apply(x, *self.act_qparams(), 0, 2**self.bits_a - 1)
+
+
+
+class QATLinear(QATLayer, nn.Linear):
+
+    @classmethod
+    def from_float(cls, module: nn.Linear, bits_w: int, bits_a: int) -> "QATLinear":
+        return cls(module.in_features, module.out_features, module.bias is not None).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+class QATConv2d(QATLayer, nn.Conv2d):
+
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, bits_w: int, bits_a: int) -> "QATConv2d":
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+        return cls(**{name: getattr(module, name) for name in names}).start(module, bits_w, bits_a)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(self.fake_input(x), self.fake_weight(), self.bias)
+
+
+# %% wrong="prepare_qat" unnamed=True says="not directly behind"
 def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
-    from itertools import pairwise
-
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     result = copy.deepcopy(model).eval()
     for sequence in [m for m in result.modules() if isinstance(m, nn.Sequential)]:
-        last = None
-        for (first, conv), (second, bn) in pairwise(list(sequence.named_children())):
-            if type(conv) is nn.Conv2d:
-                last = first, conv
-            if last and isinstance(bn, nn.BatchNorm2d):
-                first, conv = last
-                sequence.set_submodule(first, fuse_conv_bn_eval(conv, bn))
-                sequence.set_submodule(second, nn.Identity())
+        previous = None
+        for name, m in list(sequence.named_children()):
+            if previous and isinstance(m, nn.BatchNorm2d):
+                sequence.set_submodule(previous[0], fuse_conv_bn_eval(previous[1], m))
+                sequence.set_submodule(name, nn.Identity())
+                previous = None
+            if type(m) is nn.Conv2d:
+                previous = name, m
     kinds = {nn.Linear: QATLinear, nn.Conv2d: QATConv2d}
     for name, module in list(result.named_modules()):
         if type(module) in kinds:
             result.set_submodule(name, kinds[type(module)].from_float(module, bits_w, bits_a))
     return result.train()
-    ### END SOLUTION
 
 
 # %% wrong="prepare_qat" unnamed=True says="nested modules were left"
@@ -3735,74 +3759,80 @@ def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
                 sequence.set_submodule(first, fuse_conv_bn_eval(conv, bn))
                 sequence.set_submodule(second, nn.Identity())
     kinds = {nn.Linear: QATLinear, nn.Conv2d: QATConv2d}
-    for name, module in list(result.named_modules()):
-        if type(module) in kinds and isinstance(result.get_submodule(name.rpartition(".")[0]), nn.Sequential):
-            result.set_submodule(name, kinds[type(module)].from_float(module, bits_w, bits_a))
+    for sequence in [m for m in result.modules() if isinstance(m, nn.Sequential)]:
+        for name, module in list(sequence.named_children()):
+            if type(module) in kinds:
+                sequence.set_submodule(name, kinds[type(module)].from_float(module, bits_w, bits_a))
     return result.train()
-    ### END SOLUTION
 
 
 # %% wrong="prepare_qat" unnamed=True says="eps is that of the batch norm"
 def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
     from itertools import pairwise
 
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
+    def folded(conv, bn):
+        new = copy.deepcopy(conv)
+        old = torch.zeros(len(conv.weight)) if conv.bias is None else conv.bias.data
+        gain = bn.weight.data / (bn.running_var + 1e-5).sqrt()
+        new.weight = nn.Parameter(conv.weight.data * gain.reshape(-1, 1, 1, 1))
+        new.bias = nn.Parameter(bn.bias.data + (old - bn.running_mean) * gain)
+        return new
 
     result = copy.deepcopy(model).eval()
     for sequence in [m for m in result.modules() if isinstance(m, nn.Sequential)]:
         for (first, conv), (second, bn) in pairwise(list(sequence.named_children())):
             if type(conv) is nn.Conv2d and isinstance(bn, nn.BatchNorm2d):
-                bn.eps = 1e-5
-                sequence.set_submodule(first, fuse_conv_bn_eval(conv, bn))
+                sequence.set_submodule(first, folded(conv, bn))
                 sequence.set_submodule(second, nn.Identity())
     kinds = {nn.Linear: QATLinear, nn.Conv2d: QATConv2d}
     for name, module in list(result.named_modules()):
         if type(module) in kinds:
             result.set_submodule(name, kinds[type(module)].from_float(module, bits_w, bits_a))
     return result.train()
-    ### END SOLUTION
 
 
-# %% wrong="prepare_qat" unnamed=True says="own bias is lost"
+# %% wrong="prepare_qat" unnamed=True says="own bias was forgotten"
 def prepare_qat(model: nn.Sequential, bits_w: int, bits_a: int) -> nn.Module:
     from itertools import pairwise
 
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
+    def folded(conv, bn):
+        new = copy.deepcopy(conv)
+        gain = bn.weight.data / (bn.running_var + bn.eps).sqrt()
+        new.weight = nn.Parameter(conv.weight.data * gain.reshape(-1, 1, 1, 1))
+        new.bias = nn.Parameter(bn.bias.data + -bn.running_mean * gain)
+        return new
 
     result = copy.deepcopy(model).eval()
     for sequence in [m for m in result.modules() if isinstance(m, nn.Sequential)]:
         for (first, conv), (second, bn) in pairwise(list(sequence.named_children())):
             if type(conv) is nn.Conv2d and isinstance(bn, nn.BatchNorm2d):
-                conv.bias = None
-                sequence.set_submodule(first, fuse_conv_bn_eval(conv, bn))
+                sequence.set_submodule(first, folded(conv, bn))
                 sequence.set_submodule(second, nn.Identity())
     kinds = {nn.Linear: QATLinear, nn.Conv2d: QATConv2d}
     for name, module in list(result.named_modules()):
         if type(module) in kinds:
             result.set_submodule(name, kinds[type(module)].from_float(module, bits_w, bits_a))
     return result.train()
-    ### END SOLUTION
 
 
-# %% wrong="convert" unnamed=True says="weights were changed"
+# %% wrong="convert" unnamed=True says="weights of the model were changed"
 def convert(qat_model: nn.Module) -> dict[str, dict]:
     layers = {}
     for name, module in qat_model.named_modules():
         if isinstance(module, (QATLinear, QATConv2d)):
             weight, scale = module.weight.detach(), module.weight_scale().detach()
             codes = torch.round(weight / scale.reshape(-1, *[1] * (weight.dim() - 1))).to(torch.int8)
-            weight.copy_(codes * scale.reshape(-1, *[1] * (weight.dim() - 1)))
+            module.weight.data.copy_(codes * scale.reshape(-1, *[1] * (weight.dim() - 1)))
             act_scale, zero_point = module.act_qparams()
             bias = None if module.bias is None else module.bias.detach().clone()
             layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
     return layers
-    ### END SOLUTION
 
 
 # %% wrong="convert" unnamed=True says="left in eval mode"
 def convert(qat_model: nn.Module) -> dict[str, dict]:
-    layers = {}
     qat_model.eval()
+    layers = {}
     for name, module in qat_model.named_modules():
         if isinstance(module, (QATLinear, QATConv2d)):
             weight, scale = module.weight.detach(), module.weight_scale().detach()
@@ -3811,38 +3841,9 @@ def convert(qat_model: nn.Module) -> dict[str, dict]:
             bias = None if module.bias is None else module.bias.detach().clone()
             layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
     return layers
-    ### END SOLUTION
 
 
-# %% wrong="convert" unnamed=True says="codes were cut off"
-def convert(qat_model: nn.Module) -> dict[str, dict]:
-    layers = {}
-    for name, module in qat_model.named_modules():
-        if isinstance(module, (QATLinear, QATConv2d)):
-            weight, scale = module.weight.detach(), module.weight_scale().detach()
-            codes = (weight / scale.reshape(-1, *[1] * (weight.dim() - 1))).to(torch.int8)
-            act_scale, zero_point = module.act_qparams()
-            bias = None if module.bias is None else module.bias.detach().clone()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
-    return layers
-    ### END SOLUTION
-
-
-# %% wrong="convert" unnamed=True says="whole tensor got one scale"
-def convert(qat_model: nn.Module) -> dict[str, dict]:
-    layers = {}
-    for name, module in qat_model.named_modules():
-        if isinstance(module, (QATLinear, QATConv2d)):
-            weight, scale = module.weight.detach(), module.weight_scale().detach().max().expand(len(module.weight)).clone()
-            codes = torch.round(weight / scale.reshape(-1, *[1] * (weight.dim() - 1))).to(torch.int8)
-            act_scale, zero_point = module.act_qparams()
-            bias = None if module.bias is None else module.bias.detach().clone()
-            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
-    return layers
-    ### END SOLUTION
-
-
-# %% wrong="convert" unnamed=True says="the shape [out]"
+# %% wrong="convert" unnamed=True says="shares memory with the model"
 def convert(qat_model: nn.Module) -> dict[str, dict]:
     layers = {}
     for name, module in qat_model.named_modules():
@@ -3850,24 +3851,45 @@ def convert(qat_model: nn.Module) -> dict[str, dict]:
             weight, scale = module.weight.detach(), module.weight_scale().detach()
             codes = torch.round(weight / scale.reshape(-1, *[1] * (weight.dim() - 1))).to(torch.int8)
             act_scale, zero_point = module.act_qparams()
-            bias = None if module.bias is None else module.bias.detach().clone()
-            layers[name] = {"codes": codes, "scale": scale.reshape(-1, *[1] * (weight.dim() - 1)), "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
+            bias = None if module.bias is None else module.bias.detach()
+            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
     return layers
-    ### END SOLUTION
 
 
-# %% wrong="FakeQuantize" unnamed=True says="changed in place"
-class FakeQuantize(torch.autograd.Function):
+# %% wrong="convert" unnamed=True says="one scale for the whole tensor"
+def convert(qat_model: nn.Module) -> dict[str, dict]:
+    layers = {}
+    for name, module in qat_model.named_modules():
+        if isinstance(module, (QATLinear, QATConv2d)):
+            weight, scale = module.weight.detach(), module.weight_scale().detach().max()
+            codes = torch.round(weight / scale).to(torch.int8)
+            act_scale, zero_point = module.act_qparams()
+            bias = None if module.bias is None else module.bias.detach().clone()
+            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
+    return layers
 
-    @staticmethod
-    def forward(ctx, x, scale, zero_point, qmin, qmax):
-        codes = torch.round(x / scale) + zero_point
-        ctx.save_for_backward((codes >= qmin) & (codes <= qmax))
-        return (codes.clamp(qmin, qmax) - zero_point) * scale
 
-    @staticmethod
-    def backward(ctx, grad):
-        (inside,) = ctx.saved_tensors
-        grad[~inside] = 0
-        return grad, None, None, None, None
-        ### END SOLUTION
+# %% wrong="convert" unnamed=True says="one scale for the whole tensor"
+def convert(qat_model: nn.Module) -> dict[str, dict]:
+    layers = {}
+    for name, module in qat_model.named_modules():
+        if isinstance(module, (QATLinear, QATConv2d)):
+            weight, scale = module.weight.detach(), module.weight_scale().detach().max().repeat(len(module.weight))
+            codes = torch.round(weight / scale.reshape(-1, *[1] * (weight.dim() - 1))).to(torch.int8)
+            act_scale, zero_point = module.act_qparams()
+            bias = None if module.bias is None else module.bias.detach().clone()
+            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
+    return layers
+
+
+# %% wrong="convert" unnamed=True says="the shape of scale"
+def convert(qat_model: nn.Module) -> dict[str, dict]:
+    layers = {}
+    for name, module in qat_model.named_modules():
+        if isinstance(module, (QATLinear, QATConv2d)):
+            weight, scale = module.weight.detach(), module.weight_scale().detach().reshape(-1, *[1] * (module.weight.dim() - 1))
+            codes = torch.round(weight / scale).to(torch.int8)
+            act_scale, zero_point = module.act_qparams()
+            bias = None if module.bias is None else module.bias.detach().clone()
+            layers[name] = {"codes": codes, "scale": scale, "bias": bias, "act_scale": act_scale, "act_zero_point": zero_point}
+    return layers
