@@ -2,6 +2,7 @@
 
 import itertools
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 import torch.fx
@@ -129,6 +130,16 @@ def check_heads(
 
 SHARED = "It shares memory with the old layer (a view of the old storage, or the same Parameter): copy what is kept."
 SETTINGS = "A setting was lost; the new layer has all those of the old one."
+NUMBERS = "The tensors were cut, but the new layer's number of inputs, outputs or features is still the old one."
+REMOVED = "What `keep` names was removed; it is what stays."
+ORDER = "The same weights stand in another order: `keep` says the order, too."
+AXES = "An index was used on the wrong axis: outputs are axis 0 of the weight, inputs axis 1."
+TRUTH = "An index has no truth value, and a lone 0 counts as false: ask `is None`, in place of `if keep` or `or`."
+NONE = "None was taken for a tensor: without a bias `bias` is None, and None as an index stands for all."
+FRESH = "The new layer still has the random weights that it began with: copy those that stay into it."
+BIAS_MADE = "The new layer has a bias, the old one has none."
+BIAS_LOST = "The bias was lost: it loses the same entries as the outputs."
+BIAS_OTHER = "The bias has other entries than the outputs: the index of the outputs cuts it, too."
 
 
 def _failed(got) -> bool:
@@ -147,7 +158,47 @@ def _permuted(a: Tensor, b: Tensor) -> bool:
 
 
 def _shared(got, want, *_) -> bool:
-    return not _equal(got["old"], want["old"]) or got["bytes"] > want["bytes"]
+    own = sum(t.numel() * t.element_size() for t in got["state"].values())
+    return not _equal(got["old"], want["old"]) or got["bytes"] > own
+
+
+def _those(t: Tensor, keep: Tensor | None, axis: int = 0) -> Tensor:
+    """What `keep` names along an axis; for None all."""
+    return t if keep is None else t.index_select(axis, keep)
+
+
+def _others(t: Tensor, keep: Tensor | None, axis: int = 0) -> Tensor:
+    """What `keep` does not name along an axis; for None all."""
+    left = [c for c in range(t.shape[axis]) if keep is None or c not in keep.tolist()]
+    return t.index_select(axis, torch.tensor(left, dtype=torch.int64))
+
+
+def _old_numbers(got, want, old: dict[str, int]) -> bool:
+    """Whether the tensors are right and a number of channels is still that of the old layer."""
+    mine, right = got["settings"], want["settings"]
+    return _equal(got["state"], want["state"]) and any(mine[n] == old[n] != right[n] for n in old)
+
+
+def _instead(got, want, weight: Tensor) -> bool:
+    """Whether this weight stands in the place of the right one."""
+    return not _equal(got["state"], want["state"], "weight") and _same(got["state"]["weight"], weight)
+
+
+def _fresh(got, old: Tensor) -> bool:
+    return not torch.isin(got["state"]["weight"], old).any()
+
+
+def _only_bias_wrong(got, want) -> bool:
+    return _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+
+
+SHRUNK: dict[str, Callable] = {  # of a convolution or a linear layer
+    TRUTH: lambda got, *_: "Boolean value of Tensor" in str(got),
+    NONE: lambda got, *_: isinstance(got, Exception) and "NoneType" in str(got),
+    BIAS_MADE: lambda got, want, *_: "bias" in got["state"] and "bias" not in want["state"],
+    BIAS_LOST: lambda got, want, *_: _only_bias_wrong(got, want) and "bias" not in got["state"],
+    BIAS_OTHER: lambda got, want, *_: _only_bias_wrong(got, want) and "bias" in got["state"],
+}
 
 
 def _equal(got: dict, want: dict, *names: str) -> bool:
@@ -195,6 +246,10 @@ SYMPTOMS: dict[str, dict] = {
         ),
     },
     "shrink_conv": {
+        **SHRUNK,
+        NUMBERS: lambda got, want, options, *_: _old_numbers(
+            got, want, {n: options[n] for n in ("in_channels", "out_channels")}
+        ),
         "The groups were lost: a depthwise layer keeps as many groups as channels, and either index decides both.": (
             lambda got, want, options, *_: (
                 options.get("groups", 1) > 1
@@ -205,44 +260,97 @@ SYMPTOMS: dict[str, dict] = {
             got["settings"] != want["settings"]
             and all(got["settings"][side] == options[side] for side in ("in_channels", "out_channels"))
         ),
-        "The bias was lost: it loses the same entries as the outputs.": lambda got, want, *_: (
-            _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+        FRESH: lambda got, want, options, state, *_: _fresh(got, state["weight"]),
+        REMOVED: lambda got, want, options, state, keep_out, keep_in, *_: _instead(
+            got, want, _others(_others(state["weight"], keep_out), keep_in, 1)
         ),
-        "The same weights stand in another order: `keep` says the order, too.": lambda got, want, *_: (
+        ORDER: lambda got, want, *_: (
             not _equal(got["state"], want["state"], "weight")
             and _permuted(got["state"]["weight"], want["state"]["weight"])
         ),
-        "An index was used on the wrong axis: outputs are axis 0 of the weight, inputs axis 1.": (
-            lambda got, want, *_: isinstance(got, IndexError) or not _equal(got["state"], want["state"], "weight")
+        "weight[keep_out, keep_in] takes pairs: cut one axis after the other.": lambda got, *_: (
+            "could not be broadcast" in str(got) or got["state"]["weight"].dim() == 3
+        ),
+        AXES: lambda got, want, options, state, keep_out, keep_in, *_: (
+            isinstance(got, IndexError) or _instead(got, want, _those(_those(state["weight"], keep_in), keep_out, 1))
+        ),
+        "The weight has other entries than `keep_out` and `keep_in` name.": lambda got, want, *_: (
+            not _equal(got["state"], want["state"], "weight")
         ),
         SETTINGS: lambda got, want, *_: got["settings"] != want["settings"],
         SHARED: _shared,
     },
     "shrink_batchnorm": {
+        "None was taken for a tensor: a batch norm can be without gamma and beta, or without running statistics.": (
+            lambda got, *_: isinstance(got, Exception) and "NoneType" in str(got)
+        ),
+        "The counter, num_batches_tracked, is a single number: copy it as it is.": lambda got, *_: (
+            isinstance(got, IndexError) and "dimension 0" in str(got)
+        ),
+        "The new layer has tensors that the old one is without: pass affine and track_running_stats on.": (
+            lambda got, want, *_: (
+                "Missing key" in str(got) if isinstance(got, Exception) else set(got["state"]) > set(want["state"])
+            )
+        ),
+        NUMBERS: lambda got, want, options, *_: _old_numbers(got, want, {"num_features": options["num_features"]}),
+        REMOVED: lambda got, want, options, state, keep: (
+            not _equal(got["state"], want["state"])
+            and any(_same(got["state"][name], _others(t, keep)) for name, t in state.items() if t.dim())
+        ),
+        ORDER: lambda got, want, *_: (
+            not _equal(got["state"], want["state"])
+            and all(_permuted(got["state"][name], t) for name, t in want["state"].items())
+        ),
         "The buffers were forgotten: running mean, running variance and the counter belong to the layer as well.": (
             lambda got, want, *_: (
-                not _equal(got["state"], want["state"], "running_mean", "running_var", "num_batches_tracked")
+                not _equal(got["state"], want["state"], "num_batches_tracked")
+                or (got["state"]["running_mean"] == 0).all()
+                or (got["state"]["running_var"] == 1).all()
             )
         ),
         SETTINGS: lambda got, want, *_: got["settings"] != want["settings"],
-        "Gamma or beta was forgotten.": lambda got, want, *_: not _equal(got["state"], want["state"], "weight", "bias"),
+        "Gamma or beta was forgotten.": lambda got, *_: (
+            (got["state"]["weight"] == 1).all() or (got["state"]["bias"] == 0).all()
+        ),
+        "A tensor has other entries than those that `keep` names.": lambda got, want, *_: (
+            not _equal(got["state"], want["state"])
+        ),
         SHARED: _shared,
     },
     "shrink_linear": {
+        **SHRUNK,
+        NUMBERS: lambda got, want, state, *_: _old_numbers(
+            got, want, dict(zip(("out_features", "in_features"), state["weight"].shape, strict=True))
+        ),
+        AXES: lambda got, *_: isinstance(got, IndexError),
+        FRESH: lambda got, want, state, *_: _fresh(got, state["weight"]),
+        REMOVED: lambda got, want, state, keep_in, keep_out, spatial: _instead(
+            got, want, _others(_others(state["weight"], keep_out).unflatten(1, (-1, spatial)), keep_in, 1).flatten(1)
+        ),
+        ORDER: lambda got, want, *_: (
+            not _equal(got["state"], want["state"], "weight")
+            and _permuted(got["state"]["weight"], want["state"]["weight"])
+        ),
         "`spatial` was ignored: each channel is `spatial` neighbouring columns.": (
             lambda got, want, state, keep_in, keep_out, spatial: (
                 spatial > 1 and keep_in is not None and (_failed(got) or got["settings"]["in_features"] == len(keep_in))
             )
         ),
-        "The columns are in interleaved order: those of channel c are c * spatial to (c + 1) * spatial - 1.": (
-            lambda got, want, state, keep_in, keep_out, spatial: (
-                spatial > 1
-                and got["state"]["weight"].shape == want["state"]["weight"].shape
-                and not _equal(got["state"], want["state"], "weight")
+        "An index was not used: the new layer has as many outputs, or inputs, as the old one.": (
+            lambda got, want, state, *_: any(
+                mine == old != right
+                for mine, old, right in zip(
+                    got["state"]["weight"].shape, state["weight"].shape, want["state"]["weight"].shape, strict=True
+                )
             )
         ),
-        "The bias was lost: it loses the same entries as the outputs.": lambda got, want, *_: (
-            _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+        "The columns are in interleaved order: those of channel c are c * spatial to (c + 1) * spatial - 1.": (
+            lambda got, want, state, keep_in, keep_out, spatial: _instead(
+                got, want, _those(_those(state["weight"], keep_out).unflatten(1, (spatial, -1)), keep_in, 2).flatten(1)
+            )
+        ),
+        "The indices name other rows or columns: channel c is the columns c * spatial to (c + 1) * spatial - 1.": (
+            lambda got, want, *_: not _equal(got["state"], want["state"], "weight")
         ),
         SHARED: _shared,
     },

@@ -1636,3 +1636,295 @@ def channels_for_macs(model, input_shape, importance, macs_ratio):
         if measure.macs(prune_chain(model, keep), input_shape) <= budget:
             return keep
     raise ValueError("too small")
+
+
+# %% wrong="shrink_conv" unnamed=True says="still the old one"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(conv.in_channels, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)
+    return filled(new, weight, take(conv.bias, keep_out))
+
+
+# %% wrong="shrink_conv" unnamed=True says="still the old one"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    import copy
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    new = copy.deepcopy(conv)
+    return filled(new, take(take(conv.weight, keep_out), keep_in, 1), take(conv.bias, keep_out))
+
+
+# %% wrong="shrink_conv" unnamed=True says="no truth value"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = keep_out or keep_in, None
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(weight.shape[1] * groups, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)
+    return filled(new, weight, take(conv.bias, keep_out))
+
+
+# %% wrong="shrink_conv" unnamed=True says="other entries than the outputs"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(weight.shape[1] * groups, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)
+    return filled(new, weight, take(conv.bias, None))
+
+
+# %% wrong="shrink_conv" unnamed=True says="has a bias, the old one has none"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(weight.shape[1] * groups, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, padding_mode=conv.padding_mode)
+    return filled(new, weight, take(conv.bias, keep_out))
+
+
+# %% wrong="shrink_conv" unnamed=True says="random weights"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(weight.shape[1] * groups, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)
+    return new
+
+
+# %% wrong="shrink_conv" unnamed=True says="it is what stays"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    other = lambda keep, n: None if keep is None else torch.tensor([c for c in range(n) if c not in keep.tolist()])
+    keep_out, keep_in = other(keep_out, conv.out_channels), other(keep_in, conv.in_channels)
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(weight.shape[1] * groups, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)
+    return filled(new, weight, take(conv.bias, keep_out))
+
+
+# %% wrong="shrink_conv" unnamed=True says="takes pairs"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    if keep_out is not None and keep_in is not None:
+        weight = conv.weight.detach()[keep_out, keep_in]
+    else:
+        weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(weight.shape[1] * groups, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)
+    return filled(new, weight, take(conv.bias, keep_out))
+
+
+# %% wrong="shrink_conv" unnamed=True says="None was taken for a tensor"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    weight = take(take(conv.weight, keep_out), keep_in, 1)
+    groups = len(weight) if depthwise else 1
+    new = nn.Conv2d(weight.shape[1] * groups, len(weight), conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups, conv.bias is not None, conv.padding_mode)
+    new.weight.data = weight
+    new.bias.data = take(conv.bias.detach(), keep_out)
+    return new
+
+
+# %% wrong="shrink_conv" unnamed=True says="None was taken for a tensor"
+def shrink_conv(conv, keep_out=None, keep_in=None):
+    depthwise = conv.groups > 1
+    if depthwise:
+        keep_out, keep_in = (keep_in if keep_out is None else keep_out), None
+    new = nn.Conv2d(len(keep_in), len(keep_out), conv.kernel_size, conv.stride, conv.padding, conv.dilation, 1, conv.bias is not None, conv.padding_mode)
+    return filled(new, take(take(conv.weight, keep_out), keep_in, 1), take(conv.bias, keep_out))
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="another order"
+def shrink_batchnorm(bn, keep):
+    keep = keep.sort().values
+    new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
+    new.load_state_dict({name: t[keep] if t.dim() else t for name, t in bn.state_dict().items()})
+    return new
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="None was taken for a tensor"
+def shrink_batchnorm(bn, keep):
+    new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
+    new.weight.data, new.bias.data = bn.weight.data[keep], bn.bias.data[keep]
+    new.running_mean, new.running_var = bn.running_mean[keep], bn.running_var[keep]
+    new.num_batches_tracked = bn.num_batches_tracked.clone()
+    return new
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="that the old one is without"
+def shrink_batchnorm(bn, keep):
+    new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum)
+    if bn.affine:
+        new.weight.data, new.bias.data = bn.weight.data[keep], bn.bias.data[keep]
+    if bn.track_running_stats:
+        new.running_mean, new.running_var = bn.running_mean[keep], bn.running_var[keep]
+        new.num_batches_tracked = bn.num_batches_tracked.clone()
+    return new
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="a single number"
+def shrink_batchnorm(bn, keep):
+    new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
+    new.load_state_dict({name: t[keep] for name, t in bn.state_dict().items()})
+    return new
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="still the old one"
+def shrink_batchnorm(bn, keep):
+    import copy
+    new = copy.deepcopy(bn)
+    if bn.affine:
+        new.weight.data, new.bias.data = bn.weight.data[keep], bn.bias.data[keep]
+    if bn.track_running_stats:
+        new.running_mean, new.running_var = bn.running_mean[keep], bn.running_var[keep]
+    return new
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="it is what stays"
+def shrink_batchnorm(bn, keep):
+    keep = torch.tensor([c for c in range(bn.num_features) if c not in keep.tolist()], dtype=torch.int64)
+    new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
+    new.load_state_dict({name: t[keep] if t.dim() else t for name, t in bn.state_dict().items()})
+    return new
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="other entries than those"
+def shrink_batchnorm(bn, keep):
+    new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
+    new.load_state_dict({name: t[keep] if t.dim() else t for name, t in bn.state_dict().items()})
+    if bn.track_running_stats:
+        new.running_mean, new.running_var = new.running_var, new.running_mean
+    return new
+
+
+# %% wrong="shrink_batchnorm" unnamed=True says="that the old one is without"
+def shrink_batchnorm(bn, keep):
+    new = nn.BatchNorm2d(len(keep), bn.eps, bn.momentum, bn.affine)
+    new.load_state_dict({name: t[keep] if t.dim() else t for name, t in bn.state_dict().items()})
+    return new
+
+
+# %% wrong="shrink_linear" unnamed=True says="has a bias, the old one has none"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_out), keep_in, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0])
+    return filled(new, weight, take(linear.bias, keep_out))
+
+
+# %% wrong="shrink_linear" unnamed=True says="wrong axis"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_in), keep_out, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, keep_in))
+
+
+# %% wrong="shrink_linear" unnamed=True says="still the old one"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_out), keep_in, 1).flatten(1)
+    new = nn.Linear(linear.in_features, linear.out_features, linear.bias is not None)
+    return filled(new, weight, take(linear.bias, keep_out))
+
+
+# %% wrong="shrink_linear" unnamed=True says="other entries than the outputs"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_out), keep_in, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, None))
+
+
+# %% wrong="shrink_linear" unnamed=True says="another order"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    keep_in = None if keep_in is None else keep_in.sort().values
+    keep_out = None if keep_out is None else keep_out.sort().values
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_out), keep_in, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, keep_out))
+
+
+# %% wrong="shrink_linear" unnamed=True says="index was not used"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = take(linear.weight.view(linear.out_features, -1, spatial), keep_in, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, None))
+
+
+# %% wrong="shrink_linear" unnamed=True says="it is what stays"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    other = lambda keep, n: None if keep is None else torch.tensor([c for c in range(n) if c not in keep.tolist()])
+    keep_in, keep_out = other(keep_in, linear.in_features // spatial), other(keep_out, linear.out_features)
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_out), keep_in, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, keep_out))
+
+
+# %% wrong="shrink_linear" unnamed=True says="random weights"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_out), keep_in, 1).flatten(1)
+    return nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+
+
+# %% wrong="shrink_linear" unnamed=True says="no truth value"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = linear.weight.detach().clone().view(linear.out_features, -1, spatial)
+    if keep_in:
+        weight = weight[:, keep_in]
+    weight = take(weight, keep_out).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, keep_out))
+
+
+# %% wrong="shrink_linear" unnamed=True says="None was taken for a tensor"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    weight = take(take(linear.weight.view(linear.out_features, -1, spatial), keep_out), keep_in, 1).flatten(1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    new.weight.data = weight
+    new.bias.data = take(linear.bias.detach(), keep_out)
+    return new
+
+
+# %% wrong="shrink_linear" unnamed=True says="name other rows or columns"
+def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
+    if linear.in_features % spatial:
+        raise ValueError("")
+    columns = None if keep_in is None else torch.cat([torch.arange(c, c + spatial) for c in keep_in.tolist()])
+    weight = take(take(linear.weight, keep_out), columns, 1)
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
+    return filled(new, weight, take(linear.bias, keep_out))
