@@ -195,7 +195,9 @@ def filter_importance_of(weight, method, gamma=None, bn="none"):
     scores = filter_importance(conv, method, norm)
     if not torch.equal(conv.weight, before):
         return "scores, but the weight of conv was changed: `abs_` and the like work in place"
-    return torch.as_tensor(scores).detach()
+    if not isinstance(scores, torch.Tensor) or scores.dtype != torch.float32:
+        return f"scores of type {getattr(scores, 'dtype', type(scores).__name__)}, not a float32 tensor"
+    return scores.detach()
 
 def filter_order(weight, method):
     """Channels from most to least important; only the order is tested."""
@@ -314,7 +316,7 @@ def taylor_importance(activation: torch.Tensor, grad: torch.Tensor) -> torch.Ten
     ### END SOLUTION
 
 # %% test="taylor_importance" points=3
-# Checked here: a batch of two images with two channels, features without space; the inputs stay as they are.
+# Checked here: a batch of two images with two channels, features without space, heads; the inputs stay as they are.
 # Hidden tests: random activations and gradients of two to four axes, other batches.
 from_scratch(taylor_importance, FORBIDDEN)
 _tensor = torch.tensor
@@ -331,6 +333,15 @@ check(
     SYMPTOMS["taylor_importance"],
     tol=1e-6,
 )
+
+@probe
+def taylor_importance_of_heads(activation, grad):
+    """In memory, axis 2 stands before axis 1, as section 9 has it for attention heads."""
+    stored = lambda t: t.transpose(1, 2).contiguous().transpose(1, 2)
+    return taylor_importance(stored(activation), stored(grad))
+
+_heads = (_activations.view(1, 2, 2, 2), _gradients.view(1, 2, 2, 2))
+check(taylor_importance_of_heads, [_heads], [_tensor([3.0, 5.0])], {}, SYMPTOMS["taylor_importance"], tol=1e-6)
 check_inputs(inputs_after, taylor_importance, _activations, _gradients)
 
 ### BEGIN HIDDEN TESTS
@@ -1536,11 +1547,16 @@ def slimming_penalty_of(gammas, strength):
         other,
     )
     penalty = slimming_penalty(model, strength)
-    if isinstance(penalty, torch.Tensor) and penalty.requires_grad:
-        penalty.backward()
+    if isinstance(penalty, torch.Tensor):
+        if penalty.requires_grad:
+            penalty.sum().backward()
+        if len(penalty.shape) and any(g is not None for g in gammas):
+            return f"a tensor of shape {list(penalty.shape)}"
+        penalty = penalty.sum().item()
+    gradient = lambda gamma: "no gradient" if gamma.grad is None else gamma.grad
     said = {
-        "penalty": float(torch.as_tensor(penalty).detach()),
-        "gradients": [None if m.weight is None or m.weight.grad is None else m.weight.grad for m in norms],
+        "penalty": penalty,
+        "gradients": [None if m.weight is None else gradient(m.weight) for m in norms],
     }
     said["gradients elsewhere"] = sum(
         1

@@ -1,6 +1,7 @@
 """What the test cells of lesson 04 call: layers and chains from plain data, checks, and how mistakes show."""
 
 import itertools
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -227,6 +228,12 @@ def _spread(spec, keep) -> bool:
     return any(first[0] in keep and first[1] and second[2] and second[2] > first[1] for first, second in pairs)
 
 
+def _adds(amount: Callable, got, gammas, strength) -> bool:
+    """Whether the penalty is `strength` times the sum of this amount over the gammas."""
+    total = strength * sum(amount(g).item() for g in gammas if g is not None)
+    return math.isclose(got["penalty"], total, rel_tol=1e-4, abs_tol=1e-9)
+
+
 def _outputs(layers) -> list[int]:
     return [shape[0] for _, shape in layers]
 
@@ -241,8 +248,17 @@ SYMPTOMS: dict[str, dict] = {
         "Channel and batch are mixed up: axis 0 is the batch, axis 1 the channels.": lambda got, want, a, g: (
             got.shape != want.shape and got.shape == (len(a),)
         ),
+        "`.view` refuses what is not contiguous in memory: `.reshape` copies where it must.": lambda got, *_: (
+            isinstance(got, RuntimeError) and "view size is not compatible" in str(got)
+        ),
         "A linear layer has no axes of space: `[N, C]` is allowed.": lambda got, want, a, g: (
             _failed(got) and a.dim() == 2
+        ),
+        "There can be any number of axes of space, not two alone.": lambda got, want, a, g: (
+            isinstance(got, IndexError) and a.dim() != 4
+        ),
+        "One score a channel is asked for: take the mean over the batch.": lambda got, want, a, g: (
+            got.shape == a.shape[:2] != want.shape
         ),
     },
     "shrink_conv": {
@@ -394,17 +410,36 @@ SYMPTOMS: dict[str, dict] = {
         "A batch norm with affine=False has no gamma: its weight is None.": lambda got, want, gammas, strength: (
             isinstance(got, Exception) and "NoneType" in str(got) and any(g is None for g in gammas)
         ),
-        "No gradient reaches gamma: .data, .detach() or .item() cut the penalty off.": lambda got, want, *_: (
-            not _failed(got)
-            and abs(got["penalty"] - want["penalty"]) < 1e-4
-            and any(w is not None and g is None for g, w in zip(got["gradients"], want["gradients"], strict=True))
+        "Without any gamma the penalty is 0.0.": lambda got, want, gammas, strength: (
+            _failed(got) and all(g is None for g in gammas)
         ),
-        "The betas (bn.bias) are in it, too; the penalty is on gamma alone.": lambda got, want, gammas, strength: (
-            abs(got["penalty"] - want["penalty"] - strength * sum(len(g) for g in gammas if g is not None)) < 1e-4
-            and any(g is not None for g in gammas)
+        "A scalar is asked for, with no axes: add all magnitudes up to one number.": lambda got, *_: (
+            isinstance(got, str) and got.startswith("a tensor of shape")
         ),
-        "The absolute value is missing.": lambda got, want, gammas, strength: (
-            abs(got["penalty"] - strength * sum(g.sum().item() for g in gammas if g is not None)) < 1e-4
+        "No gradient reaches gamma: .data, .detach() or .item() cut the penalty off.": lambda got, want, *case: (
+            _adds(lambda g: g.abs().sum(), got, *case) and "no gradient" in map(str, got["gradients"])
+        ),
+        "The betas (bn.bias) are in it, too; the penalty is on gamma alone.": lambda got, want, *case: _adds(
+            lambda g: g.abs().sum() + len(g), got, *case
+        ),
+        "The absolute value is missing.": lambda got, want, *case: _adds(lambda g: g.sum(), got, *case),
+        "The absolute value comes before the sum, for each gamma.": lambda got, want, *case: _adds(
+            lambda g: g.sum().abs(), got, *case
+        ),
+        "These are squares; the penalty adds absolute values.": lambda got, want, *case: _adds(
+            lambda g: g.square().sum(), got, *case
+        ),
+        "This is a mean over the channels; the penalty is a sum.": lambda got, want, *case: _adds(
+            lambda g: g.abs().mean(), got, *case
+        ),
+        "`strength` is not in it.": lambda got, want, gammas, strength: (
+            strength != 1 and _adds(lambda g: g.abs().sum(), got, gammas, 1)
+        ),
+        "Not every batch norm counts: add up over model.modules(), which are those at any depth.": (
+            lambda got, want, gammas, strength: (
+                not math.isclose(got["penalty"], want["penalty"], rel_tol=1e-4)
+                and (got["penalty"] == 0 or _adds(lambda g: g.abs().sum(), got, gammas[:1], strength))
+            )
         ),
         "Other layers than BatchNorm2d count as well.": lambda got, want, *_: got["gradients elsewhere"] > 0,
     },
@@ -463,7 +498,10 @@ GAMMA_MISTAKES = {
 
 TAYLOR_IMPORTANCE_MISTAKES = {
     EARLY: [torch.tensor([3.5, 3.5]), torch.tensor([1.0, 2.0, 3.0])],
-    LATE: [torch.tensor([1.5, 0.5]), ...],
+    LATE: ([torch.tensor([1.5, 0.5]), ...], [torch.tensor([3.0, 1.0]), ...]),
+    "The absolute value is missing.": [torch.tensor([-1.5, 0.5]), ...],
+    "These are squares; the absolute value is asked for.": [torch.tensor([2.5, 12.5]), ...],
+    "Two sums over space were multiplied: multiply first, then sum.": [torch.tensor([0.0, 23.0]), ...],
     MIXED: [torch.tensor([2.5, 2.5]), torch.tensor([2.0])],
     PLACE: [torch.tensor([0.75, 1.75]), ...],
     "Divide by the batch: its mean is asked for.": [torch.tensor([3.0, 7.0]), ...],

@@ -1928,3 +1928,131 @@ def shrink_linear(linear, keep_in=None, keep_out=None, spatial=1):
     weight = take(take(linear.weight, keep_out), columns, 1)
     new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None)
     return filled(new, weight, take(linear.bias, keep_out))
+
+
+# %% wrong="filter_importance" says="not a float32 tensor"
+def filter_importance(conv, method, bn=None):
+    rows = conv.weight.detach().flatten(1)
+    if method == "l1":
+        return rows.abs().sum(1).tolist()
+    if method == "l2":
+        return rows.norm(dim=1).tolist()
+    if method == "bn" and bn is not None and bn.weight is not None:
+        return bn.weight.detach().abs().tolist()
+    raise ValueError(method)
+
+
+# %% wrong="filter_importance" says="not a float32 tensor"
+def filter_importance(conv, method, bn=None):
+    rows = conv.weight.detach().flatten(1).double()
+    if method == "l1":
+        return rows.abs().sum(1)
+    if method == "l2":
+        return rows.norm(dim=1)
+    if method == "bn" and bn is not None and bn.weight is not None:
+        return bn.weight.detach().abs().double()
+    raise ValueError(method)
+
+
+# %% wrong="taylor_importance" unnamed=True says="`.view` refuses"
+def taylor_importance(activation, grad):
+    n, channels = activation.shape[:2]
+    return (activation * grad).view(n, channels, -1).sum(2).abs().mean(0)
+
+
+# %% wrong="taylor_importance" unnamed=True says="any number of axes"
+def taylor_importance(activation, grad):
+    return (activation * grad).sum(dim=(2, 3)).abs().mean(0)
+
+
+# %% wrong="taylor_importance" unnamed=True says="multiply first"
+def taylor_importance(activation, grad):
+    n, c = activation.shape[:2]
+    a, g = activation.reshape(n, c, -1), grad.reshape(n, c, -1)
+    return (a.sum(2) * g.sum(2)).abs().mean(0)
+
+
+# %% wrong="taylor_importance" unnamed=True says="One score a channel"
+def taylor_importance(activation, grad):
+    n, c = activation.shape[:2]
+    return (activation * grad).reshape(n, c, -1).sum(2).abs()
+
+
+# %% wrong="taylor_importance" unnamed=True says="absolute value is missing"
+def taylor_importance(activation, grad):
+    n, c = activation.shape[:2]
+    return (activation * grad).reshape(n, c, -1).sum(2).mean(0)
+
+
+# %% wrong="taylor_importance" unnamed=True says="These are squares"
+def taylor_importance(activation, grad):
+    n, c = activation.shape[:2]
+    return (activation * grad).reshape(n, c, -1).sum(2).square().mean(0)
+
+
+# %% wrong="taylor_importance" unnamed=True says="too late"
+def taylor_importance(activation, grad):
+    n, c = activation.shape[:2]
+    return (activation * grad).transpose(0, 1).reshape(c, -1).sum(1).abs()
+
+
+# %% wrong="slimming_penalty" unnamed=True says="A scalar is asked for"
+def slimming_penalty(model, strength):
+    total = torch.zeros(1)
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm2d) and m.affine:
+            total = total + m.weight.abs().sum()
+    return strength * total
+
+
+# %% wrong="slimming_penalty" unnamed=True says="No gradient reaches gamma"
+def slimming_penalty(model, strength):
+    return strength * sum(m.weight.abs().sum().item() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine)
+
+
+# %% wrong="slimming_penalty" unnamed=True says="These are squares"
+def slimming_penalty(model, strength):
+    return strength * sum(m.weight.square().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine)
+
+
+# %% wrong="slimming_penalty" unnamed=True says="mean over the channels"
+def slimming_penalty(model, strength):
+    return strength * sum(m.weight.abs().mean() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine)
+
+
+# %% wrong="slimming_penalty" unnamed=True says="`strength` is not in it"
+def slimming_penalty(model, strength):
+    return sum(m.weight.abs().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine)
+
+
+# %% wrong="slimming_penalty" unnamed=True says="Not every batch norm"
+def slimming_penalty(model, strength):
+    return strength * sum((m.weight.abs().sum() for m in model.children() if isinstance(m, nn.BatchNorm2d) and m.affine), torch.zeros(()))
+
+
+# %% wrong="slimming_penalty" unnamed=True says="A scalar is asked for"
+def slimming_penalty(model, strength):
+    return strength * torch.cat([m.weight.abs() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine] or [torch.zeros(1)])
+
+
+# %% wrong="slimming_penalty" unnamed=True says="comes before the sum"
+def slimming_penalty(model, strength):
+    return strength * sum((m.weight.sum().abs() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine), torch.zeros(()))
+
+
+# %% wrong="slimming_penalty" unnamed=True says="Without any gamma"
+def slimming_penalty(model, strength):
+    return strength * torch.stack([m.weight.abs().sum() for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]).sum()
+
+
+# %% wrong="slimming_penalty" unnamed=True says="is there a `return`?"
+def slimming_penalty(model, strength):
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]
+    if norms:
+        return strength * sum(m.weight.abs().sum() for m in norms)
+
+
+# %% right="slimming_penalty"
+def slimming_penalty(model, strength):
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]
+    return strength * sum(m.weight.abs().sum() for m in norms) if norms else torch.zeros(1)
