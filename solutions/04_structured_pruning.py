@@ -1300,12 +1300,20 @@ def _best(spec, shape, importance, ratio, params=False, inputs=True, rounding=ro
 
 _rng = torch.Generator().manual_seed(47)
 
-_wide = [("0", "Conv2d", {"in_channels": 1, "out_channels": 64, "kernel_size": 1}), ("1", "Flatten", {})]
+_one_layer = lambda n: [("0", "Conv2d", {"in_channels": 1, "out_channels": n, "kernel_size": 1}), ("1", "Flatten", {})]
 check(
     channels_for_macs_of,
-    [(_wide, (1, 1, 2, 2), {"0": torch.arange(64.0)}, 1.0), (_wide, (1, 1, 2, 2), {"0": torch.arange(64.0)}, 63.5 / 64)],
-    [{"0": torch.arange(64)}, {"0": torch.arange(1, 64)}],
-    {"the largest fraction that fits was not found: i goes from 64 down to 0": [{"0": torch.arange(1, 64)}] * 2},
+    [
+        (_one_layer(n), (1, 1, 2, 2), {"0": torch.arange(float(n))}, ratio)
+        for n, ratio in ((64, 1.0), (64, 63.5 / 64), (100, 0.01))
+    ],
+    [{"0": torch.arange(64)}, {"0": torch.arange(1, 64)}, {"0": torch.arange(99, 100)}],
+    {
+        "the largest fraction that fits was not found: i goes from 64 down to 0": (
+            [{"0": torch.arange(1, 64)}, ..., ...],
+            [..., ..., ValueError()],
+        )
+    },
 )
 
 def _chain(widths, size, k=3, hidden=None):
@@ -1340,12 +1348,15 @@ for _widths, _size, _kernel, _hidden, _ratio in (
         (_stack, (2, 1, _size, _size), _scores_of, _ratio),
         (_stack, (1, 1, _size, _size), {n: v for n, v in _scores_of.items() if n != "c1"}, 0.8),
     ]
+_half = [_one_layer(64)[0], ("1", "Conv2d", {"in_channels": 64, "out_channels": 5, "kernel_size": 1})]
+_cases += [(_half, (1, 1, 1, 1), {"0": torch.arange(64.0), "1": torch.arange(5.0)}, 0.34)]  # round(2.5) is 2
 check(
     channels_for_macs_of,
     _cases,
     _best,
     {
-        checks04.FLOOR: lambda *c: _best(*c, rounding=int),
+        checks04.EVEN: lambda *c: _best(*c, rounding=lambda k: int(k + 0.5)),
+        checks04.FLOOR: (lambda *c: _best(*c, rounding=int), lambda *c: _best(*c, rounding=math.ceil)),
         checks04.PARAMS: lambda *c: _best(*c, params=True),
         checks04.INPUT: lambda *c: _best(*c, inputs=False),
         checks04.LEAST: lambda s, shape, i, r: _best(s, shape, {n: -v for n, v in i.items()}, r),
@@ -1701,7 +1712,7 @@ def coupled_groups(graph: dict[str, tuple[str, list[str]]]) -> list[set[str]]:
     ### END SOLUTION
 
 # %% test="coupled_groups" points=5
-# Checked here: the groups of six small graphs: additions, chains of them, inputs, pools, depthwise layers.
+# Checked here: the groups of eight small graphs: additions, chains of them, inputs, pools, depthwise layers.
 # Hidden tests: ResNet-8, larger graphs, nodes in another order, random graphs against a reference.
 from_scratch(coupled_groups, FORBIDDEN)
 
@@ -1754,6 +1765,19 @@ check(
     [(_plain,), (_through,), (_chain,), (_input,), (_free,), (_kinds,)],
     [_one_pair, _one_pair, [["a", "b", "c"]], _one_pair, [], _one_pair],
     checks04.coupled_groups_mistakes(_one_pair),
+    SYMPTOMS["coupled_groups"],
+)
+_three = {"a": ("conv", ["x"]), "b": ("conv", ["x"]), "c": ("conv", ["x"])}
+_read_twice = _only_input | _three | {"s": ("add", ["a", "b"]), "t": ("add", ["a", "c"])}
+_one_input = _only_input | {"a": ("conv", ["x"]), "s": ("add", ["x", "a"]), "b": ("conv", ["s"]), "t": ("add", ["x", "b"])}
+check(
+    _sorted_groups,
+    [(_read_twice,), (_one_input,)],
+    [[["a", "b", "c"]], _one_pair],
+    {
+        checks04.OVERWRITTEN: [[["a", "c"]], ...],
+        "Layers that are added to the same input belong together; the input itself is not named.": [[["a", "b", "c"]], []],
+    },
     SYMPTOMS["coupled_groups"],
 )
 check_inputs(inputs_after, coupled_groups, _chain)
@@ -1850,6 +1874,7 @@ check(
         checks04.DIRECT: lambda g: _walk(g, False, False, False),
         checks04.STOPS: (lambda g: _walk(g, False, True, True), lambda g: _walk(g, False, False, True)),
         checks04.UNMERGED: (lambda g: _walk(g, True, False, False), lambda g: _walk(g, True, False, True)),
+        checks04.LINEAR: lambda g: _slow({n: ("other" if k == "linear" else k, i) for n, (k, i) in g.items()}),
         checks04.FEW: tuple(
             lambda g, kinds=kinds: _slow(g, kinds) for kinds in (("add", "bn", "relu"), ("add", "bn", "relu", "pool"))
         ),

@@ -444,10 +444,13 @@ SYMPTOMS: dict[str, dict] = {
         "Other layers than BatchNorm2d count as well.": lambda got, want, *_: got["gradients elsewhere"] > 0,
     },
     "coupled_groups": {
-        "A layer is in two groups: chains of adds were not merged into one group.": lambda got, want, graph: (
-            len({name for group in got for name in group}) < sum(len(group) for group in got)
+        "A layer is in two groups: groups that share a layer are one, along chains of adds as well.": (
+            lambda got, *_: len({name for group in got for name in group}) < sum(len(group) for group in got)
         ),
         "Nodes without inputs are named; only conv and linear layers are.": lambda got, want, graph: any(
+            not graph[name][1] for group in got for name in group
+        ),
+        "Nodes of other kinds are named; only conv and linear layers are.": lambda got, want, graph: any(
             graph[name][0] not in ("conv", "linear") for group in got for name in group
         ),
         "A group of one is no group: its layer is free.": lambda got, want, graph: any(len(group) < 2 for group in got),
@@ -474,11 +477,15 @@ PARAMS = (
 INPUT = (
     "The input side of the next layer was forgotten: its inputs shrink as well, which leaves room for more channels."
 )
+EVEN = "Of two numbers equally near, `round` takes the even one."
 LEAST = "These are the least important channels."
 FLOOR = "The number was cut off, or rounded up; it is round(f * C)."
 DIRECT = "Only direct pairs were found; channels also pass through other nodes on their way to an addition."
 STOPS = "The search stops at a BN or ReLU; they pass channels on."
 UNMERGED = "Chains of adds were not merged: what is added to a sum joins its group."
+OVERWRITTEN = "A second addition of the same layer overwrites the first: join whole groups, parent[find(a)] = find(b)."
+JOINED = "Convolutions or linear layers were joined with what they read; they make channels of their own."
+LINEAR = "Linear layers were passed over; they make channels and are named, as convolutions are."
 FEW = "Only some kinds of nodes were thought of; every kind but conv, linear and add passes channels on."
 
 FILTER_IMPORTANCE_MISTAKES = {
@@ -515,6 +522,22 @@ def channels_for_macs_mistakes(most_important, first_and_second) -> dict:
         INPUT: [most_important(3), most_important(8), ..., most_important(3), ...],
         LEAST: [{"0": torch.tensor([0, 1, 2, 4, 6]), "2": torch.tensor([3, 4, 5, 6, 7])}, ..., ..., ..., ...],
         FLOOR: [most_important(5), most_important(8), ..., most_important(5), first_and_second(7, 2)],
+        "This is the smallest fraction; the largest that fits is asked for.": [most_important(1)] * 4 + [...],
+        "A cost equal to the budget fits, too: at most.": [most_important(5), most_important(7), ..., ..., ...],
+        "These are the first channels, not the most important.": [
+            {"0": torch.arange(5), "2": torch.arange(5)},
+            most_important(8),
+            *[...] * 3,
+        ],
+        "The two costs are of different batches: count both with the same input_shape.": [
+            *(most_important(k) for k in (5, 8, 1, 2)),
+            ...,
+        ],
+        "macs_ratio is the share that stays, not the one that goes.": [most_important(5), ValueError(), *[...] * 3],
+        "The cost is not the square of the fraction: count the multiply-accumulates of the pruned chain.": [
+            *(most_important(k) for k in (6, 8, 2, 6)),
+            ...,
+        ],
     }
 
 
@@ -528,4 +551,5 @@ def coupled_groups_mistakes(one_pair) -> dict:
             [one_pair, one_pair, [["a", "b"], ["b", "c"]], ..., [], ...],
         ),
         FEW: [one_pair, one_pair, [["a", "b", "c"]], one_pair, [], []],
+        JOINED: [..., ..., [["a", "b", "c", "d", "e"]], ..., ..., ...],
     }

@@ -2056,3 +2056,242 @@ def slimming_penalty(model, strength):
 def slimming_penalty(model, strength):
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]
     return strength * sum(m.weight.abs().sum() for m in norms) if norms else torch.zeros(1)
+
+
+# %% wrong="channels_for_macs" unnamed=True says="smallest fraction"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(65):
+        keep = {n: s.topk(max(1, round(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="at most"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(64, -1, -1):
+        keep = {n: s.topk(max(1, round(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) < budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="first channels"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(64, -1, -1):
+        keep = {n: torch.arange(max(1, round(i / 64 * len(s)))) for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="a list"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(64, -1, -1):
+        keep = {n: s.topk(max(1, round(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return {n: k.tolist() for n, k in keep.items()}
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="different batches"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, (1, *input_shape[1:]))
+    for i in range(64, -1, -1):
+        keep = {n: s.topk(max(1, round(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="cut off, or rounded up"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(64, -1, -1):
+        keep = {n: s.topk(max(1, math.ceil(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="takes the even one"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(64, -1, -1):
+        keep = {n: s.topk(max(1, int(i / 64 * len(s) + 0.5))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="share that stays"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = (1 - macs_ratio) * measure.macs(model, input_shape)
+    for i in range(64, -1, -1):
+        keep = {n: s.topk(max(1, round(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="channels_for_macs" unnamed=True says="not the square"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    f = round(macs_ratio ** 0.5 * 64) / 64
+    return {n: s.topk(max(1, round(f * len(s)))).indices.sort().values for n, s in importance.items()}
+
+
+# %% wrong="channels_for_macs" unnamed=True says="from 64 down to 0"
+def channels_for_macs(model, input_shape, importance, macs_ratio):
+    budget = macs_ratio * measure.macs(model, input_shape)
+    for i in range(64, 0, -1):
+        keep = {n: s.topk(max(1, round(i / 64 * len(s)))).indices.sort().values for n, s in importance.items()}
+        if measure.macs(prune_chain(model, keep), input_shape) <= budget:
+            return keep
+    raise ValueError("x")
+
+
+# %% wrong="coupled_groups" unnamed=True says="groups that share a layer" also="chains of adds"
+def coupled_groups(graph):
+    import itertools
+    def back(node):
+        kind, inputs = graph[node]
+        return {node} if kind in ("conv", "linear") else set().union(*(back(n) for n in inputs))
+
+    found = set()
+    for node, (kind, inputs) in graph.items():
+        if kind == "add":
+            found |= {frozenset(p) for p in itertools.combinations(sorted(back(node)), 2)}
+    return [set(p) for p in found]
+
+
+# %% wrong="coupled_groups" unnamed=True says="chains of adds"
+def coupled_groups(graph):
+    def back(node):
+        kind, inputs = graph[node]
+        if kind in ("conv", "linear"):
+            return [node]
+        return [m for n in inputs[:1] for m in back(n)]
+
+    found = []
+    for node, (kind, inputs) in graph.items():
+        if kind == "add":
+            pair = {m for n in inputs for m in back(n)}
+            if len(pair) > 1 and pair not in found:
+                found.append(pair)
+    return found
+
+
+# %% wrong="coupled_groups" unnamed=True says="Only direct pairs"
+def coupled_groups(graph):
+    groups = []
+    for kind, inputs in graph.values():
+        if kind == "add":
+            group = {n for n in inputs if graph[n][0] in ("conv", "linear")}
+            hit = [g for g in groups if g & group]
+            groups = [g for g in groups if not g & group] + [group.union(*hit)]
+    return [g for g in groups if len(g) > 1]
+
+
+# %% wrong="coupled_groups" unnamed=True says="channels of their own"
+def coupled_groups(graph):
+    parent = {n: n for n in graph}
+    def find(n):
+        while parent[n] != n:
+            n = parent[n]
+        return n
+    for node, (kind, inputs) in graph.items():
+        for other in inputs:
+            parent[find(other)] = find(node)
+    groups = {}
+    for node, (kind, _) in graph.items():
+        if kind in ("conv", "linear"):
+            groups.setdefault(find(node), set()).add(node)
+    return [g for g in groups.values() if len(g) > 1]
+
+
+# %% wrong="coupled_groups" unnamed=True says="Linear layers were passed over"
+def coupled_groups(graph):
+    parent = {n: n for n in graph}
+    def find(n):
+        while parent[n] != n:
+            n = parent[n]
+        return n
+    for node, (kind, inputs) in graph.items():
+        if kind != "conv":
+            for other in inputs:
+                parent[find(other)] = find(node)
+    groups = {}
+    for node, (kind, _) in graph.items():
+        if kind == "conv":
+            groups.setdefault(find(node), set()).add(node)
+    return [g for g in groups.values() if len(g) > 1]
+
+
+# %% wrong="coupled_groups" unnamed=True says="overwrites the first"
+def coupled_groups(graph):
+    parent = {n: n for n in graph}
+    def find(n):
+        while parent[n] != n:
+            n = parent[n]
+        return n
+    for node, (kind, inputs) in graph.items():
+        if kind not in ("conv", "linear"):
+            for other in inputs:
+                parent[other] = node
+    groups = {}
+    for node, (kind, _) in graph.items():
+        if kind in ("conv", "linear"):
+            groups.setdefault(find(node), set()).add(node)
+    return [g for g in groups.values() if len(g) > 1]
+
+
+# %% wrong="coupled_groups" unnamed=True says="other kinds are named"
+def coupled_groups(graph):
+    parent = {n: n for n in graph}
+    def find(n):
+        while parent[n] != n:
+            n = parent[n]
+        return n
+    for node, (kind, inputs) in graph.items():
+        if kind not in ("conv", "linear", "depthwise"):
+            for other in inputs:
+                parent[find(other)] = find(node)
+    groups = {}
+    for node, (kind, _) in graph.items():
+        if kind in ("conv", "linear", "depthwise"):
+            groups.setdefault(find(node), set()).add(node)
+    return [g for g in groups.values() if len(g) > 1]
+
+
+# %% wrong="coupled_groups" unnamed=True says="added to the same input"
+def coupled_groups(graph):
+    def back(node):
+        kind, inputs = graph[node]
+        return {node} if kind in ("conv", "linear") else set().union(*(back(n) for n in inputs))
+    groups = []
+    for node, (kind, _) in graph.items():
+        if kind == "add":
+            new = back(node)
+            hit = [g for g in groups if g & new]
+            groups = [g for g in groups if not g & new] + [new.union(*hit)]
+    return [g for g in groups if len(g) > 1]
+
+
+# %% wrong="coupled_groups" unnamed=True says="Chains of adds were not merged"
+def coupled_groups(graph):
+    def source(n):
+        while graph[n][0] not in ("conv", "linear", "add") and graph[n][1]:
+            n = graph[n][1][0]
+        return n
+    found = []
+    for kind, inputs in graph.values():
+        if kind == "add":
+            pair = {source(n) for n in inputs}
+            pair = {n for n in pair if graph[n][0] in ("conv", "linear")}
+            if len(pair) > 1:
+                found.append(pair)
+    return found
