@@ -2043,18 +2043,22 @@ def _check_heads(embed, num_heads, heads, seed, bias=True):
     draw = lambda *shape: torch.randn(*shape, generator=rng) / (shape[-1] ** 0.5 if len(shape) > 1 else 1)
     state = {"in_proj_weight": 1.5 * draw(3 * embed, embed), "out_proj.weight": draw(embed, embed)}
     state |= {"in_proj_bias": draw(3 * embed), "out_proj.bias": draw(embed)} if bias else {}
-    parts, after = prune_heads_of(embed, num_heads, state, heads)
     what = f"{num_heads} heads of {embed // num_heads}, heads {heads} removed"
+    try:
+        parts, after = prune_heads_of(embed, num_heads, state, heads)
+    except Exception as error:
+        checks04.explain(error, what)
+        raise
     checks04.check_heads(
         parts, checks04.attention(embed, num_heads, state), heads, torch.randn(2, 5, embed, generator=rng), what
     )
     expect(after, state, f"{what}: the layer itself is as it was")
     return state
 
-_state = _check_heads(6, 3, [1], 1)
+_state = _check_heads(9, 3, [1], 1)
 _check_heads(8, 4, [0, 3], 2)
 _check_heads(8, 4, [2], 3, bias=False)
-check_errors(ValueError, prune_heads_of, (6, 3, _state, [3]), (6, 3, _state, [0, -1]))
+check_errors(ValueError, prune_heads_of, (9, 3, _state, [3]), (9, 3, _state, [0, -1]))
 ### BEGIN HIDDEN TESTS
 for _seed, (_embed, _heads, _removed, _bias) in enumerate(
     [

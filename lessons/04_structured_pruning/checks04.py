@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 import torch.fx
 import torch.nn as nn
-from lesson04 import attend, attend_zeroed, layer
+from lesson04 import attend, attend_zeroed, layer, masked_output
 from torch import Tensor
 
 from bonsai.testing import expect, require, stumbled
@@ -84,10 +84,24 @@ def attention(embed: int, heads: int, state: dict[str, Tensor]) -> nn.MultiheadA
     return attn.eval()
 
 
+STACKED = "q, k and v stand one below the other in in_proj_weight: chunk it, and take rows, along axis 0"
+OWNS = "head h owns h * d to (h + 1) * d - 1 of the rows of q, k and v, and of out_proj's columns"
+KEPT = "the heads given were kept, they are to be removed"
+
+
+def explain(error: Exception, what: str) -> None:
+    """Say where an error of prune_heads may come from, if it is a well-known one."""
+    none = "without biases in_proj_bias and out_proj.bias are None, and the result has none"
+    require("NoneType" not in str(error), f"{what}: {none}; yours raised {error}")
+    require(
+        not isinstance(error, IndexError), f"{what}: an index is too large. {STACKED}; {OWNS}; yours raised {error}"
+    )
+
+
 def check_heads(
     weights: dict[str, Tensor], attn: nn.MultiheadAttention, heads: list[int], x: Tensor, what: str
 ) -> None:
-    """Keys, shapes, where the rows come from, and the output, against the attention whose heads are zeroed."""
+    """Keys, shapes, where rows and columns come from, and the output, against the attention whose heads are zeroed."""
     keys = {"q_weight", "k_weight", "v_weight", "out_weight"}
     biased = attn.in_proj_bias is not None
     if biased:
@@ -105,26 +119,33 @@ def check_heads(
         )
     wants = {f"{p}_{t}": (left, embed) if t == "weight" else (left,) for p in "qkv" for t in ("weight", "bias")}
     wants |= {"out_weight": (embed, left), "out_bias": (embed,)}
-    for key in sorted(keys):
-        shape = tuple(weights[key].shape)
-        why = (
-            "the heads given were kept, they are to be removed; " if gone in shape and gone not in (left, embed) else ""
-        )
-        require(shape == wants[key], f"{what}: {why}expected {key} of shape {wants[key]}, yours {shape}")
-    blocks = dict(zip("qkv", attn.in_proj_weight.detach().chunk(3), strict=True))
-    for part, block in blocks.items():
-        rows = weights[f"{part}_weight"]
-        inside = all((block == row).all(dim=1).any() for row in rows)
+    counted = {embed: "nothing was removed", gone: KEPT, left // d: "this is one row a head, a head has d"}
+    for key in sorted(keys, key=lambda key: (key.endswith("bias"), key)):
+        shape, want = tuple(weights[key].shape), wants[key]
+        whys = [
+            f"{why}; " for n, why in counted.items() if shape == tuple(n if size == left else size for size in want)
+        ]
+        if key[1:] == "_weight" and shape[-1:] != (embed,):
+            whys = [f"{STACKED}; "]
+        require(shape == want, f"{what}: {''.join(whys[:1])}expected {key} of shape {want}, yours {shape}")
+    for i, part in enumerate("qkv"):
+        block = slice(i * embed, (i + 1) * embed)
+        same = (weights[f"{part}_weight"][:, None] == attn.in_proj_weight.detach()[block]).all(dim=2)
         message = f"{what}: q, k, v blocks mixed: in_proj_weight is all of q, then all of k, then all of v"
-        require(inside, f"{message}; a row of {part}_weight does not come from the rows of {part}")
-    mistakes: dict = {}
+        require(bool(same.any(dim=1).all()), f"{message}; a row of {part}_weight does not come from the rows of {part}")
+        rows = same.int().argmax(dim=1)
+        owners = set((rows // d).tolist())
+        why = KEPT if owners == set(heads) else f"{part}_weight has rows of heads that are to be removed; {OWNS}"
+        require(not owners & set(heads), f"{what}: {why}; yours has rows of the heads {sorted(owners)}")
+        if biased:
+            cut = _same(weights[f"{part}_bias"], attn.in_proj_bias.detach()[block][rows])
+            require(cut, f"{what}: {part}_bias has other entries than {part}_weight has rows; one list cuts both")
+    cut = _same(weights["out_weight"], attn.out_proj.weight.detach()[:, rows])
+    require(cut, f"{what}: out_weight has other columns than v_weight has rows; {OWNS}")
     with torch.no_grad():
         right, output = attend_zeroed(attn, heads, x), attend(weights, d, x)
-        others = [h for h in range(attn.num_heads) if h not in heads]
-        if others and heads:
-            mistakes["the heads given were kept, they are to be removed"] = attend_zeroed(attn, others, x)
     # sums of at most 100 products of size 1 in float32, in another order
-    expect(output, right, f"{what}: the output, against zeroed heads", mistakes, tol=1e-4)
+    expect(output, right, f"{what}: the output, against zeroed heads", tol=1e-4)
 
 
 # How mistakes show in a result, for `check`: functions of the result, the right value and the arguments. -------------
@@ -218,6 +239,11 @@ def _behind_whole(got, want, spec, keep) -> bool:
     names = [name for name, kind, _ in spec if kind in ("Conv2d", "Linear")]
     wrong = [i for i, (mine, right, _) in enumerate(_inputs(got, want, spec)) if mine != right]
     return bool(wrong) and wrong[0] > 0 and names[wrong[0] - 1] not in keep
+
+
+def _other_channels(state, keep) -> dict[str, Tensor]:
+    """What `keep` does not name of each layer in it."""
+    return {name: _others(torch.arange(len(state[f"{name}.weight"])), kept) for name, kept in keep.items()}
 
 
 def _spread(spec, keep) -> bool:
@@ -371,6 +397,13 @@ SYMPTOMS: dict[str, dict] = {
         SHARED: _shared,
     },
     "prune_chain": {
+        REMOVED: lambda got, want, what, spec, state, keep, x: (
+            _same(got["output"], masked_output(build(spec, state), _other_channels(state, keep), x))
+            and not _same(got["output"], want["output"])
+        ),
+        "An index is too large: it counts channels before any cut; cut each layer once, by its own and the last one.": (
+            lambda got, *_: isinstance(got, (IndexError, ZeroDivisionError))
+        ),
         "The channels are still there: the layers that `keep` names have fewer outputs.": lambda got, want, *_: (
             _outputs(got["layers"]) != _outputs(want["layers"])
         ),
@@ -404,6 +437,9 @@ SYMPTOMS: dict[str, dict] = {
                 and not torch.allclose(got["output"], want["output"], atol=1e-4)
                 and _spread(spec, keep)
             )
+        ),
+        "The sizes are right, the numbers are not: look at the order of channels and at what batch norms hold.": (
+            lambda got, want, *_: isinstance(got["output"], Tensor)
         ),
     },
     "slimming_penalty": {

@@ -1389,7 +1389,7 @@ def prune_heads(attn, heads):
     }
 
 
-# %% wrong="prune_heads" unnamed=True says="against zeroed heads"
+# %% wrong="prune_heads" unnamed=True says="rows of heads that are to be removed"
 def prune_heads(attn, heads):
     if any(h < 0 or h >= attn.num_heads for h in heads):
         raise ValueError(heads)
@@ -2295,3 +2295,271 @@ def coupled_groups(graph):
             if len(pair) > 1:
                 found.append(pair)
     return found
+
+
+# %% wrong="prune_heads" unnamed=True says="stand one below the other"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3, dim=1))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="stand one below the other"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[:, rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="stand one below the other"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[:, rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3, -1))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="without biases in_proj_bias"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+    parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="without biases in_proj_bias"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    biases = [None] * 3 if attn.in_proj_bias is None else attn.in_proj_bias.detach().chunk(3)
+    parts |= {f"{n}_bias": None if b is None else b[rows] for n, b in zip("qkv", biases)}
+    parts["out_bias"] = attn.out_proj.bias
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="nothing was removed"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="other columns than v_weight"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, :len(rows)]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="one row a head"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    rows = [h for h in range(attn.num_heads) if h not in heads]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="nothing was removed"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="k_bias has other entries"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.head_dim
+    rows = [h * d + i for h in range(attn.num_heads) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": attn.in_proj_bias.detach()[rows] for n in "qkv"}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_heads" unnamed=True says="rows of heads that are to be removed"
+def prune_heads(attn, heads):
+    if any(h < 0 or h >= attn.num_heads for h in heads):
+        raise ValueError(heads)
+    d = attn.num_heads
+    rows = [h * d + i for h in range(attn.head_dim) if h not in heads for i in range(d)]
+    parts = {f"{n}_weight": w[rows] for n, w in zip("qkv", attn.in_proj_weight.detach().chunk(3))}
+    parts["out_weight"] = attn.out_proj.weight.detach()[:, rows]
+    if attn.in_proj_bias is not None:
+        parts |= {f"{n}_bias": b[rows] for n, b in zip("qkv", attn.in_proj_bias.detach().chunk(3))}
+        parts["out_bias"] = attn.out_proj.bias.detach()
+    return parts
+
+
+# %% wrong="prune_chain" unnamed=True says="it is what stays"
+def prune_chain(model, keep):
+    import copy
+
+    new, kept, channels = [], None, 1
+    gone = {n: torch.tensor([c for c in range(len(model.get_submodule(n).weight)) if c not in k.tolist()]) for n, k in keep.items()}
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.Conv2d):
+            new.append(shrink_conv(layer, gone.get(name), kept))
+            kept, channels = gone.get(name), layer.out_channels
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            new.append(shrink_batchnorm(layer, kept))
+        elif isinstance(layer, nn.Linear):
+            spatial = layer.in_features // channels if kept is not None else 1
+            new.append(shrink_linear(layer, kept, gone.get(name), spatial))
+            kept, channels = gone.get(name), layer.out_features
+        else:
+            new.append(copy.deepcopy(layer))
+    return nn.Sequential(*new)
+
+
+# %% wrong="prune_chain" unnamed=True says="index is too large"
+def prune_chain(model, keep):
+    import copy
+
+    new, kept, channels = [], None, 1
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.Conv2d):
+            layer = shrink_conv(layer, keep.get(name))
+            new.append(shrink_conv(layer, keep.get(name), kept))
+            kept, channels = keep.get(name), layer.out_channels
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            new.append(shrink_batchnorm(layer, kept))
+        elif isinstance(layer, nn.Linear):
+            spatial = layer.in_features // channels if kept is not None else 1
+            new.append(shrink_linear(layer, kept, keep.get(name), spatial))
+            kept, channels = keep.get(name), layer.out_features
+        else:
+            new.append(copy.deepcopy(layer))
+    return nn.Sequential(*new)
+
+
+# %% wrong="prune_chain" unnamed=True says="index is too large"
+def prune_chain(model, keep):
+    import copy
+
+    new, kept, channels = [], None, 1
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.Conv2d):
+            new.append(shrink_conv(layer, keep.get(name), kept))
+            kept, channels = keep.get(name), new[-1].out_channels
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            new.append(shrink_batchnorm(layer, kept))
+        elif isinstance(layer, nn.Linear):
+            spatial = layer.in_features // channels if kept is not None else 1
+            new.append(shrink_linear(layer, kept, keep.get(name), spatial))
+            kept, channels = keep.get(name), new[-1].out_features
+        else:
+            new.append(copy.deepcopy(layer))
+    return nn.Sequential(*new)
+
+
+# %% wrong="prune_chain" unnamed=True says="index is too large"
+def prune_chain(model, keep):
+    import copy
+
+    new, channels = [], 1
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.Conv2d):
+            new.append(shrink_conv(layer, keep.get(name), keep.get(name)))
+        else:
+            new.append(copy.deepcopy(layer))
+    return nn.Sequential(*new)
+
+
+# %% wrong="prune_chain" unnamed=True says="what batch norms hold"
+def prune_chain(model, keep):
+    import copy
+
+    new, kept, channels = [], None, 1
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.Conv2d):
+            new.append(shrink_conv(layer, keep.get(name), kept))
+            kept, channels = keep.get(name), layer.out_channels
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            new.append(nn.BatchNorm2d(len(kept)))
+        elif isinstance(layer, nn.Linear):
+            spatial = layer.in_features // channels if kept is not None else 1
+            new.append(shrink_linear(layer, kept, keep.get(name), spatial))
+            kept, channels = keep.get(name), layer.out_features
+        else:
+            new.append(copy.deepcopy(layer))
+    return nn.Sequential(*new)
+
+
+# %% wrong="prune_chain" unnamed=True says="order of channels"
+def prune_chain(model, keep):
+    import copy
+
+    new, kept, channels = [], None, 1
+    for name, layer in model.named_children():
+        mine = keep[name].sort().values if name in keep else None
+        if isinstance(layer, nn.Conv2d):
+            new.append(shrink_conv(layer, mine, kept))
+            kept, channels = keep.get(name), layer.out_channels
+        elif isinstance(layer, nn.BatchNorm2d) and kept is not None:
+            new.append(shrink_batchnorm(layer, kept))
+        elif isinstance(layer, nn.Linear):
+            spatial = layer.in_features // channels if kept is not None else 1
+            new.append(shrink_linear(layer, kept, mine, spatial))
+            kept, channels = keep.get(name), layer.out_features
+        else:
+            new.append(copy.deepcopy(layer))
+    return nn.Sequential(*new)
