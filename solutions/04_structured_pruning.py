@@ -195,7 +195,9 @@ def filter_importance_of(weight, method, gamma=None, bn="none"):
     scores = filter_importance(conv, method, norm)
     if not torch.equal(conv.weight, before):
         return "scores, but the weight of conv was changed: `abs_` and the like work in place"
-    return torch.as_tensor(scores).detach()
+    if not isinstance(scores, torch.Tensor) or scores.dtype != torch.float32:
+        return f"scores of type {getattr(scores, 'dtype', type(scores).__name__)}, not a float32 tensor"
+    return scores.detach()
 
 def filter_order(weight, method):
     """Channels from most to least important; only the order is tested."""
@@ -314,7 +316,7 @@ def taylor_importance(activation: torch.Tensor, grad: torch.Tensor) -> torch.Ten
     ### END SOLUTION
 
 # %% test="taylor_importance" points=3
-# Checked here: a batch of two images with two channels, features without space; the inputs stay as they are.
+# Checked here: a batch of two images with two channels, features without space, heads; the inputs stay as they are.
 # Hidden tests: random activations and gradients of two to four axes, other batches.
 from_scratch(taylor_importance, FORBIDDEN)
 _tensor = torch.tensor
@@ -331,6 +333,15 @@ check(
     SYMPTOMS["taylor_importance"],
     tol=1e-6,
 )
+
+@probe
+def taylor_importance_of_heads(activation, grad):
+    """In memory, axis 2 stands before axis 1, as section 9 has it for attention heads."""
+    stored = lambda t: t.transpose(1, 2).contiguous().transpose(1, 2)
+    return taylor_importance(stored(activation), stored(grad))
+
+_heads = (_activations.view(1, 2, 2, 2), _gradients.view(1, 2, 2, 2))
+check(taylor_importance_of_heads, [_heads], [_tensor([3.0, 5.0])], {}, SYMPTOMS["taylor_importance"], tol=1e-6)
 check_inputs(inputs_after, taylor_importance, _activations, _gradients)
 
 ### BEGIN HIDDEN TESTS
@@ -1289,12 +1300,20 @@ def _best(spec, shape, importance, ratio, params=False, inputs=True, rounding=ro
 
 _rng = torch.Generator().manual_seed(47)
 
-_wide = [("0", "Conv2d", {"in_channels": 1, "out_channels": 64, "kernel_size": 1}), ("1", "Flatten", {})]
+_one_layer = lambda n: [("0", "Conv2d", {"in_channels": 1, "out_channels": n, "kernel_size": 1}), ("1", "Flatten", {})]
 check(
     channels_for_macs_of,
-    [(_wide, (1, 1, 2, 2), {"0": torch.arange(64.0)}, 1.0), (_wide, (1, 1, 2, 2), {"0": torch.arange(64.0)}, 63.5 / 64)],
-    [{"0": torch.arange(64)}, {"0": torch.arange(1, 64)}],
-    {"the largest fraction that fits was not found: i goes from 64 down to 0": [{"0": torch.arange(1, 64)}] * 2},
+    [
+        (_one_layer(n), (1, 1, 2, 2), {"0": torch.arange(float(n))}, ratio)
+        for n, ratio in ((64, 1.0), (64, 63.5 / 64), (100, 0.01))
+    ],
+    [{"0": torch.arange(64)}, {"0": torch.arange(1, 64)}, {"0": torch.arange(99, 100)}],
+    {
+        "the largest fraction that fits was not found: i goes from 64 down to 0": (
+            [{"0": torch.arange(1, 64)}, ..., ...],
+            [..., ..., ValueError()],
+        )
+    },
 )
 
 def _chain(widths, size, k=3, hidden=None):
@@ -1329,12 +1348,15 @@ for _widths, _size, _kernel, _hidden, _ratio in (
         (_stack, (2, 1, _size, _size), _scores_of, _ratio),
         (_stack, (1, 1, _size, _size), {n: v for n, v in _scores_of.items() if n != "c1"}, 0.8),
     ]
+_half = [_one_layer(64)[0], ("1", "Conv2d", {"in_channels": 64, "out_channels": 6, "kernel_size": 1})]
+_cases += [(_half, (1, 1, 1, 1), {"0": torch.arange(64.0), "1": torch.arange(6.0)}, 0.647)]  # round(4.5) is 4
 check(
     channels_for_macs_of,
     _cases,
     _best,
     {
-        checks04.FLOOR: lambda *c: _best(*c, rounding=int),
+        checks04.EVEN: lambda *c: _best(*c, rounding=lambda k: int(k + 0.5)),
+        checks04.FLOOR: (lambda *c: _best(*c, rounding=int), lambda *c: _best(*c, rounding=math.ceil)),
         checks04.PARAMS: lambda *c: _best(*c, params=True),
         checks04.INPUT: lambda *c: _best(*c, inputs=False),
         checks04.LEAST: lambda s, shape, i, r: _best(s, shape, {n: -v for n, v in i.items()}, r),
@@ -1536,11 +1558,16 @@ def slimming_penalty_of(gammas, strength):
         other,
     )
     penalty = slimming_penalty(model, strength)
-    if isinstance(penalty, torch.Tensor) and penalty.requires_grad:
-        penalty.backward()
+    if isinstance(penalty, torch.Tensor):
+        if penalty.requires_grad:
+            penalty.sum().backward()
+        if len(penalty.shape) and any(g is not None for g in gammas):
+            return f"a tensor of shape {list(penalty.shape)}"
+        penalty = penalty.sum().item()
+    gradient = lambda gamma: "no gradient" if gamma.grad is None else gamma.grad
     said = {
-        "penalty": float(torch.as_tensor(penalty).detach()),
-        "gradients": [None if m.weight is None or m.weight.grad is None else m.weight.grad for m in norms],
+        "penalty": penalty,
+        "gradients": [None if m.weight is None else gradient(m.weight) for m in norms],
     }
     said["gradients elsewhere"] = sum(
         1
@@ -1685,7 +1712,7 @@ def coupled_groups(graph: dict[str, tuple[str, list[str]]]) -> list[set[str]]:
     ### END SOLUTION
 
 # %% test="coupled_groups" points=5
-# Checked here: the groups of six small graphs: additions, chains of them, inputs, pools, depthwise layers.
+# Checked here: the groups of eight small graphs: additions, chains of them, inputs, pools, depthwise layers.
 # Hidden tests: ResNet-8, larger graphs, nodes in another order, random graphs against a reference.
 from_scratch(coupled_groups, FORBIDDEN)
 
@@ -1738,6 +1765,19 @@ check(
     [(_plain,), (_through,), (_chain,), (_input,), (_free,), (_kinds,)],
     [_one_pair, _one_pair, [["a", "b", "c"]], _one_pair, [], _one_pair],
     checks04.coupled_groups_mistakes(_one_pair),
+    SYMPTOMS["coupled_groups"],
+)
+_three = {"a": ("conv", ["x"]), "b": ("conv", ["x"]), "c": ("conv", ["x"])}
+_read_twice = _only_input | _three | {"s": ("add", ["a", "b"]), "t": ("add", ["a", "c"])}
+_one_input = _only_input | {"a": ("conv", ["x"]), "s": ("add", ["x", "a"]), "b": ("conv", ["s"]), "t": ("add", ["x", "b"])}
+check(
+    _sorted_groups,
+    [(_read_twice,), (_one_input,)],
+    [[["a", "b", "c"]], _one_pair],
+    {
+        checks04.OVERWRITTEN: [[["a", "c"]], ...],
+        "Layers that are added to the same input belong together; the input itself is not named.": [[["a", "b", "c"]], []],
+    },
     SYMPTOMS["coupled_groups"],
 )
 check_inputs(inputs_after, coupled_groups, _chain)
@@ -1834,6 +1874,7 @@ check(
         checks04.DIRECT: lambda g: _walk(g, False, False, False),
         checks04.STOPS: (lambda g: _walk(g, False, True, True), lambda g: _walk(g, False, False, True)),
         checks04.UNMERGED: (lambda g: _walk(g, True, False, False), lambda g: _walk(g, True, False, True)),
+        checks04.LINEAR: lambda g: _slow({n: ("other" if k == "linear" else k, i) for n, (k, i) in g.items()}),
         checks04.FEW: tuple(
             lambda g, kinds=kinds: _slow(g, kinds) for kinds in (("add", "bn", "relu"), ("add", "bn", "relu", "pool"))
         ),
@@ -2002,18 +2043,22 @@ def _check_heads(embed, num_heads, heads, seed, bias=True):
     draw = lambda *shape: torch.randn(*shape, generator=rng) / (shape[-1] ** 0.5 if len(shape) > 1 else 1)
     state = {"in_proj_weight": 1.5 * draw(3 * embed, embed), "out_proj.weight": draw(embed, embed)}
     state |= {"in_proj_bias": draw(3 * embed), "out_proj.bias": draw(embed)} if bias else {}
-    parts, after = prune_heads_of(embed, num_heads, state, heads)
     what = f"{num_heads} heads of {embed // num_heads}, heads {heads} removed"
+    try:
+        parts, after = prune_heads_of(embed, num_heads, state, heads)
+    except Exception as error:
+        checks04.explain(error, what)
+        raise
     checks04.check_heads(
         parts, checks04.attention(embed, num_heads, state), heads, torch.randn(2, 5, embed, generator=rng), what
     )
     expect(after, state, f"{what}: the layer itself is as it was")
     return state
 
-_state = _check_heads(6, 3, [1], 1)
+_state = _check_heads(9, 3, [1], 1)
 _check_heads(8, 4, [0, 3], 2)
 _check_heads(8, 4, [2], 3, bias=False)
-check_errors(ValueError, prune_heads_of, (6, 3, _state, [3]), (6, 3, _state, [0, -1]))
+check_errors(ValueError, prune_heads_of, (9, 3, _state, [3]), (9, 3, _state, [0, -1]))
 ### BEGIN HIDDEN TESTS
 for _seed, (_embed, _heads, _removed, _bias) in enumerate(
     [

@@ -1,12 +1,14 @@
 """What the test cells of lesson 04 call: layers and chains from plain data, checks, and how mistakes show."""
 
 import itertools
+import math
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 import torch.fx
 import torch.nn as nn
-from lesson04 import attend, attend_zeroed, layer
+from lesson04 import attend, attend_zeroed, layer, masked_output
 from torch import Tensor
 
 from bonsai.testing import expect, require, stumbled
@@ -82,10 +84,24 @@ def attention(embed: int, heads: int, state: dict[str, Tensor]) -> nn.MultiheadA
     return attn.eval()
 
 
+STACKED = "q, k and v stand one below the other in in_proj_weight: chunk it, and take rows, along axis 0"
+OWNS = "head h owns h * d to (h + 1) * d - 1 of the rows of q, k and v, and of out_proj's columns"
+KEPT = "the heads given were kept, they are to be removed"
+
+
+def explain(error: Exception, what: str) -> None:
+    """Say where an error of prune_heads may come from, if it is a well-known one."""
+    none = "without biases in_proj_bias and out_proj.bias are None, and the result has none"
+    require("NoneType" not in str(error), f"{what}: {none}; yours raised {error}")
+    require(
+        not isinstance(error, IndexError), f"{what}: an index is too large. {STACKED}; {OWNS}; yours raised {error}"
+    )
+
+
 def check_heads(
     weights: dict[str, Tensor], attn: nn.MultiheadAttention, heads: list[int], x: Tensor, what: str
 ) -> None:
-    """Keys, shapes, where the rows come from, and the output, against the attention whose heads are zeroed."""
+    """Keys, shapes, where rows and columns come from, and the output, against the attention whose heads are zeroed."""
     keys = {"q_weight", "k_weight", "v_weight", "out_weight"}
     biased = attn.in_proj_bias is not None
     if biased:
@@ -103,32 +119,49 @@ def check_heads(
         )
     wants = {f"{p}_{t}": (left, embed) if t == "weight" else (left,) for p in "qkv" for t in ("weight", "bias")}
     wants |= {"out_weight": (embed, left), "out_bias": (embed,)}
-    for key in sorted(keys):
-        shape = tuple(weights[key].shape)
-        why = (
-            "the heads given were kept, they are to be removed; " if gone in shape and gone not in (left, embed) else ""
-        )
-        require(shape == wants[key], f"{what}: {why}expected {key} of shape {wants[key]}, yours {shape}")
-    blocks = dict(zip("qkv", attn.in_proj_weight.detach().chunk(3), strict=True))
-    for part, block in blocks.items():
-        rows = weights[f"{part}_weight"]
-        inside = all((block == row).all(dim=1).any() for row in rows)
+    counted = {embed: "nothing was removed", gone: KEPT, left // d: "this is one row a head, a head has d"}
+    for key in sorted(keys, key=lambda key: (key.endswith("bias"), key)):
+        shape, want = tuple(weights[key].shape), wants[key]
+        whys = [
+            f"{why}; " for n, why in counted.items() if shape == tuple(n if size == left else size for size in want)
+        ]
+        if key[1:] == "_weight" and shape[-1:] != (embed,):
+            whys = [f"{STACKED}; "]
+        require(shape == want, f"{what}: {''.join(whys[:1])}expected {key} of shape {want}, yours {shape}")
+    for i, part in enumerate("qkv"):
+        block = slice(i * embed, (i + 1) * embed)
+        same = (weights[f"{part}_weight"][:, None] == attn.in_proj_weight.detach()[block]).all(dim=2)
         message = f"{what}: q, k, v blocks mixed: in_proj_weight is all of q, then all of k, then all of v"
-        require(inside, f"{message}; a row of {part}_weight does not come from the rows of {part}")
-    mistakes: dict = {}
+        require(bool(same.any(dim=1).all()), f"{message}; a row of {part}_weight does not come from the rows of {part}")
+        rows = same.int().argmax(dim=1)
+        owners = set((rows // d).tolist())
+        why = KEPT if owners == set(heads) else f"{part}_weight has rows of heads that are to be removed; {OWNS}"
+        require(not owners & set(heads), f"{what}: {why}; yours has rows of the heads {sorted(owners)}")
+        if biased:
+            cut = _same(weights[f"{part}_bias"], attn.in_proj_bias.detach()[block][rows])
+            require(cut, f"{what}: {part}_bias has other entries than {part}_weight has rows; one list cuts both")
+    cut = _same(weights["out_weight"], attn.out_proj.weight.detach()[:, rows])
+    require(cut, f"{what}: out_weight has other columns than v_weight has rows; {OWNS}")
     with torch.no_grad():
         right, output = attend_zeroed(attn, heads, x), attend(weights, d, x)
-        others = [h for h in range(attn.num_heads) if h not in heads]
-        if others and heads:
-            mistakes["the heads given were kept, they are to be removed"] = attend_zeroed(attn, others, x)
     # sums of at most 100 products of size 1 in float32, in another order
-    expect(output, right, f"{what}: the output, against zeroed heads", mistakes, tol=1e-4)
+    expect(output, right, f"{what}: the output, against zeroed heads", tol=1e-4)
 
 
 # How mistakes show in a result, for `check`: functions of the result, the right value and the arguments. -------------
 
 SHARED = "It shares memory with the old layer (a view of the old storage, or the same Parameter): copy what is kept."
 SETTINGS = "A setting was lost; the new layer has all those of the old one."
+NUMBERS = "The tensors were cut, but the new layer's number of inputs, outputs or features is still the old one."
+REMOVED = "What `keep` names was removed; it is what stays."
+ORDER = "The same weights stand in another order: `keep` says the order, too."
+AXES = "An index was used on the wrong axis: outputs are axis 0 of the weight, inputs axis 1."
+TRUTH = "An index has no truth value, and a lone 0 counts as false: ask `is None`, in place of `if keep` or `or`."
+NONE = "None was taken for a tensor: without a bias `bias` is None, and None as an index stands for all."
+FRESH = "The new layer still has the random weights that it began with: copy those that stay into it."
+BIAS_MADE = "The new layer has a bias, the old one has none."
+BIAS_LOST = "The bias was lost: it loses the same entries as the outputs."
+BIAS_OTHER = "The bias has other entries than the outputs: the index of the outputs cuts it, too."
 
 
 def _failed(got) -> bool:
@@ -147,7 +180,47 @@ def _permuted(a: Tensor, b: Tensor) -> bool:
 
 
 def _shared(got, want, *_) -> bool:
-    return not _equal(got["old"], want["old"]) or got["bytes"] > want["bytes"]
+    own = sum(t.numel() * t.element_size() for t in got["state"].values())
+    return not _equal(got["old"], want["old"]) or got["bytes"] > own
+
+
+def _those(t: Tensor, keep: Tensor | None, axis: int = 0) -> Tensor:
+    """What `keep` names along an axis; for None all."""
+    return t if keep is None else t.index_select(axis, keep)
+
+
+def _others(t: Tensor, keep: Tensor | None, axis: int = 0) -> Tensor:
+    """What `keep` does not name along an axis; for None all."""
+    left = [c for c in range(t.shape[axis]) if keep is None or c not in keep.tolist()]
+    return t.index_select(axis, torch.tensor(left, dtype=torch.int64))
+
+
+def _old_numbers(got, want, old: dict[str, int]) -> bool:
+    """Whether the tensors are right and a number of channels is still that of the old layer."""
+    mine, right = got["settings"], want["settings"]
+    return _equal(got["state"], want["state"]) and any(mine[n] == old[n] != right[n] for n in old)
+
+
+def _instead(got, want, weight: Tensor) -> bool:
+    """Whether this weight stands in the place of the right one."""
+    return not _equal(got["state"], want["state"], "weight") and _same(got["state"]["weight"], weight)
+
+
+def _fresh(got, old: Tensor) -> bool:
+    return not torch.isin(got["state"]["weight"], old).any()
+
+
+def _only_bias_wrong(got, want) -> bool:
+    return _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+
+
+SHRUNK: dict[str, Callable] = {  # of a convolution or a linear layer
+    TRUTH: lambda got, *_: "Boolean value of Tensor" in str(got),
+    NONE: lambda got, *_: isinstance(got, Exception) and "NoneType" in str(got),
+    BIAS_MADE: lambda got, want, *_: "bias" in got["state"] and "bias" not in want["state"],
+    BIAS_LOST: lambda got, want, *_: _only_bias_wrong(got, want) and "bias" not in got["state"],
+    BIAS_OTHER: lambda got, want, *_: _only_bias_wrong(got, want) and "bias" in got["state"],
+}
 
 
 def _equal(got: dict, want: dict, *names: str) -> bool:
@@ -168,12 +241,23 @@ def _behind_whole(got, want, spec, keep) -> bool:
     return bool(wrong) and wrong[0] > 0 and names[wrong[0] - 1] not in keep
 
 
+def _other_channels(state, keep) -> dict[str, Tensor]:
+    """What `keep` does not name of each layer in it."""
+    return {name: _others(torch.arange(len(state[f"{name}.weight"])), kept) for name, kept in keep.items()}
+
+
 def _spread(spec, keep) -> bool:
     """Whether a linear layer reads a pruned convolution, several columns a channel."""
     layers = [(name, o) for name, kind, o in spec if kind in ("Conv2d", "Linear")]
     made = [(name, o.get("out_channels"), o.get("in_features")) for name, o in layers]
     pairs = itertools.pairwise(made)
     return any(first[0] in keep and first[1] and second[2] and second[2] > first[1] for first, second in pairs)
+
+
+def _adds(amount: Callable, got, gammas, strength) -> bool:
+    """Whether the penalty is `strength` times the sum of this amount over the gammas."""
+    total = strength * sum(amount(g).item() for g in gammas if g is not None)
+    return math.isclose(got["penalty"], total, rel_tol=1e-4, abs_tol=1e-9)
 
 
 def _outputs(layers) -> list[int]:
@@ -190,11 +274,24 @@ SYMPTOMS: dict[str, dict] = {
         "Channel and batch are mixed up: axis 0 is the batch, axis 1 the channels.": lambda got, want, a, g: (
             got.shape != want.shape and got.shape == (len(a),)
         ),
+        "`.view` refuses what is not contiguous in memory: `.reshape` copies where it must.": lambda got, *_: (
+            isinstance(got, RuntimeError) and "view size is not compatible" in str(got)
+        ),
         "A linear layer has no axes of space: `[N, C]` is allowed.": lambda got, want, a, g: (
             _failed(got) and a.dim() == 2
         ),
+        "There can be any number of axes of space, not two alone.": lambda got, want, a, g: (
+            isinstance(got, IndexError) and a.dim() != 4
+        ),
+        "One score a channel is asked for: take the mean over the batch.": lambda got, want, a, g: (
+            got.shape == a.shape[:2] != want.shape
+        ),
     },
     "shrink_conv": {
+        **SHRUNK,
+        NUMBERS: lambda got, want, options, *_: _old_numbers(
+            got, want, {n: options[n] for n in ("in_channels", "out_channels")}
+        ),
         "The groups were lost: a depthwise layer keeps as many groups as channels, and either index decides both.": (
             lambda got, want, options, *_: (
                 options.get("groups", 1) > 1
@@ -205,48 +302,108 @@ SYMPTOMS: dict[str, dict] = {
             got["settings"] != want["settings"]
             and all(got["settings"][side] == options[side] for side in ("in_channels", "out_channels"))
         ),
-        "The bias was lost: it loses the same entries as the outputs.": lambda got, want, *_: (
-            _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+        FRESH: lambda got, want, options, state, *_: _fresh(got, state["weight"]),
+        REMOVED: lambda got, want, options, state, keep_out, keep_in, *_: _instead(
+            got, want, _others(_others(state["weight"], keep_out), keep_in, 1)
         ),
-        "The same weights stand in another order: `keep` says the order, too.": lambda got, want, *_: (
+        ORDER: lambda got, want, *_: (
             not _equal(got["state"], want["state"], "weight")
             and _permuted(got["state"]["weight"], want["state"]["weight"])
         ),
-        "An index was used on the wrong axis: outputs are axis 0 of the weight, inputs axis 1.": (
-            lambda got, want, *_: isinstance(got, IndexError) or not _equal(got["state"], want["state"], "weight")
+        "weight[keep_out, keep_in] takes pairs: cut one axis after the other.": lambda got, *_: (
+            "could not be broadcast" in str(got) or got["state"]["weight"].dim() == 3
+        ),
+        AXES: lambda got, want, options, state, keep_out, keep_in, *_: (
+            isinstance(got, IndexError) or _instead(got, want, _those(_those(state["weight"], keep_in), keep_out, 1))
+        ),
+        "The weight has other entries than `keep_out` and `keep_in` name.": lambda got, want, *_: (
+            not _equal(got["state"], want["state"], "weight")
         ),
         SETTINGS: lambda got, want, *_: got["settings"] != want["settings"],
         SHARED: _shared,
     },
     "shrink_batchnorm": {
+        "None was taken for a tensor: a batch norm can be without gamma and beta, or without running statistics.": (
+            lambda got, *_: isinstance(got, Exception) and "NoneType" in str(got)
+        ),
+        "The counter, num_batches_tracked, is a single number: copy it as it is.": lambda got, *_: (
+            isinstance(got, IndexError) and "dimension 0" in str(got)
+        ),
+        "The new layer has tensors that the old one is without: pass affine and track_running_stats on.": (
+            lambda got, want, *_: (
+                "Missing key" in str(got) if isinstance(got, Exception) else set(got["state"]) > set(want["state"])
+            )
+        ),
+        NUMBERS: lambda got, want, options, *_: _old_numbers(got, want, {"num_features": options["num_features"]}),
+        REMOVED: lambda got, want, options, state, keep: (
+            not _equal(got["state"], want["state"])
+            and any(_same(got["state"][name], _others(t, keep)) for name, t in state.items() if t.dim())
+        ),
+        ORDER: lambda got, want, *_: (
+            not _equal(got["state"], want["state"])
+            and all(_permuted(got["state"][name], t) for name, t in want["state"].items())
+        ),
         "The buffers were forgotten: running mean, running variance and the counter belong to the layer as well.": (
             lambda got, want, *_: (
-                not _equal(got["state"], want["state"], "running_mean", "running_var", "num_batches_tracked")
+                not _equal(got["state"], want["state"], "num_batches_tracked")
+                or (got["state"]["running_mean"] == 0).all()
+                or (got["state"]["running_var"] == 1).all()
             )
         ),
         SETTINGS: lambda got, want, *_: got["settings"] != want["settings"],
-        "Gamma or beta was forgotten.": lambda got, want, *_: not _equal(got["state"], want["state"], "weight", "bias"),
+        "Gamma or beta was forgotten.": lambda got, *_: (
+            (got["state"]["weight"] == 1).all() or (got["state"]["bias"] == 0).all()
+        ),
+        "A tensor has other entries than those that `keep` names.": lambda got, want, *_: (
+            not _equal(got["state"], want["state"])
+        ),
         SHARED: _shared,
     },
     "shrink_linear": {
+        **SHRUNK,
+        NUMBERS: lambda got, want, state, *_: _old_numbers(
+            got, want, dict(zip(("out_features", "in_features"), state["weight"].shape, strict=True))
+        ),
+        AXES: lambda got, *_: isinstance(got, IndexError),
+        FRESH: lambda got, want, state, *_: _fresh(got, state["weight"]),
+        REMOVED: lambda got, want, state, keep_in, keep_out, spatial: _instead(
+            got, want, _others(_others(state["weight"], keep_out).unflatten(1, (-1, spatial)), keep_in, 1).flatten(1)
+        ),
+        ORDER: lambda got, want, *_: (
+            not _equal(got["state"], want["state"], "weight")
+            and _permuted(got["state"]["weight"], want["state"]["weight"])
+        ),
         "`spatial` was ignored: each channel is `spatial` neighbouring columns.": (
             lambda got, want, state, keep_in, keep_out, spatial: (
                 spatial > 1 and keep_in is not None and (_failed(got) or got["settings"]["in_features"] == len(keep_in))
             )
         ),
-        "The columns are in interleaved order: those of channel c are c * spatial to (c + 1) * spatial - 1.": (
-            lambda got, want, state, keep_in, keep_out, spatial: (
-                spatial > 1
-                and got["state"]["weight"].shape == want["state"]["weight"].shape
-                and not _equal(got["state"], want["state"], "weight")
+        "An index was not used: the new layer has as many outputs, or inputs, as the old one.": (
+            lambda got, want, state, *_: any(
+                mine == old != right
+                for mine, old, right in zip(
+                    got["state"]["weight"].shape, state["weight"].shape, want["state"]["weight"].shape, strict=True
+                )
             )
         ),
-        "The bias was lost: it loses the same entries as the outputs.": lambda got, want, *_: (
-            _equal(got["state"], want["state"], "weight") and not _equal(got["state"], want["state"], "bias")
+        "The columns are in interleaved order: those of channel c are c * spatial to (c + 1) * spatial - 1.": (
+            lambda got, want, state, keep_in, keep_out, spatial: _instead(
+                got, want, _those(_those(state["weight"], keep_out).unflatten(1, (spatial, -1)), keep_in, 2).flatten(1)
+            )
+        ),
+        "The indices name other rows or columns: channel c is the columns c * spatial to (c + 1) * spatial - 1.": (
+            lambda got, want, *_: not _equal(got["state"], want["state"], "weight")
         ),
         SHARED: _shared,
     },
     "prune_chain": {
+        REMOVED: lambda got, want, what, spec, state, keep, x: (
+            _same(got["output"], masked_output(build(spec, state), _other_channels(state, keep), x))
+            and not _same(got["output"], want["output"])
+        ),
+        "An index is too large: it counts channels before any cut; cut each layer once, by its own and the last one.": (
+            lambda got, *_: isinstance(got, (IndexError, ZeroDivisionError))
+        ),
         "The channels are still there: the layers that `keep` names have fewer outputs.": lambda got, want, *_: (
             _outputs(got["layers"]) != _outputs(want["layers"])
         ),
@@ -281,30 +438,55 @@ SYMPTOMS: dict[str, dict] = {
                 and _spread(spec, keep)
             )
         ),
+        "The sizes are right, the numbers are not: look at the order of channels and at what batch norms hold.": (
+            lambda got, want, *_: isinstance(got["output"], Tensor)
+        ),
     },
     "slimming_penalty": {
         "A batch norm with affine=False has no gamma: its weight is None.": lambda got, want, gammas, strength: (
             isinstance(got, Exception) and "NoneType" in str(got) and any(g is None for g in gammas)
         ),
-        "No gradient reaches gamma: .data, .detach() or .item() cut the penalty off.": lambda got, want, *_: (
-            not _failed(got)
-            and abs(got["penalty"] - want["penalty"]) < 1e-4
-            and any(w is not None and g is None for g, w in zip(got["gradients"], want["gradients"], strict=True))
+        "Without any gamma the penalty is 0.0.": lambda got, want, gammas, strength: (
+            _failed(got) and all(g is None for g in gammas)
         ),
-        "The betas (bn.bias) are in it, too; the penalty is on gamma alone.": lambda got, want, gammas, strength: (
-            abs(got["penalty"] - want["penalty"] - strength * sum(len(g) for g in gammas if g is not None)) < 1e-4
-            and any(g is not None for g in gammas)
+        "A scalar is asked for, with no axes: add all magnitudes up to one number.": lambda got, *_: (
+            isinstance(got, str) and got.startswith("a tensor of shape")
         ),
-        "The absolute value is missing.": lambda got, want, gammas, strength: (
-            abs(got["penalty"] - strength * sum(g.sum().item() for g in gammas if g is not None)) < 1e-4
+        "No gradient reaches gamma: .data, .detach() or .item() cut the penalty off.": lambda got, want, *case: (
+            _adds(lambda g: g.abs().sum(), got, *case) and "no gradient" in map(str, got["gradients"])
+        ),
+        "The betas (bn.bias) are in it, too; the penalty is on gamma alone.": lambda got, want, *case: _adds(
+            lambda g: g.abs().sum() + len(g), got, *case
+        ),
+        "The absolute value is missing.": lambda got, want, *case: _adds(lambda g: g.sum(), got, *case),
+        "The absolute value comes before the sum, for each gamma.": lambda got, want, *case: _adds(
+            lambda g: g.sum().abs(), got, *case
+        ),
+        "These are squares; the penalty adds absolute values.": lambda got, want, *case: _adds(
+            lambda g: g.square().sum(), got, *case
+        ),
+        "This is a mean over the channels; the penalty is a sum.": lambda got, want, *case: _adds(
+            lambda g: g.abs().mean(), got, *case
+        ),
+        "`strength` is not in it.": lambda got, want, gammas, strength: (
+            strength != 1 and _adds(lambda g: g.abs().sum(), got, gammas, 1)
+        ),
+        "Not every batch norm counts: add up over model.modules(), which are those at any depth.": (
+            lambda got, want, gammas, strength: (
+                not math.isclose(got["penalty"], want["penalty"], rel_tol=1e-4)
+                and (got["penalty"] == 0 or _adds(lambda g: g.abs().sum(), got, gammas[:1], strength))
+            )
         ),
         "Other layers than BatchNorm2d count as well.": lambda got, want, *_: got["gradients elsewhere"] > 0,
     },
     "coupled_groups": {
-        "A layer is in two groups: chains of adds were not merged into one group.": lambda got, want, graph: (
-            len({name for group in got for name in group}) < sum(len(group) for group in got)
+        "A layer is in two groups: groups that share a layer are one, along chains of adds as well.": (
+            lambda got, *_: len({name for group in got for name in group}) < sum(len(group) for group in got)
         ),
         "Nodes without inputs are named; only conv and linear layers are.": lambda got, want, graph: any(
+            not graph[name][1] for group in got for name in group
+        ),
+        "Nodes of other kinds are named; only conv and linear layers are.": lambda got, want, graph: any(
             graph[name][0] not in ("conv", "linear") for group in got for name in group
         ),
         "A group of one is no group: its layer is free.": lambda got, want, graph: any(len(group) < 2 for group in got),
@@ -331,11 +513,15 @@ PARAMS = (
 INPUT = (
     "The input side of the next layer was forgotten: its inputs shrink as well, which leaves room for more channels."
 )
+EVEN = "Of two numbers equally near, `round` takes the even one."
 LEAST = "These are the least important channels."
 FLOOR = "The number was cut off, or rounded up; it is round(f * C)."
 DIRECT = "Only direct pairs were found; channels also pass through other nodes on their way to an addition."
 STOPS = "The search stops at a BN or ReLU; they pass channels on."
 UNMERGED = "Chains of adds were not merged: what is added to a sum joins its group."
+OVERWRITTEN = "A second addition of the same layer overwrites the first: join whole groups, parent[find(a)] = find(b)."
+JOINED = "Convolutions or linear layers were joined with what they read; they make channels of their own."
+LINEAR = "Linear layers were passed over; they make channels and are named, as convolutions are."
 FEW = "Only some kinds of nodes were thought of; every kind but conv, linear and add passes channels on."
 
 FILTER_IMPORTANCE_MISTAKES = {
@@ -355,7 +541,10 @@ GAMMA_MISTAKES = {
 
 TAYLOR_IMPORTANCE_MISTAKES = {
     EARLY: [torch.tensor([3.5, 3.5]), torch.tensor([1.0, 2.0, 3.0])],
-    LATE: [torch.tensor([1.5, 0.5]), ...],
+    LATE: ([torch.tensor([1.5, 0.5]), ...], [torch.tensor([3.0, 1.0]), ...]),
+    "The absolute value is missing.": [torch.tensor([-1.5, 0.5]), ...],
+    "These are squares; the absolute value is asked for.": [torch.tensor([2.5, 12.5]), ...],
+    "Two sums over space were multiplied: multiply first, then sum.": [torch.tensor([0.0, 23.0]), ...],
     MIXED: [torch.tensor([2.5, 2.5]), torch.tensor([2.0])],
     PLACE: [torch.tensor([0.75, 1.75]), ...],
     "Divide by the batch: its mean is asked for.": [torch.tensor([3.0, 7.0]), ...],
@@ -369,6 +558,22 @@ def channels_for_macs_mistakes(most_important, first_and_second) -> dict:
         INPUT: [most_important(3), most_important(8), ..., most_important(3), ...],
         LEAST: [{"0": torch.tensor([0, 1, 2, 4, 6]), "2": torch.tensor([3, 4, 5, 6, 7])}, ..., ..., ..., ...],
         FLOOR: [most_important(5), most_important(8), ..., most_important(5), first_and_second(7, 2)],
+        "This is the smallest fraction; the largest that fits is asked for.": [most_important(1)] * 4 + [...],
+        "A cost equal to the budget fits, too: at most.": [most_important(5), most_important(7), ..., ..., ...],
+        "These are the first channels, not the most important.": [
+            {"0": torch.arange(5), "2": torch.arange(5)},
+            most_important(8),
+            *[...] * 3,
+        ],
+        "The two costs are of different batches: count both with the same input_shape.": [
+            *(most_important(k) for k in (5, 8, 1, 2)),
+            ...,
+        ],
+        "macs_ratio is the share that stays, not the one that goes.": [most_important(5), ValueError(), *[...] * 3],
+        "The cost is not the square of the fraction: count the multiply-accumulates of the pruned chain.": [
+            *(most_important(k) for k in (6, 8, 2, 6)),
+            ...,
+        ],
     }
 
 
@@ -382,4 +587,5 @@ def coupled_groups_mistakes(one_pair) -> dict:
             [one_pair, one_pair, [["a", "b"], ["b", "c"]], ..., [], ...],
         ),
         FEW: [one_pair, one_pair, [["a", "b", "c"]], one_pair, [], []],
+        JOINED: [..., ..., [["a", "b", "c", "d", "e"]], ..., ..., ...],
     }
