@@ -274,9 +274,6 @@ SYMPTOMS: dict[str, dict] = {
         "Channel and batch are mixed up: axis 0 is the batch, axis 1 the channels.": lambda got, want, a, g: (
             got.shape != want.shape and got.shape == (len(a),)
         ),
-        "`.view` refuses what is not contiguous in memory: `.reshape` copies where it must.": lambda got, *_: (
-            isinstance(got, RuntimeError) and "view size is not compatible" in str(got)
-        ),
         "A linear layer has no axes of space: `[N, C]` is allowed.": lambda got, want, a, g: (
             _failed(got) and a.dim() == 2
         ),

