@@ -196,7 +196,7 @@ def filter_importance_of(weight, method, gamma=None, bn="none"):
     if not torch.equal(conv.weight, before):
         return "scores, but the weight of conv was changed: `abs_` and the like work in place"
     if not isinstance(scores, torch.Tensor) or not scores.is_floating_point():
-        return f"scores of type {getattr(scores, 'dtype', type(scores).__name__)}, not a float32 tensor"
+        return f"scores of type {getattr(scores, 'dtype', scores.__class__.__name__)}, not a float32 tensor"
     return scores.detach()
 
 def filter_order(weight, method):
@@ -1760,14 +1760,15 @@ check(
 )
 _three = {"a": ("conv", ["x"]), "b": ("conv", ["x"]), "c": ("conv", ["x"])}
 _read_twice = _only_input | _three | {"s": ("add", ["a", "b"]), "t": ("add", ["a", "c"])}
-_one_input = _only_input | {"a": ("conv", ["x"]), "s": ("add", ["x", "a"]), "b": ("conv", ["s"]), "t": ("add", ["x", "b"])}
+_one_input = _only_input | {"a": ("conv", ["x"]), "s": ("add", ["x", "a"])}
+_one_input |= {"b": ("conv", ["s"]), "t": ("add", ["x", "b"])}
 check(
     _sorted_groups,
     [(_read_twice,), (_one_input,)],
     [[["a", "b", "c"]], _one_pair],
     {
         checks04.OVERWRITTEN: [[["a", "c"]], ...],
-        "Layers that are added to the same input belong together; the input itself is not named.": [[["a", "b", "c"]], []],
+        checks04.ONE_INPUT: [[["a", "b", "c"]], []],
     },
     SYMPTOMS["coupled_groups"],
 )
