@@ -218,8 +218,11 @@ check(
     fake_quantize,
     _cases,
     [
-        _expected(_values, _tensor([0.5, 1.5, -1.0, 1.5, -1.5, -1.5]), _tensor([2.0, 0.0, -1.0, 0.5, 3.0, 0.0]), _upstream),
-        _expected(_values, _tensor([0.5, 5.0, -1.0, 1.5, -1.0, -1.0]), _tensor([2.0, 1.0, -1.0, 0.5, 0.0, 0.0]), _upstream),
+        _expected(_values, _tensor(y), _tensor(gradient), _upstream)
+        for y, gradient in (
+            ([0.5, 1.5, -1.0, 1.5, -1.5, -1.5], [2.0, 0.0, -1.0, 0.5, 3.0, 0.0]),
+            ([0.5, 5.0, -1.0, 1.5, -1.0, -1.0], [2.0, 1.0, -1.0, 0.5, 0.0, 0.0]),
+        )
     ],
     checks06.fakequantize_mistakes(_expected),
     SYMPTOMS["FakeQuantize"],
@@ -1461,7 +1464,7 @@ def _check_converted(what, spec, state, bits, batches):
             )
             require(
                 not said[name]["shared"],
-                f"{what}, layer {name}: {said[name]['shared']} shares memory with the model and would move with it: clone() it",
+                f"{what}, layer {name}: {said[name]['shared']} shares memory with the model: clone() it",
             )
 
 _random = torch.Generator().manual_seed(80)

@@ -15,7 +15,6 @@ from autograder.classes.gradebook import CourseRun
 from autograder.classes.ledger import FOLDER, Ledger
 from autograder.classes.similarity import RUN, WINDOW, fingerprints, pairs, tokens
 
-pytestmark = pytest.mark.xdist_group("report")  # of one class, graded once
 ANSWER = """
 def entropy(histogram, base=2.0):
     total = sum(histogram)

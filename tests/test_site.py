@@ -13,7 +13,6 @@ from test_browser import ARGS, CHROMIUM, SIZES
 from autograder import site
 from autograder.source import sources, teacher_notebook
 
-pytestmark = pytest.mark.xdist_group("site")  # which is built once
 SECRET = re.compile(r"(?:### BEGIN (?:SOLUTION|HIDDEN TESTS)|=== BEGIN MARK SCHEME ===)\n(.*?)(?:###|===) END", re.S)
 
 

@@ -710,8 +710,8 @@ def judge_double(double_quantize: Callable, scales: Tensor, block: int, what: st
     require(codes.shape == scales.shape, found)
     shape = tuple(steps.shape) if isinstance(steps, Tensor) else type(steps).__name__
     require(shape == tuple(want_steps.shape), f"{what}: expected one scale a block, {len(want_steps)}, yours {shape}")
-    scalar = isinstance(middle, Tensor) and middle.numel() == 1
-    require(scalar, f"{what}: expected the mean as a 0-d tensor, as scales.mean() is, yours {show(middle)}")
+    number = isinstance(middle, (int, float)) or (isinstance(middle, Tensor) and middle.numel() == 1)
+    require(number, f"{what}: expected the mean as a 0-d tensor, as scales.mean() is, yours {show(middle)}")
     middle = float(middle)
     require(
         not (abs(middle) < 1e-12 < abs(want_middle)),
@@ -807,8 +807,7 @@ def slow_q4_0(w: Tensor, blob: bytes = b"") -> tuple[bytes, set[int]]:
         codes = []
         for v in block:
             place = (v / d if d else 0.0) + 8.5
-            exact = place == round(place) and math.frexp(d)[0] in (0.5, -0.5)  # w / d is exact: floor leaves no choice
-            if abs(place - round(place)) < 1e-4 and not exact:
+            if abs(place - round(place)) < 1e-4:
                 ties.add(number)
             codes.append(min(15, int(place)))
             number += 1
@@ -887,7 +886,6 @@ def judge_q4_0(blob: object, w: Tensor, what: str) -> None:
     if wrong:
         halves = w.reshape(-1, 32) / torch.tensor([_scale(want, b) for b in range(w.numel() // 32)])[:, None]
         coarse = (halves.nan_to_num(0.0) + 8.5).floor().clamp(0, 15).flatten()
-        spots = [w.flatten()[i].item() / _scale(want, i // 32) % 1 for i in wrong if _scale(want, i // 32)]
         neighbours = [c for s in range(0, len(right), 32) for c in _woven(right[s : s + 32])]
         nibbles = [c for s in range(0, len(right), 32) for c in right[s + 16 : s + 32] + right[s : s + 16]]
         shifted = [(c - 8) % 16 for c in right]
@@ -900,8 +898,6 @@ def judge_q4_0(blob: object, w: Tensor, what: str) -> None:
             if mine == shifted
             else "d was rounded to float16 already when w was divided by it: the codes come from d in float32."
             if all(mine[i] == coarse[i] for i in wrong)
-            else "half way between two codes floor(w / d + 8.5) takes the upper one; rounding to the even one does not."
-            if spots and set(spots) == {0.5}
             else "codes are cut off instead of rounded: 8.5 is added before the fraction is dropped."
             if all(a in (b, b - 1) for a, b in zip(mine, right, strict=True)) and len(wrong) > len(right) // 4
             else "two codes touch, or a code has left 0 .. 15: the largest is 15."

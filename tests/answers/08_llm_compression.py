@@ -1591,7 +1591,7 @@ def rtn(w, bits, group):
 def outlier_channels(x, threshold):
     return (x.abs().reshape(-1, x.shape[-1]).amax(0) > threshold).nonzero()
 
-# %% wrong="outlier_channels" unnamed=True says="expected int64"
+# %% right="outlier_channels"
 def outlier_channels(x, threshold):
     return (x.abs().reshape(-1, x.shape[-1]).amax(0) > threshold).nonzero()[:, 0].int()
 
@@ -1680,14 +1680,14 @@ def nf4_codebook():
     half = torch.special.ndtri(torch.linspace(1 - delta, 0.5, 9)[:-1])
     return torch.cat([-half, torch.zeros(1), half]).sort().values / half.max()
 
-# %% wrong="nf4_codebook" unnamed=True says="expected float32"
+# %% right="nf4_codebook"
 def nf4_codebook():
     delta = (1 / 32 + 1 / 30) / 2
     half = lambda n: torch.special.ndtri(torch.linspace(1 - delta, 0.5, n + 1, dtype=torch.float64)[:-1])
     levels = torch.cat([-half(7), torch.zeros(1), half(8)]).sort().values
     return levels / levels.max()
 
-# %% wrong="double_quantize" unnamed=True says="0-d tensor"
+# %% right="double_quantize"
 def double_quantize(scales, block=256):
     mean = scales.mean().item()
     parts = (scales - mean).split(block)
@@ -1718,13 +1718,22 @@ def kv_quantize(x, bits, kind):
     s = (high - low) / (2**bits - 1)
     return ((x - low) / s).round() * s + low
 
-# %% wrong="kv_quantize" unnamed=True says="least value"
+# %% right="kv_quantize"
 def kv_quantize(x, bits, kind):
     if kind not in ("key", "value"):
         raise ValueError(kind)
     axis = int(kind == "value")
     low, high = x.amin(axis, keepdim=True), x.amax(axis, keepdim=True)
     s = ((high - low) / (2**bits - 1)).clamp(min=1e-8)
+    return ((x - low) / s).round() * s + low
+
+# %% wrong="kv_quantize" unnamed=True says="least value"
+def kv_quantize(x, bits, kind):
+    if kind not in ("key", "value"):
+        raise ValueError(kind)
+    axis = int(kind == "value")
+    low, high = x.amin(axis, keepdim=True), x.amax(axis, keepdim=True)
+    s = ((high - low) / (2**bits - 1)).clamp(min=1e-5)
     return ((x - low) / s).round() * s + low
 
 # %% wrong="q4_0_encode" unnamed=True says="rounded to float16 already" score=3
@@ -1744,7 +1753,7 @@ def q4_0_decode(blob, shape):
     codes = torch.cat([rows[:, 2:] & 15, rows[:, 2:] >> 4], 1)
     return ((codes.float() - 8) * d).reshape(shape)
 
-# %% wrong="q4_0_encode" unnamed=True says="half way" score=3
+# %% right="q4_0_encode"
 def q4_0_encode(w):
     if w.shape[-1] % 32:
         raise ValueError
